@@ -1,0 +1,62 @@
+// The expected failures that cross a boundary as exceptions, and the exit codes they end in (CONTRACT section 2).
+// A broken invariant is a plain `Error("internal: …")`; failures inside the supervisor are data, not exceptions.
+
+/** Exit codes of the runtime. A signal's code is `128 + n`, see {@link signalExitCode}. */
+export const ExitCode = {
+  ok: 0,
+  failure: 1,
+  usage: 2,
+  internal: 70,
+  store: 75,
+  budget: 124,
+} as const;
+
+/** One problem in a config file. `line` and `column` count from 1. */
+export interface Diagnostic {
+  file: string;
+  line: number;
+  column: number;
+  /** Where in the config, as `services.api.command[0]`; empty for the document as a whole. */
+  path: string;
+  message: string;
+}
+
+/** `FILE:LINE:COL PATH: message`, one line. */
+export function formatDiagnostic({ file, line, column, path, message }: Diagnostic): string {
+  return `${file}:${line}:${column} ${path === "" ? "" : `${path}: `}${message}`;
+}
+
+/** The config cannot be used. Carries every problem found, never only the first. Exit code 2. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly diagnostics: readonly Diagnostic[];
+  constructor(diagnostics: readonly Diagnostic[]) {
+    super(diagnostics.map(formatDiagnostic).join("\n"));
+    this.diagnostics = diagnostics;
+  }
+}
+
+/** The caller asked for something that cannot be: a wrong flag, a second `run`, a duplicate name. Exit code 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** Something did not happen within its time; the message names what was still missing. */
+export class TimeoutError extends Error {
+  override readonly name = "TimeoutError";
+}
+
+/** The runtime could not come up, or a service took it down. `exitCode` is what the process should end with. */
+export class StartupError extends Error {
+  override readonly name = "StartupError";
+  readonly exitCode: number;
+  constructor(message: string, options: { exitCode?: number; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.exitCode = options.exitCode ?? ExitCode.failure;
+  }
+}
+
+/** The message of anything that can be thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,9 @@
+// Where the health endpoints get their answers: one immutable snapshot, replaced when something changes.
+import type { Snapshot } from "../core/snapshot.ts";
+
+export interface HealthSource {
+  /** The current snapshot; the same object as long as nothing has changed. Costs nothing per request. */
+  snapshot(): Snapshot;
+  /** Milliseconds since the runtime began to start; 0 before. */
+  uptimeMs(): number;
+}

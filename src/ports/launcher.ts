@@ -1,0 +1,29 @@
+// How one service is brought to life and ended. A launcher belongs to one service: processes, modules from disk and
+// instances handed over in code each have one. It decides nothing: order, deadlines and restarts are the core's.
+
+/** What a launcher reports about one incarnation, in this order: `launched` at most once, then one `exited` or `failed`. */
+export type LaunchOutcome =
+  /** A process has been spawned; a module's `startup()` has resolved. */
+  | { type: "launched"; pid?: number }
+  /** It never came up: the command was not found, the module is missing, `startup()` threw. Final. */
+  | { type: "failed"; reason: string; error?: unknown }
+  /**
+   * It is over. A process: its code, or the signal that ended it. A module: `code` 0 after `shutdown()` resolved (or, for a
+   * task, after `startup()` did), otherwise 1 and `reason`. Final.
+   */
+  | { type: "exited"; code: number | null; signal: string | null; reason?: string };
+
+export interface Running {
+  /** Asks it to end: the stop signal to a process group, `shutdown()` for a module. Later calls do nothing. */
+  stop(): void;
+  /**
+   * Ends it now: SIGKILL to the process group. A module cannot be killed: it is abandoned, and `exited` is reported with a
+   * reason. Either way `exited` or `failed` follows without further waiting on its good will.
+   */
+  kill(): void;
+}
+
+export interface Launcher {
+  /** Starts one incarnation. `report` may be called before this returns. Never throws. */
+  launch(incarnation: number, report: (outcome: LaunchOutcome) => void): Running;
+}
