@@ -1,14 +1,6 @@
 // What the core knows about a service: a name, its place in the order, and its limits. Nothing about how it runs.
 
-/** When a dependency counts as met. */
-export type Condition = "started" | "ready" | "completed";
-
-export interface Dependency {
-  service: string;
-  condition: Condition;
-  /** `false`: wait until the condition holds or the service has settled as failed, then go on without it. */
-  required: boolean;
-}
+import type { Dependency } from "../config/config.ts";
 
 /** How a service becomes ready: once started, by its readiness probe, or by `markReady`. */
 export type Readiness = "started" | "probe" | "manual";

@@ -1,0 +1,1 @@
+export type ServiceState = { name: "pending" };
