@@ -1,17 +1,18 @@
-// The health picture: what every service is doing, and what readiness still waits for. Built by the fleet when something
-// has changed; never holds a live reference into it.
-import type { ServiceState } from "./service-state.ts";
+// The health picture: what every service is doing, and what readiness still waits for. Built from the fleet when something
+// has changed; immutable, and never holds a live reference into it.
+import type { Fleet, FleetMember } from "./fleet.ts";
+import type { StateName } from "./service-state.ts";
 
 /** The runtime's own state, as the seed names it. */
 export type RuntimeState = "uninitialized" | "starting" | "started" | "draining" | "stopping" | "destroyed";
 
-/** `healthy`: as it should be. `degraded`: not, but it does not matter for readiness. `unavailable`: it matters. */
+/** `degraded`: wrong, but readiness does not depend on it. `unavailable`: wrong, and it does. */
 export type ComponentStatus = "healthy" | "starting" | "degraded" | "unavailable" | "stopped";
 
 export interface Component {
   status: ComponentStatus;
-  state: ServiceState["name"];
-  /** Wall time in milliseconds when the state was entered. */
+  state: StateName;
+  /** When the state was entered, in milliseconds since the Unix epoch. */
   sinceMs: number;
   /** Why it is not healthy, in words. */
   reason?: string;
@@ -21,19 +22,111 @@ export interface Component {
 export interface Blocker {
   service: string;
   reason: string;
-  /** Wall time in milliseconds. */
+  /** Milliseconds since the Unix epoch. */
   sinceMs: number;
-  /** How often it has been started, or its probe asked, in the state it is in. */
+  /** How often the service has been launched. */
   attempts: number;
 }
 
 export interface Snapshot {
   state: RuntimeState;
-  /** Every service that boot waits for has settled. Stays true from then on. */
+  /** Startup is over. Stays true from then on. */
   started: boolean;
   ready: boolean;
   /** `unhealthy` only when the runtime itself is not alive. */
   status: "healthy" | "degraded" | "unhealthy";
   blockedBy: readonly Blocker[];
   components: Readonly<Record<string, Component>>;
+}
+
+/** What the snapshot cannot read from the fleet. */
+export interface SnapshotContext {
+  state: RuntimeState;
+  /** When that state was entered, on the fleet's clock. */
+  stateSinceMs: number;
+  /** Whether startup is, or ever was, over. */
+  started: boolean;
+  /** What to add to the fleet's times to get milliseconds since the Unix epoch. */
+  wallOffsetMs: number;
+}
+
+export function createSnapshot(fleet: Fleet, context: SnapshotContext): Snapshot {
+  const { state, started, wallOffsetMs } = context;
+  const components: Record<string, Component> = {};
+  const blockedBy: Blocker[] = [];
+  let degraded = false;
+  if (state !== "started") {
+    const reason = state === "starting" || state === "uninitialized" ? "is starting" : "is shutting down";
+    blockedBy.push({ service: "runtime", reason, sinceMs: context.stateSinceMs + wallOffsetMs, attempts: 0 });
+  }
+  for (const member of fleet.members) {
+    const { name, critical } = member.planned.spec;
+    const sinceMs = member.state.sinceMs + wallOffsetMs;
+    const problem = problemOf(member, fleet);
+    const status = statusOf(member);
+    degraded ||= status === "degraded" || status === "unavailable";
+    components[name] = { status, state: member.state.name, sinceMs, ...(problem && { reason: problem }) };
+    const waits = member.state.name === "pending" || member.state.name === "starting";
+    if (problem !== undefined && (critical ? !isGivenUp(member) : waits)) {
+      blockedBy.push({ service: name, reason: problem, sinceMs, attempts: member.incarnation });
+    }
+  }
+  const status = degraded ? "degraded" : "healthy";
+  return { state, started, ready: blockedBy.length === 0, status, blockedBy, components };
+}
+
+/** It failed, and the runtime went on without it: `onFailure: continue`. */
+function isGivenUp({ state }: FleetMember): boolean {
+  return state.name === "failed" || state.name === "skipped";
+}
+
+function statusOf({ state, planned }: FleetMember): ComponentStatus {
+  switch (state.name) {
+    case "ready":
+    case "completed":
+      return "healthy";
+    case "pending":
+    case "starting":
+    case "started":
+      return "starting";
+    case "unready":
+    case "failed":
+    case "skipped":
+      return planned.spec.critical ? "unavailable" : "degraded";
+    case "stopping":
+    case "stopped":
+      return "stopped";
+    default:
+      return state satisfies never;
+  }
+}
+
+/** Why it is not ready, in words; nothing when it is. */
+function problemOf(member: FleetMember, fleet: Fleet): string | undefined {
+  const { state, planned } = member;
+  switch (state.name) {
+    case "ready":
+    case "completed":
+      return undefined;
+    case "pending":
+      return fleet.waitReason(member);
+    case "starting":
+      if (planned.spec.task) return "has not completed";
+      return state.launched ? "startup probe has not passed" : "is starting";
+    case "started":
+      if (planned.spec.readiness === "manual") return "has not been marked ready";
+      return `readiness probe has not passed${state.reason === undefined ? "" : `: ${state.reason}`}`;
+    case "unready":
+      return `readiness probe fails: ${state.reason}`;
+    case "stopping":
+      return state.failure ? state.failure.reason : "is stopping";
+    case "stopped":
+      return "has stopped";
+    case "failed":
+      return state.failure.reason;
+    case "skipped":
+      return state.reason;
+    default:
+      return state satisfies never;
+  }
 }

@@ -1,0 +1,37 @@
+// How a shutdown's time is shared out: one budget, handed from stage to stage; what a stage leaves goes to the next. Pure.
+
+/** In the order they run. */
+export const STAGES = ["drain", "in-flight", "tasks", "services", "shutdown-tasks"] as const;
+export type Stage = (typeof STAGES)[number];
+
+export interface BudgetContext {
+  /** Kubernetes removes endpoints without asking the probe, and gives 30 s by default. */
+  kubernetes: boolean;
+}
+
+/** The whole shutdown in milliseconds. `auto`: Kubernetes' 30 s, else 10 s, minus a tenth to be done before the killer comes. */
+export function budgetMs(setting: number | "auto", { kubernetes }: BudgetContext): number {
+  if (setting !== "auto") return setting;
+  return (kubernetes ? 30_000 : 10_000) * 0.9;
+}
+
+/** The drain in milliseconds, never more than half the budget. `auto`: 5 s under Kubernetes, else none. */
+export function drainMs(setting: number | "auto", context: BudgetContext & { budgetMs: number }): number {
+  const wanted = setting === "auto" ? (context.kubernetes ? 5_000 : 0) : setting;
+  return Math.min(wanted, context.budgetMs / 2);
+}
+
+/** How long a stage may take when `remainingMs` of the budget are left. */
+export function stageMs(stage: Exclude<Stage, "drain">, remainingMs: number): number {
+  switch (stage) {
+    case "in-flight":
+    case "tasks":
+      return remainingMs / 2;
+    case "services":
+      return remainingMs - Math.min(1_000, remainingMs / 10);
+    case "shutdown-tasks":
+      return remainingMs;
+    default:
+      return stage satisfies never;
+  }
+}

@@ -1,0 +1,74 @@
+// The order of things before anything happens: effective priorities, and the phases they make. A pure function of the
+// specs; the fleet walks the plan, and `haraka graph` draws it.
+import type { Dependency } from "../config/config.ts";
+import { graphProblems } from "./graph.ts";
+import type { ServiceSpec } from "./spec.ts";
+
+/** One service with its place. Other services are referred to by their index in `Plan.services`. */
+export interface PlannedService {
+  spec: ServiceSpec;
+  /** The highest priority among its own and those of all that depend on it, optional edges included. */
+  effectivePriority: number;
+  /** Phases count from 0. A phase begins when everything in the phases before it has settled. */
+  phase: number;
+  dependencies: readonly (Dependency & { index: number })[];
+  /** Indexes of the services that name this one as a dependency. */
+  dependents: readonly number[];
+}
+
+export interface Plan {
+  /** In registration order. */
+  services: readonly PlannedService[];
+  /** Indexes by phase, each in registration order. */
+  phases: readonly (readonly number[])[];
+}
+
+/** Expects specs without {@link graphProblems}; throws an internal error otherwise. */
+export function createPlan(specs: readonly ServiceSpec[]): Plan {
+  const problem = graphProblems(specs)[0];
+  if (problem) throw new Error(`internal: plan of an impossible graph: ${problem.message}`);
+  const indexOf = new Map(specs.map(({ name }, index) => [name, index]));
+  const dependencies = specs.map((spec) =>
+    spec.dependencies.map((dependency) => ({ ...dependency, index: indexOf.get(dependency.service) ?? -1 })),
+  );
+  const dependents: number[][] = specs.map(() => []);
+  for (const [index, list] of dependencies.entries()) {
+    for (const target of new Set(list.map((dependency) => dependency.index))) dependents[target]?.push(index);
+  }
+  const priorities = inherit(specs, dependencies, dependents);
+  const levels = [...new Set(priorities)].sort((a, b) => b - a);
+  const phaseOf = new Map(levels.map((level, phase) => [level, phase]));
+  const phases: number[][] = levels.map(() => []);
+  const services = specs.map((spec, index) => {
+    const effectivePriority = priorities[index] ?? 0;
+    const phase = phaseOf.get(effectivePriority) ?? 0;
+    phases[phase]?.push(index);
+    return {
+      spec,
+      effectivePriority,
+      phase,
+      dependencies: dependencies[index] ?? [],
+      dependents: dependents[index] ?? [],
+    };
+  });
+  return { services, phases };
+}
+
+/** Walks from the services nobody needs towards those that need nobody, each handing its priority on. */
+function inherit(
+  specs: readonly ServiceSpec[],
+  dependencies: readonly (readonly { index: number }[])[],
+  dependents: readonly (readonly number[])[],
+): number[] {
+  const priorities = specs.map(({ priority }) => priority);
+  const waitingFor = dependents.map((list) => list.length);
+  const open = specs.flatMap((_, index) => (waitingFor[index] === 0 ? [index] : []));
+  for (const index of open) {
+    for (const target of new Set(dependencies[index]?.map((dependency) => dependency.index))) {
+      priorities[target] = Math.max(priorities[target] ?? 0, priorities[index] ?? 0);
+      waitingFor[target] = (waitingFor[target] ?? 0) - 1;
+      if (waitingFor[target] === 0) open.push(target);
+    }
+  }
+  return priorities;
+}
