@@ -21,7 +21,7 @@ interface Member {
   /** How often it has been launched. */
   incarnation: number;
   markedReady: boolean;
-  /** Milliseconds its stop took until its deadline, where it had to be killed. */
+  /** Milliseconds it was given to stop, where it had to be killed. */
   lateMs?: number;
   /** Its exit code, once it has ended. */
   exitCode?: number;
@@ -99,7 +99,7 @@ export class Fleet {
         break;
       case "kill-requested":
         this.#onStopRequested();
-        for (const member of this.#members) if (isAlive(member.state)) this.#emit("kill", member);
+        for (const member of this.#members) this.#kill(member);
         break;
       default:
         this.#onServiceEvent(event);
@@ -315,8 +315,12 @@ export class Fleet {
   }
 
   #onStopOverrun(member: Member): void {
-    if (member.state.name !== "stopping") return;
-    member.lateMs = this.#now - member.state.sinceMs;
+    if (member.state.name === "stopping") this.#kill(member);
+  }
+
+  #kill(member: Member): void {
+    if (!isAlive(member.state)) return;
+    if (member.state.name === "stopping") member.lateMs ??= this.#now - member.state.sinceMs;
     this.#emit("kill", member);
   }
 

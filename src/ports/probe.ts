@@ -3,9 +3,10 @@
 export type ProbeResult = { ok: true } | { ok: false; reason: string };
 
 export interface Probe {
+  /** It waits for something that happens once, as a line in the log: asked once, without a timeout, until it passes. */
+  readonly waits?: true;
   /**
-   * Asks once. Resolves, never rejects; an abort (timeout, service gone) resolves with `ok: false`. A probe that waits for
-   * something to happen, as a log line, may stay pending until it does or until `signal` aborts.
+   * Asks once. Resolves, never rejects; an abort (timeout, service gone) resolves with `ok: false`.
    */
   check(signal: AbortSignal): Promise<ProbeResult>;
 }

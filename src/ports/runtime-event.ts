@@ -1,0 +1,33 @@
+// Everything that happens, as a typed stream: what logs, timelines and `on(event)` listeners are fed from.
+import type { Stage } from "../core/budget.ts";
+import type { StateName } from "../core/service-state.ts";
+import type { RuntimeState } from "../core/snapshot.ts";
+
+export type RuntimeEvent = { /** Milliseconds since the Unix epoch. */ atMs: number } & (
+  | { type: "runtime-state-changed"; from: RuntimeState; to: RuntimeState }
+  | {
+      type: "service-state-changed";
+      service: string;
+      /** Which launch of the service this is about, from 1; 0 before the first. */
+      incarnation: number;
+      from: StateName;
+      to: StateName;
+      pid?: number;
+      reason?: string;
+    }
+  | { type: "service-launched"; service: string; incarnation: number; pid?: number }
+  | { type: "service-exited"; service: string; incarnation: number; code: number | null; signal: string | null }
+  | { type: "service-killed"; service: string; incarnation: number }
+  | { type: "probe-passed"; service: string; incarnation: number; probe: "startup" | "readiness" }
+  | { type: "probe-failed"; service: string; incarnation: number; probe: "startup" | "readiness"; reason: string }
+  | { type: "signal-received"; signal: string }
+  /** The runtime ends, and why. */
+  | { type: "shutdown-began"; reason: string; exitCode: number }
+  /** A stage of the shutdown is over; `late` names what was cut. */
+  | { type: "stage-ended"; stage: Stage; tookMs: number; late: readonly string[] }
+  | { type: "background-task-failed"; reason: string }
+  | { type: "shutdown-task-failed"; reason: string }
+);
+
+/** A {@link RuntimeEvent} before it is stamped. */
+export type NewRuntimeEvent = RuntimeEvent extends infer E ? (E extends unknown ? Omit<E, "atMs"> : never) : never;

@@ -1,0 +1,113 @@
+// What each stage of the shutdown does, in the order of the ledger: drain, in-flight requests, background tasks, services,
+// shutdown tasks. The port stays open and health answers until the last stage is over.
+import type { Stage } from "../core/budget.ts";
+import type { RuntimeState } from "../core/snapshot.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Gate } from "../ports/gate.ts";
+import type { NewRuntimeEvent } from "../ports/runtime-event.ts";
+import { type BackgroundTasks, runTask, type ShutdownTask } from "./background.ts";
+import { runLedger, type StageReport, type StageWork, within } from "./ledger.ts";
+
+export interface ShutdownReport {
+  exitCode: number;
+  /** What ended the runtime. */
+  reason: string;
+  /** A second signal cut it short. */
+  forced: boolean;
+  stages: readonly StageReport[];
+}
+
+export interface ShutdownContext {
+  clock: Clock;
+  budgetMs: number;
+  drainMs: number;
+  gate?: Gate;
+  background: BackgroundTasks;
+  shutdownTasks: readonly ShutdownTask[];
+  enter: (state: RuntimeState) => void;
+  /** Resolves when every service has stopped. */
+  stopServices: () => Promise<void>;
+  /** Kills what still runs. */
+  killServices: () => void;
+  /** Those that had to be killed, with how long that took to be clear. */
+  lateServices: () => string[];
+  emit: (event: NewRuntimeEvent) => void;
+}
+
+/** How often to look whether the last request has left: servers count, but do not tell. */
+const IN_FLIGHT_POLL_MS = 5;
+/** How long killed processes may take to be gone. */
+const KILLED_MS = 250;
+
+export async function shutDown(context: ShutdownContext): Promise<{ stages: StageReport[]; overran: boolean }> {
+  const { clock, emit } = context;
+  const result = await runLedger(stageWork(context), {
+    clock,
+    budgetMs: context.budgetMs,
+    drainMs: context.drainMs,
+    onStageEnded: (report) => emit({ type: "stage-ended", ...report }),
+  });
+  await context.gate?.close();
+  return result;
+}
+
+function stageWork(context: ShutdownContext): Record<Stage, StageWork> {
+  const { gate, background, clock } = context;
+  let servicesStopped = Promise.resolve();
+  const unfinished = new Set<number>();
+  return {
+    drain: {
+      run: () => {
+        context.enter("draining");
+        gate?.drain();
+        return context.drainMs === 0 ? Promise.resolve() : new Promise(() => {});
+      },
+      late: () => [],
+    },
+    "in-flight": {
+      run: () => {
+        context.enter("stopping");
+        gate?.refuse();
+        return gate ? whenEmpty(gate, clock) : Promise.resolve();
+      },
+      late: () => counted(gate?.inFlight() ?? 0, "request"),
+    },
+    tasks: {
+      run: () => background.stop(),
+      late: () => counted(background.running, "background task"),
+    },
+    services: {
+      run: () => (servicesStopped = context.stopServices()),
+      cut: () => context.killServices(),
+      late: () => context.lateServices(),
+    },
+    "shutdown-tasks": {
+      run: async () => {
+        await within(servicesStopped, KILLED_MS, clock);
+        await Promise.all(
+          context.shutdownTasks.map(async (task, index) => {
+            unfinished.add(index);
+            const reason = await runTask(task);
+            unfinished.delete(index);
+            if (reason !== undefined) context.emit({ type: "shutdown-task-failed", reason });
+          }),
+        );
+      },
+      late: () => [...unfinished].map((index) => `shutdown task ${index + 1}`),
+    },
+  };
+}
+
+function whenEmpty(gate: Gate, clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (gate.inFlight() === 0) resolve();
+      else clock.after(IN_FLIGHT_POLL_MS, look);
+    };
+    look();
+  });
+}
+
+function counted(count: number, what: string): string[] {
+  return count === 0 ? [] : [`${count} ${what}${count === 1 ? "" : "s"}`];
+}

@@ -1,0 +1,371 @@
+// The loop: takes one event, folds it through the fleet, performs the effects, whose outcomes come back as events. It decides
+// nothing about services; it holds what the decisions act on: launched services, probes, timers and the shutdown.
+import { budgetMs, drainMs } from "../core/budget.ts";
+import type { Effect, FleetEvent, Target } from "../core/event.ts";
+import { Fleet } from "../core/fleet.ts";
+import { graphProblems } from "../core/graph.ts";
+import { createPlan } from "../core/plan.ts";
+import { createSnapshot, type RuntimeState, type Snapshot } from "../core/snapshot.ts";
+import type { ServiceSpec } from "../core/spec.ts";
+import { ExitCode, StartupError, TimeoutError, UsageError } from "../errors.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Gate } from "../ports/gate.ts";
+import type { HealthSource } from "../ports/health-source.ts";
+import type { Launcher, LaunchOutcome, Running } from "../ports/launcher.ts";
+import type { NewRuntimeEvent, RuntimeEvent } from "../ports/runtime-event.ts";
+import { type BackgroundTask, BackgroundTasks, type ShutdownTask } from "./background.ts";
+import { watchProbe, type WatchedProbe } from "./prober.ts";
+import { type ShutdownReport, shutDown } from "./shutdown.ts";
+
+export interface SupervisedService {
+  spec: ServiceSpec;
+  launcher: Launcher;
+  startup?: WatchedProbe;
+  readiness?: WatchedProbe;
+}
+
+export interface SupervisorOptions {
+  clock: Clock;
+  emit: (event: RuntimeEvent) => void;
+  startup: { timeoutMs: number; concurrency: number; onFailure: "rollback" | "continue" };
+  shutdown: { budgetMs: number | "auto"; drainMs: number | "auto" };
+  /** Whether the process runs in a Kubernetes pod; decides what `auto` means. */
+  kubernetes: boolean;
+  /** The service whose exit code the runtime leaves with. */
+  exitCodeFrom?: string;
+  gate?: Gate;
+}
+
+/** Why the runtime ends. */
+export interface ShutdownCause {
+  reason: string;
+  exitCode: number;
+  service?: string;
+}
+
+/** Signals this close to the first are the same request: a terminal and a wrapper both deliver Ctrl-C. */
+const SAME_SIGNAL_MS = 100;
+
+export class Supervisor implements HealthSource {
+  readonly #options: SupervisorOptions;
+  readonly #clock: Clock;
+  readonly #wallOffsetMs: number;
+  readonly #background: BackgroundTasks;
+  readonly #shutdownTasks: ShutdownTask[] = [];
+  readonly #running = new Map<string, { incarnation: number; running: Running }>();
+  readonly #watches = new Map<string, () => void>();
+  readonly #timers = new Map<string, () => void>();
+  readonly #readyWaiters = new Set<() => void>();
+  #services = new Map<string, SupervisedService>();
+  #fleet = new Fleet({ services: [], phases: [] });
+  #queue: FleetEvent[] = [];
+  #looping = false;
+  #state: RuntimeState = "uninitialized";
+  #stateSinceMs: number;
+  #startedOnce = false;
+  #startMs: number | undefined;
+  #snapshot: { value: Snapshot; version: string } | undefined;
+  #bootDone: { resolve: () => void; reject: (error: unknown) => void } | undefined;
+  #servicesEnded: (() => void) | undefined;
+  #cause: ShutdownCause | undefined;
+  #shutdown: Promise<ShutdownReport> | undefined;
+  #firstSignalMs: number | undefined;
+  readonly #forced = Promise.withResolvers<ShutdownReport>();
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#clock = options.clock;
+    this.#wallOffsetMs = options.clock.wallTime() - options.clock.now();
+    this.#stateSinceMs = options.clock.now();
+    this.#background = new BackgroundTasks((reason) => this.#emit({ type: "background-task-failed", reason }));
+  }
+
+  get state(): RuntimeState {
+    return this.#state;
+  }
+
+  /**
+   * Starts the services. Resolves when all have settled, or when the rest waits for somebody to call `markReady`. Rejects with
+   * `UsageError` for an impossible graph or a second call, and with `StartupError`, once everything that had started has
+   * stopped again, when startup fails or is cancelled.
+   */
+  async run(services: readonly SupervisedService[]): Promise<void> {
+    if (this.#state !== "uninitialized") throw new UsageError(`cannot run: the runtime is ${this.#state}`);
+    const specs = services.map(({ spec }) => spec);
+    const problems = graphProblems(specs);
+    if (problems.length > 0) throw new UsageError(problems.map(({ message }) => message).join("\n"));
+    const { timeoutMs, concurrency, onFailure } = this.#options.startup;
+    this.#services = new Map(services.map((service) => [service.spec.name, service]));
+    this.#fleet = new Fleet(createPlan(specs), { concurrency, onFailure });
+    this.#startMs = this.#clock.now();
+    this.#enter("starting");
+    const booted = new Promise<void>((resolve, reject) => {
+      this.#bootDone = { resolve, reject };
+    });
+    const expire = () => this.#dispatch({ type: "startup-timed-out", timeoutMs });
+    if (timeoutMs !== Infinity) this.#timers.set("startup", this.#clock.after(timeoutMs, expire));
+    this.#dispatch({ type: "boot-requested" });
+    await booted;
+  }
+
+  /** Stops everything, in order. The first call's promise is everybody's. Never rejects. */
+  shutdown(cause: ShutdownCause = { reason: "shutdown was called", exitCode: ExitCode.ok }): Promise<ShutdownReport> {
+    this.#shutdown ??= this.#shutDown(cause);
+    return Promise.race([this.#shutdown, this.#forced.promise]);
+  }
+
+  /** Resolves when the runtime has ended, whoever asked for it. */
+  readonly ended = Promise.withResolvers<ShutdownReport>();
+
+  /** Graceful at first; a later one, more than 100 ms after, forces: everything is killed and the end does not wait. */
+  onSignal(signal: string, signalNumber: number): void {
+    const now = this.#clock.now();
+    this.#emit({ type: "signal-received", signal });
+    if (this.#firstSignalMs === undefined) {
+      this.#firstSignalMs = now;
+      const cancelled = this.#state === "starting";
+      const exitCode = cancelled ? 128 + signalNumber : ExitCode.ok;
+      void this.shutdown({ reason: `${signal}${cancelled ? " during startup" : ""}`, exitCode });
+    } else if (now - this.#firstSignalMs > SAME_SIGNAL_MS) {
+      this.#dispatch({ type: "kill-requested" });
+      this.#end({ exitCode: 128 + signalNumber, reason: `${signal} a second time`, forced: true, stages: [] });
+    }
+  }
+
+  /** Throws `UsageError` for a name that is not registered. */
+  markReady(service: string): void {
+    const member = this.#fleet.member(service);
+    if (!member) throw new UsageError(`cannot mark '${service}' ready: no such service`);
+    this.#dispatch({ type: "service-marked-ready", service, incarnation: member.incarnation });
+  }
+
+  /** Rejects with `TimeoutError`, naming who is not ready, after `timeoutMs`, or at once when the runtime ends. */
+  waitForAllReady({ timeoutMs }: { timeoutMs: number }): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const check = () => {
+        if (this.snapshot().ready) done(resolve);
+        else if (this.#state === "destroyed") fail("the runtime has ended");
+      };
+      const fail = (why: string) => {
+        const names = this.snapshot().blockedBy.map(({ service, reason }) => `${service} (${reason})`);
+        done(() => reject(new TimeoutError(`not all services are ready: ${why}; waiting for ${names.join(", ")}`)));
+      };
+      const done = (settle: () => void) => {
+        cancel();
+        this.#readyWaiters.delete(check);
+        settle();
+      };
+      const cancel = this.#clock.after(timeoutMs, () => fail(`${timeoutMs}ms have passed`));
+      this.#readyWaiters.add(check);
+      check();
+    });
+  }
+
+  addBackgroundTask(task: BackgroundTask): void {
+    this.#background.add(task);
+  }
+
+  addShutdownTask(task: ShutdownTask): void {
+    this.#shutdownTasks.push(task);
+  }
+
+  snapshot(): Snapshot {
+    const version = `${this.#state}/${this.#fleet.version}`;
+    if (this.#snapshot?.version !== version) {
+      const value = createSnapshot(this.#fleet, {
+        state: this.#state,
+        stateSinceMs: this.#stateSinceMs,
+        started: this.#startedOnce,
+        wallOffsetMs: this.#wallOffsetMs,
+      });
+      this.#snapshot = { value, version };
+    }
+    return this.#snapshot.value;
+  }
+
+  uptimeMs(): number {
+    return this.#startMs === undefined ? 0 : this.#clock.now() - this.#startMs;
+  }
+
+  // ── the loop ──
+
+  #dispatch(event: FleetEvent): void {
+    this.#queue.push(event);
+    if (this.#looping) return;
+    this.#looping = true;
+    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+      for (const effect of this.#fleet.fold(next, this.#clock.now())) this.#perform(effect);
+    }
+    this.#looping = false;
+    this.#afterLoop();
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.type) {
+      case "launch":
+        return this.#launch(effect);
+      case "stop":
+        return this.#live(effect)?.stop();
+      case "kill":
+        this.#emit({ ...effect, type: "service-killed" });
+        return this.#live(effect)?.kill();
+      case "arm": {
+        const { service, incarnation, deadline, delayMs } = effect;
+        const expire = () => this.#dispatch({ type: "deadline-passed", service, incarnation, deadline });
+        this.#timers.set(`${deadline} ${service}`, this.#clock.after(delayMs, expire));
+        return;
+      }
+      case "disarm":
+        return this.#disarm(`${effect.deadline} ${effect.service}`);
+      case "watch":
+        return this.#watch(effect);
+      case "unwatch":
+        this.#watches.get(effect.service)?.();
+        this.#watches.delete(effect.service);
+        return;
+      case "announce":
+        return this.#emit({ ...effect, type: "service-state-changed" });
+      case "give-up":
+        return this.#giveUp(effect);
+      default:
+        return effect satisfies never;
+    }
+  }
+
+  #launch({ service, incarnation }: Target): void {
+    const report = (outcome: LaunchOutcome) => {
+      switch (outcome.type) {
+        case "launched":
+          this.#emit({ service, incarnation, ...outcome, type: "service-launched" });
+          return this.#dispatch({ service, incarnation, ...outcome, type: "service-launched" });
+        case "failed":
+          return this.#dispatch({ type: "service-launch-failed", service, incarnation, reason: outcome.reason });
+        case "exited":
+          this.#emit({ type: "service-exited", service, incarnation, code: outcome.code, signal: outcome.signal });
+          return this.#dispatch({ service, incarnation, ...outcome, type: "service-exited" });
+        default:
+          return outcome satisfies never;
+      }
+    };
+    const launcher = this.#services.get(service)?.launcher;
+    if (launcher) this.#running.set(service, { incarnation, running: launcher.launch(incarnation, report) });
+  }
+
+  #live({ service, incarnation }: Target): Running | undefined {
+    const entry = this.#running.get(service);
+    return entry?.incarnation === incarnation ? entry.running : undefined;
+  }
+
+  #watch({ service, incarnation, probe }: Extract<Effect, { type: "watch" }>): void {
+    const watched = this.#services.get(service)?.[probe];
+    if (!watched) throw new Error(`internal: '${service}' has no ${probe} probe`);
+    this.#watches.get(service)?.();
+    const tell = (event: Extract<FleetEvent, { type: "probe-passed" | "probe-failed" }>) => {
+      this.#emit(event);
+      this.#dispatch(event);
+    };
+    const stop = watchProbe(watched, {
+      clock: this.#clock,
+      onPassed: () => tell({ type: "probe-passed", service, incarnation, probe }),
+      onFailed: (reason) => tell({ type: "probe-failed", service, incarnation, probe, reason }),
+    });
+    this.#watches.set(service, stop);
+  }
+
+  #disarm(timer: string): void {
+    this.#timers.get(timer)?.();
+    this.#timers.delete(timer);
+  }
+
+  #afterLoop(): void {
+    const { boot } = this.#fleet;
+    if (this.#state === "starting" && (boot === "settled" || boot === "held")) {
+      this.#disarm("startup");
+      this.#startedOnce = true;
+      this.#enter("started");
+      this.#background.start();
+      this.#bootDone?.resolve();
+    }
+    if (this.#fleet.ended) this.#servicesEnded?.();
+    for (const check of this.#readyWaiters) check();
+  }
+
+  #giveUp({ service, reason, exitCode, during }: Extract<Effect, { type: "give-up" }>): void {
+    const what = during === "boot" ? "cannot start" : "stopping because of";
+    const named = service === undefined ? reason : `${what} '${service}': ${reason}`;
+    if (service === undefined) this.#bootDone?.resolve();
+    void this.shutdown({ reason: named, exitCode, ...(service !== undefined && { service }) });
+  }
+
+  // ── the end ──
+
+  async #shutDown(cause: ShutdownCause): Promise<ShutdownReport> {
+    const { shutdown, kubernetes, gate } = this.#options;
+    const budget = budgetMs(shutdown.budgetMs, { kubernetes });
+    const isRollback = this.#state === "starting";
+    const sinceMs = this.#clock.now();
+    this.#cause = cause;
+    this.#emit({ type: "shutdown-began", reason: cause.reason, exitCode: cause.exitCode });
+    this.#disarm("startup");
+    const { stages, overran } = await shutDown({
+      clock: this.#clock,
+      budgetMs: budget,
+      drainMs: isRollback ? 0 : drainMs(shutdown.drainMs, { kubernetes, budgetMs: budget }),
+      ...(gate && { gate }),
+      background: this.#background,
+      shutdownTasks: this.#shutdownTasks,
+      enter: (state) => this.#enter(state),
+      stopServices: () => this.#stopServices(),
+      killServices: () => this.#dispatch({ type: "kill-requested" }),
+      lateServices: () => this.#lateServices(),
+      emit: (event) => this.#emit(event),
+    });
+    const exitCode = overran ? ExitCode.budget : this.#exitCode(cause, { isRollback, sinceMs });
+    return this.#end({ exitCode, reason: cause.reason, forced: false, stages });
+  }
+
+  /** `exitCodeFrom` speaks unless a signal cancelled the startup. A service that broke while stopping spoils a clean stop. */
+  #exitCode(cause: ShutdownCause, { isRollback, sinceMs }: { isRollback: boolean; sinceMs: number }): number {
+    const { exitCodeFrom } = this.#options;
+    const own = exitCodeFrom === undefined ? undefined : this.#fleet.member(exitCodeFrom)?.exitCode;
+    if (own !== undefined && !(isRollback && this.#firstSignalMs !== undefined)) return own;
+    const broken = this.#fleet.members.some(({ state }) => state.name === "failed" && state.sinceMs >= sinceMs);
+    return cause.exitCode === ExitCode.ok && broken ? ExitCode.failure : cause.exitCode;
+  }
+
+  #stopServices(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#servicesEnded = resolve;
+      this.#dispatch({ type: "stop-requested" });
+    });
+  }
+
+  #lateServices(): string[] {
+    return this.#fleet.members.flatMap(({ lateMs, planned }) =>
+      lateMs === undefined ? [] : [`${planned.spec.name} (SIGKILL after ${(lateMs / 1000).toFixed(1)}s)`],
+    );
+  }
+
+  #end(report: ShutdownReport): ShutdownReport {
+    if (this.#state === "destroyed") return report;
+    for (const cancel of this.#timers.values()) cancel();
+    for (const cancel of this.#watches.values()) cancel();
+    this.#enter("destroyed");
+    if (report.forced) this.#forced.resolve(report);
+    this.#bootDone?.reject(new StartupError(this.#cause?.reason ?? report.reason, { exitCode: report.exitCode }));
+    this.ended.resolve(report);
+    for (const check of this.#readyWaiters) check();
+    return report;
+  }
+
+  #enter(state: RuntimeState): void {
+    const from = this.#state;
+    this.#state = state;
+    this.#stateSinceMs = this.#clock.now();
+    this.#emit({ type: "runtime-state-changed", from, to: state });
+  }
+
+  #emit(event: NewRuntimeEvent): void {
+    this.#options.emit({ ...event, atMs: this.#clock.now() + this.#wallOffsetMs });
+  }
+}
