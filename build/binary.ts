@@ -1,0 +1,88 @@
+// Builds the one executable: `dist/haraka` for this machine, or `dist/haraka-TARGET` for another with `--target=TARGET`.
+// The Bun inside a foreign executable comes from the npm registry, in the version that runs this script. A file appears under
+// its name only when complete, so several builds may run at once. It runs nothing of what it builds.
+import { $ } from "bun";
+import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+const targets = [
+  "linux-x64",
+  "linux-x64-musl",
+  "linux-arm64",
+  "linux-arm64-musl",
+  "darwin-x64",
+  "darwin-arm64",
+] as const;
+type Target = (typeof targets)[number];
+
+const root = join(import.meta.dir, "..");
+const dist = join(root, "dist");
+
+function parseTarget(name: string | undefined): Target | undefined {
+  const target = targets.find((known) => known === name);
+  if (name !== undefined && target === undefined) {
+    throw new Error(`cannot build for "${name}": no such target; choose one of ${targets.join(", ")}`);
+  }
+  return target;
+}
+
+/** Installs the target's Bun in `folder` and returns the path of its executable. */
+async function installBun(target: Target, folder: string): Promise<string> {
+  const name = `@oven/bun-${target.replace("arm64", "aarch64")}`;
+  const [os, cpu] = target.split("-");
+  await Bun.write(join(folder, "package.json"), JSON.stringify({ dependencies: { [name]: Bun.version } }));
+  const install = await $`${process.execPath} install --os=${os} --cpu=${cpu} --ignore-scripts`
+    .cwd(folder)
+    .nothrow()
+    .quiet();
+  const executable = join(folder, "node_modules", name, "bin", "bun");
+  if (install.exitCode !== 0 || !(await Bun.file(executable).exists())) {
+    throw new Error(
+      `cannot build for "${target}": the registry has no ${name}@${Bun.version}\n${install.stderr.toString()}`,
+    );
+  }
+  return executable;
+}
+
+/** Bundles `src/main.ts` into the executable `outfile`. */
+async function compile(outfile: string, foreign: Partial<Bun.CompileBuildOptions>): Promise<void> {
+  const result = await Bun.build({
+    entrypoints: [join(root, "src", "main.ts")],
+    target: "bun",
+    format: "esm",
+    minify: true,
+    bytecode: true,
+    throw: false,
+    compile: { outfile, autoloadDotenv: false, autoloadBunfig: false, ...foreign },
+  });
+  if (!result.success)
+    throw new Error(`cannot bundle src/main.ts:\n${result.logs.map((log) => log.message).join("\n")}`);
+}
+
+async function build(target: Target | undefined): Promise<string> {
+  await mkdir(dist, { recursive: true });
+  const folder = await mkdtemp(join(dist, ".build-"));
+  try {
+    const finished = join(dist, target === undefined ? "haraka" : `haraka-${target}`);
+    const unfinished = join(folder, "haraka");
+    await compile(
+      unfinished,
+      target === undefined
+        ? {}
+        : { target: `bun-${target}`, executablePath: await installBun(target, folder) },
+    );
+    await rename(unfinished, finished);
+    return finished;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+try {
+  const { values } = parseArgs({ options: { target: { type: "string" } } });
+  console.log(await build(parseTarget(values.target)));
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}
