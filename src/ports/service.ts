@@ -44,3 +44,13 @@ export class Service<Settings = undefined> {
   /** Mounts HTTP routes at `/`; they answer once the service has started, and 503 before. */
   routes?(app: Hono): void;
 }
+
+/** What the runtime drives: a `Service`, or any object with the parts of one. */
+export interface ServiceLike {
+  name?: string;
+  readonly readiness?: "manual";
+  runtime?: Runtime;
+  startup?(signal: AbortSignal): Promise<void> | void;
+  shutdown?(signal: AbortSignal): Promise<void> | void;
+  routes?(app: Hono): void;
+}
