@@ -191,7 +191,10 @@ export class Fleet {
     if (probe === "readiness" && (name === "started" || name === "unready")) this.#becomeReady(member);
   }
 
-  #onProbeFailed(member: Member, { probe, reason }: { probe: "startup" | "readiness"; reason: string }): void {
+  #onProbeFailed(
+    member: Member,
+    { probe, reason }: { probe: "startup" | "readiness"; reason: string },
+  ): void {
     const { state } = member;
     if (probe === "startup") return;
     if (state.name === "started" || state.name === "unready") {
@@ -233,7 +236,8 @@ export class Fleet {
   #onExited(member: Member, exit: { code: number | null; signal: string | null; reason?: string }): void {
     const { state, planned } = member;
     const exitCode = exitCodeOf(exit);
-    const how = exit.reason ?? (exit.signal === null ? `ended with ${exitCode}` : `was ended by ${exit.signal}`);
+    const how =
+      exit.reason ?? (exit.signal === null ? `ended with ${exitCode}` : `was ended by ${exit.signal}`);
     member.exitCode = exitCode;
     if (state.name === "stopping") {
       const broken = exit.reason === undefined ? undefined : { reason: exit.reason, exitCode: 1 };
@@ -245,7 +249,8 @@ export class Fleet {
       this.#onEnded(member, { reason: how + early, exitCode: 1 });
     } else if (exitCode === 0) {
       this.#onEnded(member, undefined);
-      if (planned.spec.critical) this.#giveUp({ ...causeOf(member), reason: how, exitCode: 0, during: "run" });
+      if (planned.spec.critical)
+        this.#giveUp({ ...causeOf(member), reason: how, exitCode: 0, during: "run" });
     } else {
       this.#onEnded(member, { reason: how, exitCode });
     }
@@ -261,7 +266,8 @@ export class Fleet {
     const completed = member.planned.spec.task && from === "starting";
     if (failure) this.#enter(member, { name: "failed", failure, sinceMs });
     else this.#enter(member, { name: completed ? "completed" : "stopped", sinceMs });
-    if (failure && from !== "stopping") this.#giveUpIfCritical(member, failure, from === "starting" ? "boot" : "run");
+    if (failure && from !== "stopping")
+      this.#giveUpIfCritical(member, failure, from === "starting" ? "boot" : "run");
   }
 
   #onLost({ index, reason }: { index: number; reason: string }): void {

@@ -50,7 +50,10 @@ function cycles(byName: ReadonlyMap<string, ServiceSpec>): GraphProblem[] {
       } else if (onPath.has(dependency)) {
         const names = path.map(({ name }) => name);
         const circle = [...names.slice(names.indexOf(dependency)), dependency].join(" → ");
-        problems.push({ service: dependency, message: `Circular dependency detected at ${dependency}: ${circle}` });
+        problems.push({
+          service: dependency,
+          message: `Circular dependency detected at ${dependency}: ${circle}`,
+        });
       } else if (!done.has(dependency) && byName.has(dependency)) {
         enter(dependency);
       }
@@ -67,7 +70,8 @@ export function select(specs: readonly ServiceSpec[], names: readonly string[]):
   const byName = new Map(specs.map((spec) => [spec.name, spec]));
   const chosen = new Set(names);
   for (const name of chosen) {
-    for (const { service, required } of byName.get(name)?.dependencies ?? []) if (required) chosen.add(service);
+    for (const { service, required } of byName.get(name)?.dependencies ?? [])
+      if (required) chosen.add(service);
   }
   return specs
     .filter(({ name }) => chosen.has(name))

@@ -47,7 +47,8 @@ export class StopOrder {
     this.#alive[planned.phase] = (this.#alive[planned.phase] ?? 0) + change;
     for (const dependency of new Set(planned.dependencies.map((edge) => edge.index))) {
       this.#aliveDependents[dependency] = (this.#aliveDependents[dependency] ?? 0) + change;
-      if (this.#begun && this.#plan.services[dependency]?.phase === this.#phase) this.#queueIfFree(dependency);
+      if (this.#begun && this.#plan.services[dependency]?.phase === this.#phase)
+        this.#queueIfFree(dependency);
     }
     if (this.#begun && this.#alive[this.#phase] === 0) this.#goBack();
   }

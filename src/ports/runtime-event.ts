@@ -16,10 +16,22 @@ export type RuntimeEvent = { /** Milliseconds since the Unix epoch. */ atMs: num
       reason?: string;
     }
   | { type: "service-launched"; service: string; incarnation: number; pid?: number }
-  | { type: "service-exited"; service: string; incarnation: number; code: number | null; signal: string | null }
+  | {
+      type: "service-exited";
+      service: string;
+      incarnation: number;
+      code: number | null;
+      signal: string | null;
+    }
   | { type: "service-killed"; service: string; incarnation: number }
   | { type: "probe-passed"; service: string; incarnation: number; probe: "startup" | "readiness" }
-  | { type: "probe-failed"; service: string; incarnation: number; probe: "startup" | "readiness"; reason: string }
+  | {
+      type: "probe-failed";
+      service: string;
+      incarnation: number;
+      probe: "startup" | "readiness";
+      reason: string;
+    }
   | { type: "signal-received"; signal: string }
   /** The runtime ends, and why. */
   | { type: "shutdown-began"; reason: string; exitCode: number }
@@ -30,4 +42,8 @@ export type RuntimeEvent = { /** Milliseconds since the Unix epoch. */ atMs: num
 );
 
 /** A {@link RuntimeEvent} before it is stamped. */
-export type NewRuntimeEvent = RuntimeEvent extends infer E ? (E extends unknown ? Omit<E, "atMs"> : never) : never;
+export type NewRuntimeEvent = RuntimeEvent extends infer E
+  ? E extends unknown
+    ? Omit<E, "atMs">
+    : never
+  : never;

@@ -16,7 +16,10 @@ export interface WatchOptions {
 }
 
 /** Starts asking at once; returns a function that ends it. */
-export function watchProbe({ probe, schedule }: WatchedProbe, { clock, onPassed, onFailed }: WatchOptions): () => void {
+export function watchProbe(
+  { probe, schedule }: WatchedProbe,
+  { clock, onPassed, onFailed }: WatchOptions,
+): () => void {
   let progress = UNASKED;
   let cancelTimer = () => {};
   let stopped = false;

@@ -39,7 +39,9 @@ const IN_FLIGHT_POLL_MS = 5;
 /** How long killed processes may take to be gone. */
 const KILLED_MS = 250;
 
-export async function shutDown(context: ShutdownContext): Promise<{ stages: StageReport[]; overran: boolean }> {
+export async function shutDown(
+  context: ShutdownContext,
+): Promise<{ stages: StageReport[]; overran: boolean }> {
   const { clock, emit } = context;
   const result = await runLedger(stageWork(context), {
     clock,

@@ -77,7 +77,9 @@ export class Supervisor implements HealthSource {
     this.#clock = options.clock;
     this.#wallOffsetMs = options.clock.wallTime() - options.clock.now();
     this.#stateSinceMs = options.clock.now();
-    this.#background = new BackgroundTasks((reason) => this.#emit({ type: "background-task-failed", reason }));
+    this.#background = new BackgroundTasks((reason) =>
+      this.#emit({ type: "background-task-failed", reason }),
+    );
   }
 
   get state(): RuntimeState {
@@ -109,7 +111,9 @@ export class Supervisor implements HealthSource {
   }
 
   /** Stops everything, in order. The first call's promise is everybody's. Never rejects. */
-  shutdown(cause: ShutdownCause = { reason: "shutdown was called", exitCode: ExitCode.ok }): Promise<ShutdownReport> {
+  shutdown(
+    cause: ShutdownCause = { reason: "shutdown was called", exitCode: ExitCode.ok },
+  ): Promise<ShutdownReport> {
     this.#shutdown ??= this.#shutDown(cause);
     return Promise.race([this.#shutdown, this.#forced.promise]);
   }
@@ -128,7 +132,12 @@ export class Supervisor implements HealthSource {
       void this.shutdown({ reason: `${signal}${cancelled ? " during startup" : ""}`, exitCode });
     } else if (now - this.#firstSignalMs > SAME_SIGNAL_MS) {
       this.#dispatch({ type: "kill-requested" });
-      this.#end({ exitCode: 128 + signalNumber, reason: `${signal} a second time`, forced: true, stages: [] });
+      this.#end({
+        exitCode: 128 + signalNumber,
+        reason: `${signal} a second time`,
+        forced: true,
+        stages: [],
+      });
     }
   }
 
@@ -148,7 +157,9 @@ export class Supervisor implements HealthSource {
       };
       const fail = (why: string) => {
         const names = this.snapshot().blockedBy.map(({ service, reason }) => `${service} (${reason})`);
-        done(() => reject(new TimeoutError(`not all services are ready: ${why}; waiting for ${names.join(", ")}`)));
+        done(() =>
+          reject(new TimeoutError(`not all services are ready: ${why}; waiting for ${names.join(", ")}`)),
+        );
       };
       const done = (settle: () => void) => {
         cancel();
@@ -239,9 +250,20 @@ export class Supervisor implements HealthSource {
           this.#emit({ service, incarnation, ...outcome, type: "service-launched" });
           return this.#dispatch({ service, incarnation, ...outcome, type: "service-launched" });
         case "failed":
-          return this.#dispatch({ type: "service-launch-failed", service, incarnation, reason: outcome.reason });
+          return this.#dispatch({
+            type: "service-launch-failed",
+            service,
+            incarnation,
+            reason: outcome.reason,
+          });
         case "exited":
-          this.#emit({ type: "service-exited", service, incarnation, code: outcome.code, signal: outcome.signal });
+          this.#emit({
+            type: "service-exited",
+            service,
+            incarnation,
+            code: outcome.code,
+            signal: outcome.signal,
+          });
           return this.#dispatch({ service, incarnation, ...outcome, type: "service-exited" });
         default:
           return outcome satisfies never;
@@ -329,7 +351,9 @@ export class Supervisor implements HealthSource {
     const { exitCodeFrom } = this.#options;
     const own = exitCodeFrom === undefined ? undefined : this.#fleet.member(exitCodeFrom)?.exitCode;
     if (own !== undefined && !(isRollback && this.#firstSignalMs !== undefined)) return own;
-    const broken = this.#fleet.members.some(({ state }) => state.name === "failed" && state.sinceMs >= sinceMs);
+    const broken = this.#fleet.members.some(
+      ({ state }) => state.name === "failed" && state.sinceMs >= sinceMs,
+    );
     return cause.exitCode === ExitCode.ok && broken ? ExitCode.failure : cause.exitCode;
   }
 
@@ -352,7 +376,9 @@ export class Supervisor implements HealthSource {
     for (const cancel of this.#watches.values()) cancel();
     this.#enter("destroyed");
     if (report.forced) this.#forced.resolve(report);
-    this.#bootDone?.reject(new StartupError(this.#cause?.reason ?? report.reason, { exitCode: report.exitCode }));
+    this.#bootDone?.reject(
+      new StartupError(this.#cause?.reason ?? report.reason, { exitCode: report.exitCode }),
+    );
     this.ended.resolve(report);
     for (const check of this.#readyWaiters) check();
     return report;

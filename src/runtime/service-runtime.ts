@@ -1,0 +1,59 @@
+// What a module service finds as `this.runtime`: a narrow view of the supervisor, made for one service and one launch of it.
+import type { ServiceSpec } from "../core/spec.ts";
+import { UsageError } from "../errors.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log, LogFields } from "../ports/log.ts";
+import type { Runtime, Service } from "../ports/service.ts";
+import type { BackgroundTask } from "./background.ts";
+
+export interface ServiceRuntimeOptions {
+  spec: ServiceSpec;
+  /** Instances of the module services that exist by now, by name. */
+  instances: ReadonlyMap<string, object>;
+  markReady: (service: string) => void;
+  addBackgroundTask: (task: BackgroundTask) => void;
+  log: Log;
+  clock: Clock;
+  /** Aborts when the service should stop. */
+  signal: AbortSignal;
+}
+
+export function createServiceRuntime(options: ServiceRuntimeOptions): Runtime {
+  const { spec, instances, markReady, addBackgroundTask, log, clock, signal } = options;
+  const declared = spec.dependencies.map(({ service }) => service);
+
+  function get<T extends Service<never>>(peer: abstract new (...args: never[]) => T): T;
+  function get(peer: string): unknown;
+  function get(peer: string | (abstract new (...args: never[]) => unknown)): unknown {
+    const isIt = (name: string) =>
+      typeof peer === "string" ? name === peer : instances.get(name) instanceof peer;
+    const name = declared.find(isIt);
+    const instance = name === undefined ? undefined : instances.get(name);
+    if (instance !== undefined) return instance;
+    const wanted = typeof peer === "string" ? peer : peer.name;
+    const list = declared.length === 0 ? "none" : declared.join(", ");
+    throw new UsageError(
+      `cannot get '${wanted}' in '${spec.name}': not among its declared dependencies that are modules (declared: ${list})`,
+    );
+  }
+
+  return {
+    markReady: (name = spec.name) => markReady(name),
+    get,
+    log: logFor(spec.name, log),
+    clock,
+    signal,
+    addBackgroundTask,
+  };
+}
+
+/** The same log, with the service's name in every record. */
+function logFor(service: string, log: Log): Log {
+  const named = (fields?: LogFields) => ({ service, ...fields });
+  return {
+    debug: (message, fields) => log.debug(message, named(fields)),
+    info: (message, fields) => log.info(message, named(fields)),
+    warn: (message, fields) => log.warn(message, named(fields)),
+    error: (message, fields) => log.error(message, named(fields)),
+  };
+}
