@@ -1,0 +1,124 @@
+// The Hono app behind the runtime's port: health, and what module services mount. Services are told apart: one's middleware
+// and error handler never see another's requests. It opens no port and starts nothing.
+import { Hono, type Context, type ExecutionContext } from "hono";
+import { HTTPException } from "hono/http-exception";
+import { messageOf } from "../errors.ts";
+import type { StateName } from "../core/service-state.ts";
+import type { HealthSource } from "../ports/health-source.ts";
+import type { Log } from "../ports/log.ts";
+import { type Claim, claimsOf, refuseReserved, refuseShared } from "./claims.ts";
+import type { HttpGate } from "./gate.ts";
+import type { Identity } from "./health-page.ts";
+import { HEALTH_PATHS, createHealth } from "./health.ts";
+import { absolute, pathOf } from "./normalise.ts";
+import { problem, unavailable } from "./problem.ts";
+
+export interface AppOptions extends Identity {
+  health: HealthSource;
+  gate: HttpGate;
+  log: Log;
+}
+
+export interface App {
+  /** A plain fetch handler; `env` is whatever the server hands over beside the request. */
+  fetch(request: Request, env?: unknown, context?: ExecutionContext): Response | Promise<Response>;
+  /**
+   * Calls `register` with an app of the service's own, whose routes answer at `/` while the service is up and 503 otherwise.
+   * Mounting a service again replaces its routes. Throws `UsageError` for a path the runtime or another service has.
+   */
+  mount(service: string, register: (app: Hono) => void): void;
+}
+
+interface Mount {
+  service: string;
+  app: Hono;
+  claims: readonly Claim[];
+}
+
+/** States in which a service can answer. */
+const UP: ReadonlySet<string | undefined> = new Set(["started", "ready", "unready"] satisfies StateName[]);
+
+export function createApp({ health, gate, log, ...identity }: AppOptions): App {
+  const answerHealth = createHealth({ ...identity, health, isClosing: () => gate.closing });
+  const mounts = new Map<string, Mount>();
+  // Hono takes no routes after its first request, so a mount drops the front app and the next request builds a new one.
+  let front: Hono | undefined;
+
+  function compose(): Hono {
+    const app = new Hono({ getPath: pathOf });
+    for (const [path, probe] of HEALTH_PATHS)
+      app.all(path, (c) => answerHealth(c.req.raw, { probe, env: c.env }));
+    const all = [...mounts.values()].flatMap((mount) => mount.claims.map((claim) => ({ ...claim, mount })));
+    for (const { method, path, mount } of all.filter(({ middleware }) => !middleware)) {
+      app.on(method, path, (c) => visit(c, mount));
+    }
+    // Middleware may answer too, as a file server does, but only where nobody has a handler.
+    for (const { method, path, mount } of all.filter(({ middleware }) => middleware)) {
+      app.on(method, path, (c, next) => (isUp(mount) ? visit(c, mount) : next()));
+    }
+    return app.notFound((c) => gate.pass(c.env, async () => unmatched(c)));
+  }
+
+  function isUp({ service }: Mount): boolean {
+    return UP.has(health.snapshot().components[service]?.state);
+  }
+
+  function visit(c: Context, mount: Mount): Promise<Response> {
+    return gate.pass(c.env, async () => {
+      if (!isUp(mount))
+        return unavailable(`cannot answer ${c.req.path}: service "${mount.service}" is not up`);
+      try {
+        return await mount.app.fetch(absolute(c.req.raw), c.env, executionContextOf(c));
+      } catch (thrown) {
+        // Hono hands an app's error handler only what is an `Error`.
+        return failed(thrown, { c, service: mount.service });
+      }
+    });
+  }
+
+  function unmatched(c: Context): Response {
+    if (!health.snapshot().started)
+      return unavailable(`cannot answer ${c.req.path}: the runtime is starting`);
+    return notFound(c);
+  }
+
+  function failed(thrown: unknown, { c, service }: { c: Context; service: string }): Response {
+    if (thrown instanceof HTTPException) return thrown.getResponse();
+    const detail = `cannot answer ${c.req.method} ${c.req.path}`;
+    log.error(`${detail}: ${messageOf(thrown)}`, {
+      service,
+      ...(thrown instanceof Error && { stack: thrown.stack }),
+    });
+    return problem({ status: 500, title: "Internal Server Error", detail: `${detail}: the log says why` });
+  }
+
+  return {
+    fetch: (request, env, context) => (front ??= compose()).fetch(request, env as object, context),
+    mount(service, register) {
+      const app = new Hono().notFound(notFound).onError((error, c) => failed(error, { c, service }));
+      register(app);
+      const mount = { service, app, claims: claimsOf(app) };
+      refuseReserved(service, mount.claims);
+      for (const other of mounts.values()) if (other.service !== service) refuseShared(mount, other);
+      mounts.set(service, mount);
+      front = undefined;
+    },
+  };
+}
+
+function notFound(c: Context): Response {
+  return problem({
+    status: 404,
+    title: "Not Found",
+    detail: `cannot find ${c.req.path}: no service answers ${c.req.method} there`,
+  });
+}
+
+function executionContextOf(c: Context): Context["executionCtx"] | undefined {
+  try {
+    return c.executionCtx;
+  } catch {
+    // Hono throws where there is none, which is everywhere but on edge workers.
+    return undefined;
+  }
+}

@@ -1,0 +1,47 @@
+// What a server knows about the connection behind a request, read from what it hands to `fetch` beside it: Bun its server,
+// Deno its info, @hono/node-server its bindings. Never guesses: behind any other server nothing is known.
+
+/** The second argument of `fetch`, and Hono's `c.env`; at most one server's part of it is there. */
+interface Native {
+  requestIP?(request: Request): { address: string } | null;
+  readonly pendingRequests?: number;
+  readonly remoteAddr?: { readonly hostname?: string };
+  readonly completed?: Promise<void>;
+  readonly incoming?: { readonly socket: { readonly remoteAddress?: string } };
+  readonly outgoing?: { once(event: "close", listener: () => void): unknown };
+}
+
+/** A server that counts for itself the requests whose answer has not left yet. */
+export interface CountingServer {
+  readonly pendingRequests: number;
+}
+
+const LOOPBACK = /^(::ffff:)?127\.|^::1$/;
+const PROXY_HEADERS = ["forwarded", "x-forwarded-for", "via"];
+
+/** The request comes from this machine and was not passed on for somebody else. */
+export function isLocal(request: Request, env: unknown): boolean {
+  const native = env as Native | undefined;
+  const address =
+    native?.requestIP?.(request)?.address ??
+    native?.remoteAddr?.hostname ??
+    native?.incoming?.socket.remoteAddress ??
+    "unknown";
+  return LOOPBACK.test(address) && !PROXY_HEADERS.some((name) => request.headers.has(name));
+}
+
+/** The server itself, if it counts. */
+export function countingServer(env: unknown): CountingServer | undefined {
+  return (env as Native | undefined)?.pendingRequests === undefined ? undefined : (env as CountingServer);
+}
+
+/** Calls `done` once the answer has left, or the client has; returns false if this server does not tell. */
+export function whenSent(env: unknown, done: () => void): boolean {
+  const native = env as Native | undefined;
+  if (native?.completed !== undefined) {
+    native.completed.then(done, done);
+    return true;
+  }
+  native?.outgoing?.once("close", done);
+  return native?.outgoing !== undefined;
+}

@@ -1,0 +1,31 @@
+// The runtime in front of one's own Hono app: health is answered, everything else is counted, and refused with 503 once the
+// runtime stops. For an app whose server belongs to the user; it adds no other route and changes no other answer.
+import type { MiddlewareHandler } from "hono";
+import type { HealthSource } from "../ports/health-source.ts";
+import type { Identity } from "./health-page.ts";
+import type { HttpGate } from "./gate.ts";
+import { HEALTH_PATHS, createHealth } from "./health.ts";
+import { pathOf } from "./normalise.ts";
+
+export interface LifecycleOptions extends Identity {
+  health: HealthSource;
+  gate: HttpGate;
+}
+
+/** For `app.use(…)`, before any route. Requests pass the gate, health does not. */
+export function lifecycleMiddleware({ gate, ...options }: LifecycleOptions): MiddlewareHandler {
+  const answerHealth = createHealth({ ...options, isClosing: () => gate.closing });
+  return async (c, next) => {
+    // The app's own `getPath` does not know relative urls.
+    const probe = HEALTH_PATHS.get(pathOf(c.req.raw));
+    if (probe !== undefined) return answerHealth(c.req.raw, { probe, env: c.env });
+    const response = await gate.pass(c.env, async () => {
+      await next();
+      return c.res;
+    });
+    // Hono merges headers into a response that replaces another; unset, it is taken as it is.
+    c.res = undefined;
+    c.res = response;
+    return response;
+  };
+}

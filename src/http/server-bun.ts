@@ -1,0 +1,18 @@
+// The HTTP server under Bun. Hands the server itself to `fetch`, which gives the peer's address and counts requests; never
+// looks at a request.
+import type { Listen } from "./server.ts";
+
+/** The largest that Bun takes. */
+const IDLE_TIMEOUT_SECONDS_MAX = 255;
+
+export const listen: Listen = async ({ host, port, idleTimeoutMs, fetch }) => {
+  const server = Bun.serve({
+    hostname: host,
+    port,
+    idleTimeout: Math.min(Math.ceil(idleTimeoutMs / 1000), IDLE_TIMEOUT_SECONDS_MAX),
+    // Otherwise an error answers with a page that shows the source.
+    development: false,
+    fetch,
+  });
+  return { host, port: server.port ?? port, close: () => server.stop(true) };
+};

@@ -1,0 +1,25 @@
+// What the three server adapters have in common: what they are asked for, and what they give. No runtime's own API here.
+
+/** `native` is what the server knows beside the request; connection.ts reads it. */
+export type Fetch = (request: Request, native: unknown) => Response | Promise<Response>;
+
+export interface ListenOptions {
+  /** A name or an address, IPv6 without brackets. */
+  host: string;
+  /** 0 lets the system choose. */
+  port: number;
+  /** How long a connection may be silent. Bun counts whole seconds up to 255; Deno keeps connections until the client goes. */
+  idleTimeoutMs: number;
+  fetch: Fetch;
+}
+
+export interface Server {
+  host: string;
+  /** The port that was opened. */
+  port: number;
+  /** Stops listening and cuts every connection that is left. */
+  close(): Promise<void>;
+}
+
+/** Opens the port. Rejects with an error whose `code` is `EADDRINUSE`, `EACCES`, … when it cannot be had. */
+export type Listen = (options: ListenOptions) => Promise<Server>;
