@@ -13,7 +13,11 @@ export interface Config {
 
 export interface RuntimeConfig {
   name: string;
-  startup: { timeoutMs: number; /** How many may be starting at once; `Infinity` by default. */ concurrency: number; onFailure: "rollback" | "continue" };
+  startup: {
+    timeoutMs: number;
+    /** How many may be starting at once; `Infinity` by default. */ concurrency: number;
+    onFailure: "rollback" | "continue";
+  };
   shutdown: { budgetMs: number | "auto"; drainMs: number | "auto" };
   log: { format: "auto" | "pretty" | "json"; level: "debug" | "info" | "warn" | "error" };
   /** The service whose exit code the runtime leaves with. */
