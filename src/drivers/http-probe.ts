@@ -27,6 +27,8 @@ async function check(url: string, signal: AbortSignal): Promise<ProbeResult> {
 /** Node and Deno say "fetch failed" and put the reason into the cause. */
 function problem(error: unknown): string {
   const cause = error instanceof Error ? (error.cause ?? error) : error;
-  const text = `${cause instanceof Error && "code" in cause ? cause.code : ""} ${messageOf(cause)}`;
-  return /ECONNREFUSED|connection refused/i.test(text) ? "connection refused" : messageOf(cause);
+  const refused = /ECONNREFUSED|connection refused/i.test(
+    `${Reflect.get(Object(cause), "code")} ${messageOf(cause)}`,
+  );
+  return refused ? "connection refused" : messageOf(cause);
 }

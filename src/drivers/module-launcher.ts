@@ -55,7 +55,7 @@ function launch(options: ModuleLauncherOptions, report: (outcome: LaunchOutcome)
     }
     if (options.task) return exit(0);
     doing = "running";
-    if (!alive.signal.aborted) report({ type: "launched" });
+    if (!alive.signal.aborted) report({ type: "launched", manual: service.readiness === "manual" });
     await stopped.promise;
     doing = "in shutdown()";
     try {

@@ -9,7 +9,7 @@ export function provideModule(name: string, exports: Readonly<Record<string, unk
 }
 
 function provideByPlugin(name: string, exports: Readonly<Record<string, unknown>>): void {
-  void Bun.plugin({
+  Bun.plugin({
     name,
     setup(build) {
       build.module(name, () => ({ loader: "object", exports }));

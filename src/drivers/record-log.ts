@@ -13,11 +13,11 @@ export interface RecordLogOptions {
   /** Whether `pretty` uses colour. */
   colour: boolean;
   /** Milliseconds since the epoch. */
-  wallTime(): number;
+  wallTime: () => number;
   /** Takes a text that ends in a newline; false when the sink is full. */
-  write(text: string): boolean;
+  write: (text: string) => boolean;
   /** Resolves when the sink has room again. */
-  drained(): Promise<void>;
+  drained: () => Promise<void>;
 }
 
 interface Format {
@@ -41,7 +41,7 @@ export function recordLog(options: RecordLogOptions): Log & Output {
     warn: at("warn"),
     error: at("error"),
     line: (line) => options.write(format.line(line)),
-    drained: () => options.drained(),
+    drained: options.drained,
   };
 }
 

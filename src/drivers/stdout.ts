@@ -27,7 +27,7 @@ export interface StdoutOptions {
   /** Default 1. */
   fd?: number;
   /** Told, once there is room again, how many writes were lost to a reader that did not read. */
-  onLost(writes: number): void;
+  onLost: (writes: number) => void;
 }
 
 export function openStdout({ fd = 1, onLost }: StdoutOptions): Stdout {

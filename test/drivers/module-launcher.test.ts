@@ -1,0 +1,167 @@
+// Modules in this process: when their methods are called, with which signal, and what is reported.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { moduleLauncher, type ModuleLauncherOptions } from "../../src/drivers/module-launcher.ts";
+import type { ServiceLike } from "../../src/ports/service.ts";
+import { record } from "../contracts/outcomes.ts";
+
+function start(service: ServiceLike, options: Partial<ModuleLauncherOptions> = {}) {
+  return record(moduleLauncher({ load: () => service, task: false, onInstance() {}, ...options }));
+}
+
+test("onInstance comes before startup, with a signal that stop aborts", async () => {
+  const calls: string[] = [];
+  let alive: AbortSignal | undefined;
+  const service: ServiceLike = { startup: () => void calls.push("startup") };
+  const { running, first } = start(service, {
+    onInstance(instance, signal) {
+      calls.push("onInstance");
+      assert.equal(instance, service);
+      alive = signal;
+    },
+  });
+  await first;
+  assert.deepEqual(calls, ["onInstance", "startup"]);
+  assert.equal(alive?.aborted, false);
+  running.stop();
+  assert.equal(alive?.aborted, true);
+});
+
+test("launched waits for startup to resolve", async () => {
+  const ready = Promise.withResolvers<void>();
+  const { outcomes, first } = start({ startup: () => ready.promise });
+  await Promise.resolve();
+  assert.equal(outcomes.length, 0);
+  ready.resolve();
+  assert.deepEqual(await first, { type: "launched", manual: false });
+});
+
+test("launched says whether the service marks itself ready", async () => {
+  assert.deepEqual(await start({ readiness: "manual" }).first, { type: "launched", manual: true });
+});
+
+test("failed carries what startup threw", async () => {
+  const error = new Error("no database");
+  const throwing = () => {
+    throw error;
+  };
+  for (const startup of [throwing, () => Promise.reject(error)]) {
+    const { end } = start({ startup });
+    assert.deepEqual(await end, { type: "failed", reason: "startup() failed: no database", error });
+  }
+});
+
+test("failed carries what load and onInstance threw", async () => {
+  const error = new Error("no file");
+  const throwing = () => {
+    throw error;
+  };
+  assert.deepEqual(await start({}, { load: throwing }).end, { type: "failed", reason: "no file", error });
+  assert.deepEqual(await start({}, { onInstance: throwing }).end, {
+    type: "failed",
+    reason: "no file",
+    error,
+  });
+});
+
+test("stop during startup aborts its signal, and shutdown follows once it has settled", async () => {
+  const calls: string[] = [];
+  const entered = Promise.withResolvers<void>();
+  const { running, end, outcomes } = start({
+    startup: (signal) =>
+      new Promise((_resolve, reject) => {
+        entered.resolve();
+        signal.addEventListener("abort", () => {
+          calls.push("aborted");
+          reject(signal.reason);
+        });
+      }),
+    shutdown: () => void calls.push("shutdown"),
+  });
+  await entered.promise;
+  running.stop();
+  assert.deepEqual(await end, { type: "exited", code: 0, signal: null });
+  assert.deepEqual(calls, ["aborted", "shutdown"]);
+  assert.equal(outcomes.length, 1);
+});
+
+test("stop during load never begins startup", async () => {
+  const loading = Promise.withResolvers<ServiceLike>();
+  const { running, end } = start({}, { load: () => loading.promise });
+  running.stop();
+  loading.resolve({ startup: () => assert.fail("startup was called") });
+  assert.deepEqual(await end, { type: "exited", code: 0, signal: null });
+});
+
+test("stop calls shutdown once", async () => {
+  let shutdowns = 0;
+  const { running, first, end } = start({ shutdown: () => void shutdowns++ });
+  await first;
+  running.stop();
+  running.stop();
+  await end;
+  running.stop();
+  assert.equal(shutdowns, 1);
+});
+
+test("exited says that shutdown threw", async () => {
+  const { running, first, end } = start({ shutdown: () => Promise.reject(new Error("socket busy")) });
+  await first;
+  running.stop();
+  assert.deepEqual(await end, {
+    type: "exited",
+    code: 1,
+    signal: null,
+    reason: "shutdown() failed: socket busy",
+  });
+});
+
+test("kill aborts shutdown's signal, names where it hung, and drops what comes later", async () => {
+  const hanging = Promise.withResolvers<void>();
+  let deadline: AbortSignal | undefined;
+  const { running, first, end, outcomes } = start({
+    shutdown(signal) {
+      deadline = signal;
+      return hanging.promise;
+    },
+  });
+  await first;
+  running.stop();
+  while (deadline === undefined) await Promise.resolve();
+  assert.equal(deadline.aborted, false);
+  running.kill();
+  assert.equal(deadline.aborted, true);
+  const reason = "abandoned in shutdown(): code in this process cannot be killed";
+  assert.deepEqual(await end, { type: "exited", code: 1, signal: null, reason });
+  hanging.resolve();
+  await new Promise((turn) => setImmediate(turn));
+  assert.equal(outcomes.length, 2);
+});
+
+test("a task exits with 0 once startup has resolved, without shutdown", async () => {
+  const { end, outcomes } = start({ shutdown: () => assert.fail("shutdown was called") }, { task: true });
+  assert.deepEqual(await end, { type: "exited", code: 0, signal: null });
+  assert.equal(outcomes.length, 1);
+});
+
+test("a task that gives up when it is stopped exits with 1", async () => {
+  const entered = Promise.withResolvers<void>();
+  const { running, end } = start(
+    {
+      startup: (signal) =>
+        new Promise((_resolve, reject) => {
+          entered.resolve();
+          signal.addEventListener("abort", () => reject(new Error("half done")));
+        }),
+    },
+    { task: true },
+  );
+  await entered.promise;
+  running.stop();
+  assert.deepEqual(await end, {
+    type: "exited",
+    code: 1,
+    signal: null,
+    reason: "startup() failed: half done",
+  });
+});
