@@ -39,15 +39,14 @@ interface Mount {
 const UP: ReadonlySet<string | undefined> = new Set(["started", "ready", "unready"] satisfies StateName[]);
 
 export function createApp({ health, gate, log, ...identity }: AppOptions): App {
-  const answerHealth = createHealth({ ...identity, health, isClosing: () => gate.closing });
+  const answers = createHealth({ ...identity, health, isClosing: () => gate.closing });
   const mounts = new Map<string, Mount>();
   // Hono takes no routes after its first request, so a mount drops the front app and the next request builds a new one.
   let front: Hono | undefined;
 
   function compose(): Hono {
     const app = new Hono({ getPath: pathOf });
-    for (const [path, probe] of HEALTH_PATHS)
-      app.all(path, (c) => answerHealth(c.req.raw, { probe, env: c.env }));
+    for (const [path, probe] of HEALTH_PATHS) app.all(path, (c) => answers[probe](c.req.raw, c.env));
     const all = [...mounts.values()].flatMap((mount) => mount.claims.map((claim) => ({ ...claim, mount })));
     for (const { method, path, mount } of all.filter(({ middleware }) => !middleware)) {
       app.on(method, path, (c) => visit(c, mount));

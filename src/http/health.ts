@@ -1,5 +1,6 @@
 // The health endpoints: which path asks what, and an answer from the current snapshot without asking anyone. A page is
 // rendered once for each snapshot and kind of client, and stamped with the time at most once a millisecond.
+import type { Snapshot } from "../core/snapshot.ts";
 import type { HealthSource } from "../ports/health-source.ts";
 import { isLocal } from "./connection.ts";
 import { type Format, type Identity, type Page, type Probe, hasReasons, renderPage } from "./health-page.ts";
@@ -28,7 +29,7 @@ export interface HealthOptions extends Identity {
 }
 
 /** `env` is what the server handed to `fetch`. Other methods than GET and HEAD get 405. */
-export type HealthHandler = (request: Request, options: { probe: Probe; env: unknown }) => Response;
+export type HealthHandler = (request: Request, env: unknown) => Response;
 
 /** Everything that stays the same from one answer to the next while the snapshot does. */
 interface Prepared {
@@ -39,46 +40,72 @@ interface Prepared {
   body: string;
 }
 
-export function createHealth({ health, isClosing, ...identity }: HealthOptions): HealthHandler {
-  let current = health.snapshot();
-  let guarded = hasReasons(current);
-  let prepared = new Map<string, Prepared>();
+/** The answers to one probe, each prepared when it is first asked for. */
+type Answers = Partial<Record<Format | "jsonWithoutReasons" | "draftWithoutReasons", Prepared>>;
 
-  function prepare(key: string, kind: { probe: Probe; format: Format; withoutReasons: boolean }): Prepared {
-    const page = renderPage(current, { ...identity, ...kind });
-    const type = MEDIA_TYPES[kind.format];
-    const made = {
+/** One handler for each probe. */
+export function createHealth({
+  health,
+  isClosing,
+  ...identity
+}: HealthOptions): Record<Probe, HealthHandler> {
+  let current: Snapshot | undefined;
+  let guarded = false;
+  let prepared = noAnswers();
+
+  function refresh(snapshot: Snapshot): void {
+    current = snapshot;
+    guarded = hasReasons(snapshot);
+    prepared = noAnswers();
+  }
+
+  function prepare(
+    snapshot: Snapshot,
+    options: { probe: Probe; format: Format; withoutReasons: boolean },
+  ): Prepared {
+    const page = renderPage(snapshot, { ...identity, ...options });
+    const type = MEDIA_TYPES[options.format];
+    return {
       page,
       init: initOf(page, type),
       closingInit: initOf(page, type, "close"),
       stampedAtMs: 0,
       body: "",
     };
-    prepared.set(key, made);
-    return made;
   }
 
-  return (request, { probe, env }) => {
-    if (request.method !== "GET" && request.method !== "HEAD") return methodNotAllowed(request.method);
-    const snapshot = health.snapshot();
-    if (snapshot !== current) {
-      current = snapshot;
-      guarded = hasReasons(snapshot);
-      prepared = new Map();
-    }
-    const format = request.headers.get("accept")?.includes(MEDIA_TYPES.draft) ? "draft" : "json";
-    // Asking for the peer costs more than the whole answer, so only when there is something to hide.
-    const withoutReasons = guarded && !isLocal(request, env);
-    const key = `${probe} ${format} ${withoutReasons}`;
-    const answer = prepared.get(key) ?? prepare(key, { probe, format, withoutReasons });
-    const nowMs = Date.now();
-    if (nowMs !== answer.stampedAtMs) {
-      const timestamp = new Date(nowMs).toISOString();
-      answer.body = answer.page.body({ uptimeMs: Math.round(health.uptimeMs()), timestamp });
-      answer.stampedAtMs = nowMs;
-    }
-    return new Response(answer.body, isClosing() ? answer.closingInit : answer.init);
+  function stamp(answer: Prepared, nowMs: number): void {
+    const timestamp = new Date(nowMs).toISOString();
+    answer.body = answer.page.body({ uptimeMs: Math.round(health.uptimeMs()), timestamp });
+    answer.stampedAtMs = nowMs;
+  }
+
+  const handlerOf =
+    (probe: Probe): HealthHandler =>
+    (request, env) => {
+      const { method } = request;
+      if (method !== "GET" && method !== "HEAD") return methodNotAllowed(method);
+      const snapshot = health.snapshot();
+      if (snapshot !== current) refresh(snapshot);
+      const format = request.headers.get("accept")?.includes(MEDIA_TYPES.draft) ? "draft" : "json";
+      // Asking for the peer costs more than the whole answer, so only when there is something to hide.
+      const withoutReasons = guarded && !isLocal(request, env);
+      const kind = withoutReasons ? (`${format}WithoutReasons` as const) : format;
+      const answer = (prepared[probe][kind] ??= prepare(snapshot, { probe, format, withoutReasons }));
+      const nowMs = Date.now();
+      if (nowMs !== answer.stampedAtMs) stamp(answer, nowMs);
+      return new Response(answer.body, isClosing() ? answer.closingInit : answer.init);
+    };
+  return {
+    health: handlerOf("health"),
+    ready: handlerOf("ready"),
+    live: handlerOf("live"),
+    startup: handlerOf("startup"),
   };
+}
+
+function noAnswers(): Record<Probe, Answers> {
+  return { health: {}, ready: {}, live: {}, startup: {} };
 }
 
 /** A ready `Headers` object is cheaper for every response than a plain one. */
