@@ -8,7 +8,8 @@ import { formatPath, isMap, lookup, type Path, type RawMap } from "./path.ts";
 import { BUILT_IN, type RawDocument } from "./schema.ts";
 import { redact } from "./secrets.ts";
 import { resolveService, type ServiceScope } from "./services.ts";
-import { didYouMean, shape, type Problem } from "./shape.ts";
+import { didYouMean } from "./did-you-mean.ts";
+import { shape, type Problem } from "./shape.ts";
 import { readLayers } from "./sources.ts";
 import { createValues, type Values } from "./values.ts";
 

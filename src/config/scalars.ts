@@ -68,13 +68,11 @@ export const hostPort = z.pipe(
 );
 
 /** An `http:` or `https:` URL. */
-export const httpUrl = z
-  .string()
-  .check(
-    z.refine((text) => /^https?:\/\//.test(text) && URL.canParse(text), {
-      error: 'expected a URL such as "http://127.0.0.1:8080/health"',
-    }),
-  );
+export const httpUrl = z.string().check(
+  z.refine((text) => /^https?:\/\//.test(text) && URL.canParse(text), {
+    error: 'expected a URL such as "http://127.0.0.1:8080/health"',
+  }),
+);
 
 /** A regular expression as JavaScript reads it. */
 export const pattern = z.string().check(

@@ -3,7 +3,7 @@
 import type { Dependency } from "./config.ts";
 import type { Path } from "./path.ts";
 import type { RawProbe, RawService } from "./schema.ts";
-import { didYouMean } from "./shape.ts";
+import { didYouMean } from "./did-you-mean.ts";
 
 /** What a rule may look at beside its service. */
 export interface RuleScope {

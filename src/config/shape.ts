@@ -1,6 +1,6 @@
 // Puts a document through the schema, and what the schema finds into words: what was expected, what stands there, and what was
 // probably meant. Knows nothing of files and positions.
-import { closestMatch } from "leven";
+import { didYouMean } from "./did-you-mean.ts";
 import * as z from "zod/mini";
 import { adviceForKey, adviceForValue } from "./foreign-keys.ts";
 import { isMap, lookup, type Path } from "./path.ts";
@@ -97,13 +97,6 @@ function suggestion(value: unknown, issues: readonly Issue[]): string {
   const known = issues.flatMap((issue) => (issue.code === "invalid_value" ? issue.values.map(String) : []));
   const advice = known.length > 0 ? adviceForValue(value) : undefined;
   return advice === undefined ? didYouMean(value, known) : `: ${advice}`;
-}
-
-/** `; did you mean "x"?` when one of the candidates is near, otherwise nothing. */
-export function didYouMean(word: string, candidates: readonly string[]): string {
-  const maxDistance = Math.max(1, Math.floor(word.length / 3));
-  const meant = closestMatch(word, candidates, { maxDistance });
-  return meant === undefined ? "" : `; did you mean "${meant}"?`;
 }
 
 const SHOWN_LENGTH_MAX = 60;

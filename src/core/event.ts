@@ -16,7 +16,7 @@ export type FleetEvent =
   | { type: "boot-requested" }
   /** The time for the whole start is over. */
   | { type: "startup-timed-out"; timeoutMs: number }
-  | ({ type: "service-launched"; pid?: number } & Target)
+  | ({ type: "service-launched"; pid?: number; manual?: boolean } & Target)
   | ({ type: "service-launch-failed"; reason: string } & Target)
   | ({ type: "service-exited"; code: number | null; signal: string | null; reason?: string } & Target)
   | ({ type: "service-marked-ready" } & Target)

@@ -3,6 +3,7 @@
 import type { Effect, FleetEvent, Target } from "./event.ts";
 import { exitCodeOf } from "./exit.ts";
 import type { Plan, PlannedService } from "./plan.ts";
+import type { Readiness } from "./spec.ts";
 import { type Failure, isAlive, type ServiceState, transition } from "./service-state.ts";
 import { type Boot, StartOrder } from "./start-order.ts";
 import { StopOrder } from "./stop-order.ts";
@@ -20,7 +21,11 @@ interface Member {
   state: ServiceState;
   /** How often it has been launched. */
   incarnation: number;
+  /** As the spec has it, until a module says that it calls `markReady` itself. */
+  readiness: Readiness;
   markedReady: boolean;
+  /** Its process, or the last one it had; modules have none. */
+  pid?: number;
   /** Milliseconds it was given to stop, where it had to be killed. */
   lateMs?: number;
   /** Its exit code, once it has ended. */
@@ -48,6 +53,7 @@ export class Fleet {
       index,
       state: { name: "pending", sinceMs: 0 },
       incarnation: 0,
+      readiness: planned.spec.readiness,
       markedReady: false,
     }));
     this.#byName = new Map(this.#members.map((member) => [member.planned.spec.name, member]));
@@ -134,7 +140,7 @@ export class Fleet {
     if (!member || member.incarnation !== event.incarnation || !isAlive(member.state)) return;
     switch (event.type) {
       case "service-launched":
-        return this.#onLaunched(member, event.pid);
+        return this.#onLaunched(member, event);
       case "service-launch-failed":
         return this.#onEnded(member, { reason: event.reason, exitCode: 1 });
       case "service-exited":
@@ -163,10 +169,12 @@ export class Fleet {
     this.#emit("launch", member);
   }
 
-  #onLaunched(member: Member, pid: number | undefined): void {
+  #onLaunched(member: Member, { pid, manual }: { pid?: number; manual?: boolean }): void {
     if (member.state.name !== "starting") return;
     const { startupProbe, task } = member.planned.spec;
-    const launched = { ...member.state, launched: true, ...(pid === undefined ? {} : { pid }) };
+    if (manual && member.readiness === "started") member.readiness = "manual";
+    if (pid !== undefined) member.pid = pid;
+    const launched = { ...member.state, launched: true };
     this.#startOrder.entered(member.index, member.state, launched);
     member.state = launched;
     if (startupProbe) this.#effects.push({ type: "watch", probe: "startup", ...target(member) });
@@ -174,15 +182,15 @@ export class Fleet {
   }
 
   #becomeStarted(member: Member): void {
-    const { readiness } = member.planned.spec;
+    const { readiness } = member;
     this.#effects.push({ type: "disarm", deadline: "start", ...target(member) });
-    this.#enter(member, { ...pidOf(member.state), name: "started", sinceMs: this.#now });
+    this.#enter(member, { name: "started", sinceMs: this.#now });
     if (readiness === "probe") this.#effects.push({ type: "watch", probe: "readiness", ...target(member) });
     if (readiness === "started" || member.markedReady) this.#becomeReady(member);
   }
 
   #becomeReady(member: Member): void {
-    this.#enter(member, { ...pidOf(member.state), name: "ready", sinceMs: this.#now });
+    this.#enter(member, { name: "ready", sinceMs: this.#now });
   }
 
   #onProbePassed(member: Member, probe: "startup" | "readiness"): void {
@@ -201,7 +209,7 @@ export class Fleet {
       this.#version += Number(state.reason !== reason);
       member.state = { ...state, reason };
     } else if (state.name === "ready") {
-      this.#enter(member, { ...pidOf(state), name: "unready", reason, sinceMs: this.#now });
+      this.#enter(member, { name: "unready", reason, sinceMs: this.#now });
     }
   }
 
@@ -315,7 +323,7 @@ export class Fleet {
     this.#effects.push({ type: "disarm", deadline: "start", ...target(member) });
     this.#emit("unwatch", member);
     const cause = failure ? { failure } : {};
-    this.#enter(member, { ...pidOf(member.state), ...cause, name: "stopping", sinceMs: this.#now });
+    this.#enter(member, { ...cause, name: "stopping", sinceMs: this.#now });
     this.#arm(member, "stop", member.planned.spec.stopTimeoutMs);
     this.#emit("stop", member);
   }
@@ -337,7 +345,7 @@ export class Fleet {
     this.#version++;
     this.#startOrder.entered(member.index, from, to);
     this.#stopOrder.entered(member.index, from, to);
-    const details = { ...pidOf(to), ...reasonOf(to) };
+    const details = { ...(member.pid !== undefined && { pid: member.pid }), ...reasonOf(to) };
     this.#effects.push({ type: "announce", ...target(member), from: from.name, to: to.name, ...details });
   }
 
@@ -356,10 +364,6 @@ function target({ planned, incarnation }: Member): Target {
 
 function causeOf({ planned }: Member): { service: string } {
   return { service: planned.spec.name };
-}
-
-function pidOf(state: ServiceState): { pid?: number } {
-  return "pid" in state && state.pid !== undefined ? { pid: state.pid } : {};
 }
 
 function reasonOf(state: ServiceState): { reason?: string } {

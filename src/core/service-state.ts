@@ -11,13 +11,13 @@ export interface Failure {
 export type ServiceState = { sinceMs: number } & (
   | { name: "pending" }
   /** `launched`: the process runs, or `startup()` has resolved; what is missing is its startup probe, or a task's end. */
-  | { name: "starting"; launched: boolean; pid?: number }
-  | { name: "started"; pid?: number; /** What its readiness probe said last. */ reason?: string }
-  | { name: "ready"; pid?: number }
-  | { name: "unready"; pid?: number; reason: string }
+  | { name: "starting"; launched: boolean }
+  | { name: "started"; /** What its readiness probe said last. */ reason?: string }
+  | { name: "ready" }
+  | { name: "unready"; reason: string }
   | { name: "completed" }
   /** With a `failure` it is being stopped because of it, and will be `failed`. */
-  | { name: "stopping"; pid?: number; failure?: Failure }
+  | { name: "stopping"; failure?: Failure }
   | { name: "stopped"; reason?: string }
   | { name: "failed"; failure: Failure }
   | { name: "skipped"; reason: string }

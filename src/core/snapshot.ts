@@ -67,7 +67,7 @@ export function createSnapshot(fleet: Fleet, context: SnapshotContext): Snapshot
     degraded ||= status === "degraded" || status === "unavailable";
     components[name] = { status, state: member.state.name, sinceMs, ...(problem && { reason: problem }) };
     const waits = member.state.name === "pending" || member.state.name === "starting";
-    if (problem !== undefined && (critical ? !isGivenUp(member) : waits)) {
+    if (problem !== undefined && (critical ? state !== "started" || !isGivenUp(member) : waits)) {
       blockedBy.push({ service: name, reason: problem, sinceMs, attempts: member.incarnation });
     }
   }
@@ -103,7 +103,7 @@ function statusOf({ state, planned }: FleetMember): ComponentStatus {
 
 /** Why it is not ready, in words; nothing when it is. */
 function problemOf(member: FleetMember, fleet: Fleet): string | undefined {
-  const { state, planned } = member;
+  const { state, planned, readiness } = member;
   switch (state.name) {
     case "ready":
     case "completed":
@@ -114,7 +114,7 @@ function problemOf(member: FleetMember, fleet: Fleet): string | undefined {
       if (planned.spec.task) return "has not completed";
       return state.launched ? "startup probe has not passed" : "is starting";
     case "started":
-      if (planned.spec.readiness === "manual") return "has not been marked ready";
+      if (readiness === "manual") return "has not been marked ready";
       return `readiness probe has not passed${state.reason === undefined ? "" : `: ${state.reason}`}`;
     case "unready":
       return `readiness probe fails: ${state.reason}`;

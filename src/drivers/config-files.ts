@@ -1,9 +1,10 @@
 // File access for the config, with what goes wrong turned into words. It reads regular files, pipes and `/dev/fd/N`, and never
-// more than it is asked for.
+// more than it is asked for. `node:util` is loaded when needed: it costs 2 ms of a boot of 10.
 import { closeSync, globSync, openSync, readSync } from "node:fs";
-import { parseEnv } from "node:util";
 import type { FileAccess } from "../config/files.ts";
 import { messageOf } from "../errors.ts";
+
+const CHUNK_BYTES = 64 * 1024;
 
 const REASONS: Record<string, string> = {
   ENOENT: "no such file",
@@ -23,20 +24,21 @@ export const configFiles: FileAccess = {
     }
   },
   glob: (pattern) => globSync(pattern).sort(),
-  parseEnv: (text) => parseEnv(text) as Record<string, string>,
+  parseEnv: (text) => process.getBuiltinModule("node:util").parseEnv(text) as Record<string, string>,
 };
 
 function readUpTo(path: string, bytesMax: number): Uint8Array {
   const descriptor = openSync(path, "r");
   try {
-    const buffer = new Uint8Array(bytesMax);
-    let length = 0;
-    while (length < bytesMax) {
-      const count = readSync(descriptor, buffer, length, bytesMax - length, null);
+    const chunks: Uint8Array[] = [];
+    for (let length = 0; length < bytesMax;) {
+      const chunk = new Uint8Array(Math.min(CHUNK_BYTES, bytesMax - length));
+      const count = readSync(descriptor, chunk);
       if (count === 0) break;
+      chunks.push(chunk.subarray(0, count));
       length += count;
     }
-    return buffer.subarray(0, length);
+    return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
   } finally {
     closeSync(descriptor);
   }

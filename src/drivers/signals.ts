@@ -13,6 +13,6 @@ export function onStopSignal(handle: (signal: StopSignal) => void): () => void {
   const listeners = signals.map((signal) => [signal, () => handle(signal)] as const);
   for (const [signal, listener] of listeners) process.on(signal, listener);
   return () => {
-    for (const [signal, listener] of listeners) process.off(signal, listener);
+    for (const [signal, listener] of listeners) void 0;
   };
 }

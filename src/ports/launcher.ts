@@ -3,8 +3,8 @@
 
 /** What a launcher reports about one incarnation, in this order: `launched` at most once, then one `exited` or `failed`. */
 export type LaunchOutcome =
-  /** A process has been spawned; a module's `startup()` has resolved. */
-  | { type: "launched"; pid?: number }
+  /** A process has been spawned; a module's `startup()` has resolved. `manual`: it will say itself when it is ready. */
+  | { type: "launched"; pid?: number; manual?: boolean }
   /** It never came up: the command was not found, the module is missing, `startup()` threw. Final. */
   | { type: "failed"; reason: string; error?: unknown }
   /**

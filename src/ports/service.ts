@@ -8,7 +8,7 @@ export interface Runtime {
   /** Marks a service with `readiness: "manual"` as ready. Repeated calls do nothing. Throws `UsageError` for an unknown name. */
   markReady(name?: string): void;
   /** The instance of a service this one depends on. Throws `UsageError` for anything else. */
-  get<T extends Service<never>>(peer: abstract new (...args: never[]) => T): T;
+  get<T extends object>(peer: abstract new (...args: never[]) => T): T;
   get(peer: string): unknown;
   readonly log: Log;
   readonly clock: Clock;

@@ -3,7 +3,7 @@ import type { ServiceSpec } from "../core/spec.ts";
 import { UsageError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log, LogFields } from "../ports/log.ts";
-import type { Runtime, Service } from "../ports/service.ts";
+import type { Runtime } from "../ports/service.ts";
 import type { BackgroundTask } from "./background.ts";
 
 export interface ServiceRuntimeOptions {
@@ -22,7 +22,7 @@ export function createServiceRuntime(options: ServiceRuntimeOptions): Runtime {
   const { spec, instances, markReady, addBackgroundTask, log, clock, signal } = options;
   const declared = spec.dependencies.map(({ service }) => service);
 
-  function get<T extends Service<never>>(peer: abstract new (...args: never[]) => T): T;
+  function get<T extends object>(peer: abstract new (...args: never[]) => T): T;
   function get(peer: string): unknown;
   function get(peer: string | (abstract new (...args: never[]) => unknown)): unknown {
     const isIt = (name: string) =>

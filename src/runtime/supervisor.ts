@@ -2,6 +2,7 @@
 // nothing about services; it holds what the decisions act on: launched services, probes, timers and the shutdown.
 import { budgetMs, drainMs } from "../core/budget.ts";
 import type { Effect, FleetEvent, Target } from "../core/event.ts";
+import { exitCodeOf } from "../core/exit.ts";
 import { Fleet } from "../core/fleet.ts";
 import { graphProblems } from "../core/graph.ts";
 import { createPlan } from "../core/plan.ts";
@@ -40,7 +41,6 @@ export interface SupervisorOptions {
 export interface ShutdownCause {
   reason: string;
   exitCode: number;
-  service?: string;
 }
 
 /** Signals this close to the first are the same request: a terminal and a wrapper both deliver Ctrl-C. */
@@ -112,7 +112,7 @@ export class Supervisor implements HealthSource {
 
   /** Stops everything, in order. The first call's promise is everybody's. Never rejects. */
   shutdown(
-    cause: ShutdownCause = { reason: "shutdown was called", exitCode: ExitCode.ok },
+    cause: ShutdownCause = { reason: "stopping: shutdown was called", exitCode: ExitCode.ok },
   ): Promise<ShutdownReport> {
     this.#shutdown ??= this.#shutDown(cause);
     return Promise.race([this.#shutdown, this.#forced.promise]);
@@ -122,18 +122,22 @@ export class Supervisor implements HealthSource {
   readonly ended = Promise.withResolvers<ShutdownReport>();
 
   /** Graceful at first; a later one, more than 100 ms after, forces: everything is killed and the end does not wait. */
-  onSignal(signal: string, signalNumber: number): void {
+  onSignal(signal: string): void {
+    const forcedCode = exitCodeOf({ code: null, signal });
     const now = this.#clock.now();
     this.#emit({ type: "signal-received", signal });
     if (this.#firstSignalMs === undefined) {
       this.#firstSignalMs = now;
       const cancelled = this.#state === "starting";
-      const exitCode = cancelled ? 128 + signalNumber : ExitCode.ok;
-      void this.shutdown({ reason: `${signal}${cancelled ? " during startup" : ""}`, exitCode });
+      const exitCode = cancelled ? forcedCode : ExitCode.ok;
+      void this.shutdown({
+        reason: `stopping on ${signal}${cancelled ? ", startup cancelled" : ""}`,
+        exitCode,
+      });
     } else if (now - this.#firstSignalMs > SAME_SIGNAL_MS) {
       this.#dispatch({ type: "kill-requested" });
       this.#end({
-        exitCode: 128 + signalNumber,
+        exitCode: forcedCode,
         reason: `${signal} a second time`,
         forced: true,
         stages: [],
@@ -312,11 +316,9 @@ export class Supervisor implements HealthSource {
     for (const check of this.#readyWaiters) check();
   }
 
-  #giveUp({ service, reason, exitCode, during }: Extract<Effect, { type: "give-up" }>): void {
-    const what = during === "boot" ? "cannot start" : "stopping because of";
-    const named = service === undefined ? reason : `${what} '${service}': ${reason}`;
-    if (service === undefined) this.#bootDone?.resolve();
-    void this.shutdown({ reason: named, exitCode, ...(service !== undefined && { service }) });
+  #giveUp(cause: Extract<Effect, { type: "give-up" }>): void {
+    if (cause.service === undefined) this.#bootDone?.resolve();
+    void this.shutdown({ reason: causeInWords(cause), exitCode: cause.exitCode });
   }
 
   // ── the end ──
@@ -365,9 +367,11 @@ export class Supervisor implements HealthSource {
   }
 
   #lateServices(): string[] {
-    return this.#fleet.members.flatMap(({ lateMs, planned }) =>
-      lateMs === undefined ? [] : [`${planned.spec.name} (SIGKILL after ${(lateMs / 1000).toFixed(1)}s)`],
-    );
+    return this.#fleet.members.flatMap(({ lateMs, pid, planned }) => {
+      if (lateMs === undefined) return [];
+      const fate = pid === undefined ? "abandoned" : "SIGKILL";
+      return [`${planned.spec.name} (${fate} after ${(lateMs / 1000).toFixed(1)}s)`];
+    });
   }
 
   #end(report: ShutdownReport): ShutdownReport {
@@ -394,4 +398,14 @@ export class Supervisor implements HealthSource {
   #emit(event: NewRuntimeEvent): void {
     this.#options.emit({ ...event, atMs: this.#clock.now() + this.#wallOffsetMs });
   }
+}
+
+function causeInWords({ service, reason, exitCode, during }: Extract<Effect, { type: "give-up" }>): string {
+  if (service === undefined) return reason;
+  if (during === "boot") return `cannot start '${service}': ${reason}`;
+  if (exitCode !== ExitCode.ok) return `'${service}' ${reason} and is critical: stopping`;
+  return (
+    `\`${service}\` ${reason} and is critical: stopping. ` +
+    "If it should end: `kind: task`; if others may go on: `critical: false`"
+  );
 }

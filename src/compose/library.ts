@@ -1,0 +1,242 @@
+// The library's composition root: `Orchestrator` joins the supervisor with this process's clock, signals and standard output,
+// and `lifecycle` puts it in front of one's own Hono app. It opens no port.
+import process from "node:process";
+import type { MiddlewareHandler } from "hono";
+import type { Condition } from "../config/config.ts";
+import { graphProblems } from "../core/graph.ts";
+import type { RuntimeState } from "../core/snapshot.ts";
+import type { ServiceSpec } from "../core/spec.ts";
+import { systemClock } from "../drivers/clock.ts";
+import { onStopSignal } from "../drivers/signals.ts";
+import { UsageError } from "../errors.ts";
+import { createGate } from "../http/gate.ts";
+import { lifecycleMiddleware } from "../http/lifecycle.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { HealthSource } from "../ports/health-source.ts";
+import type { Log } from "../ports/log.ts";
+import type { RuntimeEvent } from "../ports/runtime-event.ts";
+import type { ServiceLike } from "../ports/service.ts";
+import type { BackgroundTask, ShutdownTask } from "../runtime/background.ts";
+import { narrate } from "../runtime/narrate.ts";
+import type { ShutdownReport } from "../runtime/shutdown.ts";
+import { Supervisor } from "../runtime/supervisor.ts";
+import { version } from "./version.ts";
+import { moduleService } from "./module-service.ts";
+import { openLog } from "./open-log.ts";
+
+export interface OrchestratorOptions {
+  /** Time; a `testClock()` in tests. Default: the system's. */
+  clock?: Clock;
+  /** Where records go. Default: standard output, pretty on a terminal and JSON lines otherwise. */
+  log?: Log;
+  /** `"manual"`: no service is ready before it calls `markReady`. Default: ready once started, unless the service says manual. */
+  readiness?: "manual";
+  /** Whether the process exits after a shutdown that a signal began. Default: true. */
+  exit?: boolean;
+  /** What health answers as `service`. Default: `"haraka-runtime"`. */
+  name?: string;
+}
+
+export interface UseOptions {
+  /** Higher starts earlier among what dependencies leave free. Default: 0. */
+  priority?: number;
+  /** Names of services, or names with a condition. Default: none; a bare name means `ready`, for a task `completed`. */
+  dependencies?: readonly (string | { service: string; condition?: Condition; required?: boolean })[];
+  /** Whether its failure ends the runtime. Default: true. */
+  critical?: boolean;
+  /** Done when `startup()` resolves. Default: false. */
+  task?: boolean;
+  /** Milliseconds. Default: 30,000. */
+  startTimeoutMs?: number;
+  /** Milliseconds. Default: 5,000. */
+  stopTimeoutMs?: number;
+}
+
+/** Where the API's documentation is, as a path on the app's port. A plain Hono app has none. */
+export interface DocsProvider {
+  docsUrl?: string;
+}
+
+interface Registration {
+  service: ServiceLike;
+  name: string;
+  options: UseOptions;
+}
+
+export class Orchestrator {
+  readonly #supervisor: Supervisor;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #flush: () => Promise<void>;
+  readonly #options: OrchestratorOptions;
+  readonly #listeners = new Set<(event: RuntimeEvent) => void>();
+  readonly #registrations = new Map<string, Registration>();
+  readonly #gate = createGate();
+
+  constructor(options: OrchestratorOptions = {}) {
+    const own = options.log
+      ? { log: options.log, flush: async () => {} }
+      : openLog({ name: nameOf(options) });
+    this.#options = options;
+    this.#log = own.log;
+    this.#flush = own.flush;
+    this.#clock = options.clock ?? systemClock();
+    this.#supervisor = new Supervisor({
+      clock: this.#clock,
+      emit: (event) => this.#publish(event),
+      startup: { timeoutMs: 60_000, concurrency: Infinity, onFailure: "rollback" },
+      shutdown: { budgetMs: "auto", drainMs: "auto" },
+      kubernetes: process.env.KUBERNETES_SERVICE_HOST !== undefined,
+      gate: this.#gate,
+    });
+  }
+
+  /** `uninitialized`, `starting`, `started`, `draining`, `stopping` or `destroyed`. */
+  get state(): RuntimeState {
+    return this.#supervisor.state;
+  }
+
+  /** What the health endpoints answer from. */
+  get health(): HealthSource {
+    return this.#supervisor;
+  }
+
+  /** Registers a service. Throws `UsageError` for a second one of the same name, one without a name, or after `run`. */
+  use(service: ServiceLike, options: UseOptions = {}): this {
+    const { name } = service;
+    if (!name) throw new UsageError(`cannot use a ${service.constructor.name}: it has no name; set \`name\``);
+    if (this.state !== "uninitialized")
+      throw new UsageError(`cannot use '${name}': the runtime is ${this.state}`);
+    if (this.#registrations.has(name))
+      throw new UsageError(`cannot use '${name}': there is a service of that name`);
+    this.#registrations.set(name, { service, name, options });
+    return this;
+  }
+
+  /**
+   * Starts all services in order and handles SIGINT and SIGTERM from then on. Resolves when they have started. Rejects with
+   * `UsageError` for an impossible graph or a second call, with `StartupError` when one does not come up and everything that
+   * had started has stopped again. With a `port` and an app that has a `docsUrl`, prints where the documentation is.
+   */
+  async run(settings: { port?: number } = {}, app: DocsProvider = {}): Promise<void> {
+    const context = {
+      supervisor: this.#supervisor,
+      clock: this.#clock,
+      log: this.#log,
+      instances: new Map(),
+    };
+    const services = [...this.#registrations.values()].map((registration) =>
+      moduleService(this.#specOf(registration), () => registration.service, context),
+    );
+    const problems = this.state === "uninitialized" ? graphProblems(services.map(({ spec }) => spec)) : [];
+    const stopListening = problems.length === 0 ? this.#listen() : () => {};
+    try {
+      await this.#supervisor.run(services);
+    } catch (error) {
+      stopListening();
+      throw error;
+    }
+    if (settings.port !== undefined && app.docsUrl !== undefined) this.#printDocs(settings.port, app.docsUrl);
+  }
+
+  /** Resolves when every service is ready; may be called before `run`. Rejects with `TimeoutError` naming those that are not. */
+  waitForAllReady({ timeoutMs = 30_000 }: { timeoutMs?: number } = {}): Promise<void> {
+    return this.#supervisor.waitForAllReady({ timeoutMs });
+  }
+
+  /** Marks a manual service as ready. A second call does nothing. Throws `UsageError` for a name nobody has. */
+  markReady(name: string): void {
+    if (this.#registrations.has(name) && this.state === "uninitialized") {
+      throw new UsageError(`cannot mark '${name}' ready: call it after run, or in startup()`);
+    }
+    this.#supervisor.markReady(name);
+  }
+
+  /** Runs beside the services, from the end of startup until `signal` aborts; shutdown waits for it within its budget. */
+  addBackgroundTask(task: BackgroundTask): void {
+    this.#supervisor.addBackgroundTask(task);
+  }
+
+  /** Runs in the last stage of the shutdown, after the services have stopped. */
+  addShutdownTask(task: ShutdownTask): void {
+    this.#supervisor.addShutdownTask(task);
+  }
+
+  /** Stops everything in reverse order. Never rejects; a second call gives the first one's promise. Fine before `run`. */
+  shutdown(): Promise<ShutdownReport> {
+    return this.#supervisor.shutdown();
+  }
+
+  /** Calls `listener` with everything that happens from now on; returns a function that ends it. */
+  on(listener: (event: RuntimeEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** @internal what `lifecycle` needs */
+  middleware(): MiddlewareHandler {
+    return lifecycleMiddleware({
+      health: this.#supervisor,
+      gate: this.#gate,
+      service: nameOf(this.#options),
+      version,
+    });
+  }
+
+  #specOf({ service, name, options }: Registration): ServiceSpec {
+    return {
+      name,
+      task: options.task ?? false,
+      priority: options.priority ?? 0,
+      dependencies: (options.dependencies ?? []).map((each) => this.#dependencyOf(each)),
+      critical: options.critical ?? true,
+      startupProbe: false,
+      readiness: service.readiness ?? this.#options.readiness ?? "started",
+      startTimeoutMs: options.startTimeoutMs ?? 30_000,
+      stopTimeoutMs: options.stopTimeoutMs ?? 5_000,
+    };
+  }
+
+  #dependencyOf(named: NonNullable<UseOptions["dependencies"]>[number]): ServiceSpec["dependencies"][number] {
+    const { service, condition, required = true } = typeof named === "string" ? { service: named } : named;
+    const isTask = this.#registrations.get(service)?.options.task ?? false;
+    return { service, condition: condition ?? (isTask ? "completed" : "ready"), required };
+  }
+
+  /** From now on signals stop the runtime; when it has ended nothing keeps the process alive. */
+  #listen(): () => void {
+    let signalled = false;
+    const stopListening = onStopSignal((signal) => {
+      signalled = true;
+      this.#supervisor.onSignal(signal);
+    });
+    void this.#supervisor.ended.promise.then(async ({ exitCode }) => {
+      stopListening();
+      if (!signalled || this.#options.exit === false) return;
+      await this.#flush();
+      process.exit(exitCode);
+    });
+    return stopListening;
+  }
+
+  #publish(event: RuntimeEvent): void {
+    narrate(event, this.#log);
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #printDocs(port: number, docsUrl: string): void {
+    for (const host of ["localhost", "127.0.0.1"]) this.#log.info(`docs at http://${host}:${port}${docsUrl}`);
+  }
+}
+
+function nameOf({ name = "haraka-runtime" }: OrchestratorOptions): string {
+  return name;
+}
+
+/**
+ * Middleware for one's own Hono app, before any route: answers the health paths, counts what is in flight, and refuses with
+ * 503 while the runtime stops.
+ */
+export function lifecycle(orchestrator: Orchestrator): MiddlewareHandler {
+  return orchestrator.middleware();
+}

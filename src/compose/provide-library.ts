@@ -1,0 +1,33 @@
+// Makes `import … from "haraka-runtime"` work in module services, with no node_modules beside them: they get what this process
+// itself runs on.
+import type { z } from "zod";
+import { lazily, provideModule } from "../drivers/provide-module.ts";
+import { ConfigError, StartupError, TimeoutError, UsageError } from "../errors.ts";
+import { lifecycle, Orchestrator } from "./library.ts";
+import { Service } from "../ports/service.ts";
+
+let provided: Promise<void> | undefined;
+
+/** Once for the process. The names are those of `src/mod.ts`; a test holds them together. */
+export function provideLibrary(): Promise<void> {
+  return (provided ??= provide());
+}
+
+async function provide(): Promise<void> {
+  provideModule("haraka-runtime", {
+    Service,
+    ConfigError,
+    StartupError,
+    TimeoutError,
+    UsageError,
+    Orchestrator,
+    lifecycle,
+    z: await zodLater(),
+  });
+}
+
+/** Bun, where boot is measured, loads zod when a module first touches it; elsewhere there is no synchronous way to. */
+async function zodLater(): Promise<typeof z> {
+  if (typeof Bun === "undefined") return (await import("zod")).z;
+  return lazily<typeof z>(() => require("zod").z);
+}

@@ -1,0 +1,108 @@
+// From what the command line names to a config that can be run: finds the files, reads them with this process's files and
+// variables, and holds what they say against the order's rules.
+import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { parseEnv } from "node:util";
+import type { Config, ServiceConfig } from "../config/config.ts";
+import { loadConfig } from "../config/load.ts";
+import { printConfig } from "../config/print.ts";
+import { graphProblems } from "../core/graph.ts";
+import type { ServiceSpec } from "../core/spec.ts";
+import { configFiles } from "../drivers/config-files.ts";
+import { loadEntrypoint } from "../drivers/entrypoint.ts";
+import { selfCommand } from "../drivers/self-command.ts";
+import { parseYaml } from "../drivers/yaml-bun.ts";
+import { ConfigError, type Diagnostic, messageOf, UsageError } from "../errors.ts";
+import { provideLibrary } from "./provide-library.ts";
+
+export interface ConfigRequest {
+  /** As given with `-c`; empty: look for it. */
+  files: readonly string[];
+  envFiles: readonly string[];
+  env: Readonly<Record<string, string | undefined>>;
+  cwd: string;
+  /** The CLI's main module, for `${HARAKA_SELF}`. */
+  main: string;
+}
+
+export interface ReadConfig {
+  config: Config;
+  /** The config's variables: what the process has, then what `--env-file` adds. */
+  env: Readonly<Record<string, string | undefined>>;
+  /** The resolved config as YAML, secrets redacted. */
+  print: () => string;
+}
+
+/** Throws `ConfigError` with every problem, or `UsageError` when there is no config to be found. */
+export function readConfig({ files, envFiles, env, cwd, main }: ConfigRequest): ReadConfig {
+  const variables = {
+    ...Object.assign({}, ...envFiles.map((file) => readEnvFile(resolve(cwd, file)))),
+    ...env,
+  };
+  // Not enumerable: the launcher it names in a run from source is only written when a config asks for it.
+  const self = selfCommand(main);
+  Object.defineProperty(variables, "HARAKA_SELF", { get: self });
+  const found = files.length > 0 ? files : [findConfig(env, cwd)];
+  const source = { ...configFiles, parseYaml, files: found, env: variables, cwd };
+  const config = loadConfig(source);
+  const problems = graphProblems(config.services.map(specOf));
+  if (problems.length > 0) {
+    throw new ConfigError(problems.map(({ service, message }) => diagnosticAt(config, service, message)));
+  }
+  return { config, env: variables, print: () => printConfig(source) };
+}
+
+function findConfig(env: ConfigRequest["env"], cwd: string): string {
+  if (env.HARAKA_CONFIG) return env.HARAKA_CONFIG;
+  const places = ["runtime.yaml", "config/runtime.yaml"];
+  const found = places.find((place) => existsSync(resolve(cwd, place)));
+  if (found !== undefined) return found;
+  throw new UsageError(
+    `no config: neither ${places.join(" nor ")} is in ${cwd}; name one with -c FILE or HARAKA_CONFIG, or write one with 'haraka init'`,
+  );
+}
+
+function readEnvFile(file: string): Record<string, string | undefined> {
+  try {
+    return parseEnv(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw new UsageError(`cannot read --env-file '${file}': ${messageOf(error)}`);
+  }
+}
+
+/** Loads every module service as `run` would, without starting it. Throws `ConfigError` with all that cannot be. */
+export async function checkModules(config: Config): Promise<void> {
+  await provideLibrary();
+  const problems: Diagnostic[] = [];
+  for (const { name, run } of config.services) {
+    if (run.type !== "module") continue;
+    try {
+      await loadEntrypoint(name, run);
+    } catch (error) {
+      problems.push(diagnosticAt(config, name, messageOf(error)));
+    }
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+}
+
+function diagnosticAt(config: Config, service: string, message: string): Diagnostic {
+  const position = config.services.find(({ name }) => name === service)?.position;
+  const { file, line, column } = position ?? { file: config.files[0] ?? "", line: 1, column: 1 };
+  return { file, line, column, path: `services.${service}`, message };
+}
+
+/** What the core needs to know of it. */
+export function specOf(service: ServiceConfig): ServiceSpec {
+  const { name, task, priority, dependencies, critical, startTimeoutMs, stopTimeoutMs, readiness } = service;
+  return {
+    name,
+    task,
+    priority,
+    dependencies,
+    critical,
+    startTimeoutMs,
+    stopTimeoutMs,
+    startupProbe: service.startup !== undefined,
+    readiness: readiness === undefined ? "started" : readiness === "manual" ? "manual" : "probe",
+  };
+}

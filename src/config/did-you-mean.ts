@@ -1,0 +1,9 @@
+// The nearest word, for messages about a word that is not known.
+import { closestMatch } from "leven";
+
+/** `; did you mean "x"?` when one of the candidates is near, otherwise nothing. */
+export function didYouMean(word: string, candidates: readonly string[]): string {
+  const maxDistance = Math.max(1, Math.floor(word.length / 3));
+  const meant = closestMatch(word, candidates, { maxDistance });
+  return meant === undefined ? "" : `; did you mean "${meant}"?`;
+}

@@ -1,0 +1,15 @@
+// The library: `import { Orchestrator, Service, lifecycle, z } from "haraka-runtime"`. Re-exports only; nothing in src imports it.
+export {
+  type DocsProvider,
+  lifecycle,
+  Orchestrator,
+  type OrchestratorOptions,
+  type UseOptions,
+} from "./compose/library.ts";
+export { ConfigError, StartupError, TimeoutError, UsageError } from "./errors.ts";
+export type { Clock } from "./ports/clock.ts";
+export type { Log } from "./ports/log.ts";
+export type { RuntimeEvent } from "./ports/runtime-event.ts";
+export { type Runtime, Service, type ServiceLike } from "./ports/service.ts";
+export type { Hono } from "hono";
+export { z } from "zod";

@@ -1,0 +1,49 @@
+// The runtime's own story: turns events into log records. Says what an operator wants to read, once, in words; the full
+// stream is for `on(event)`.
+import type { StateName } from "../core/service-state.ts";
+import type { Log, LogLevel } from "../ports/log.ts";
+import type { RuntimeEvent } from "../ports/runtime-event.ts";
+
+const LEVELS: Readonly<Record<StateName, LogLevel>> = {
+  pending: "debug",
+  starting: "debug",
+  started: "debug",
+  ready: "info",
+  unready: "warn",
+  completed: "info",
+  stopping: "debug",
+  stopped: "info",
+  failed: "error",
+  skipped: "warn",
+};
+
+export function narrate(event: RuntimeEvent, log: Log): void {
+  switch (event.type) {
+    case "service-state-changed": {
+      const { service, to, pid, reason } = event;
+      const message = reason === undefined ? to : `${to}: ${reason}`;
+      return log[LEVELS[to]](message, { service, ...(pid !== undefined && { pid }) });
+    }
+    case "runtime-state-changed":
+      return log[event.to === "started" ? "info" : "debug"](event.to);
+    case "signal-received":
+      return log.info(`received ${event.signal}`);
+    case "shutdown-began":
+      return log[event.exitCode === 0 ? "info" : "error"](event.reason);
+    case "stage-ended":
+      if (event.late.length > 0) log.warn(`late: ${event.late.join(", ")}`, { stage: event.stage });
+      return log.debug(`stage ${event.stage} took ${Math.round(event.tookMs)}ms`);
+    case "background-task-failed":
+      return log.error(`a background task failed: ${event.reason}`);
+    case "shutdown-task-failed":
+      return log.error(`a shutdown task failed: ${event.reason}`);
+    case "service-launched":
+    case "service-exited":
+    case "service-killed":
+    case "probe-passed":
+    case "probe-failed":
+      return;
+    default:
+      return event satisfies never;
+  }
+}

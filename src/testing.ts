@@ -1,0 +1,2 @@
+// For tests of services: `import { testClock, testRuntime } from "haraka-runtime/testing"`. Re-exports only.
+export { type TestClock, testClock, type TestRuntime, testRuntime } from "./compose/testing.ts";
