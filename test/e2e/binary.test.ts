@@ -1,0 +1,86 @@
+// The build: one executable for this machine, and the same for others, with the Bun of the npm registry inside.
+import assert from "node:assert/strict";
+import { execFile, execFileSync } from "node:child_process";
+import { mkdtempSync, openSync, readFileSync, readSync, closeSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test from "node:test";
+import { promisify } from "node:util";
+import { binary, root } from "./support/binary.ts";
+
+const run = promisify(execFile);
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+
+function build(target: string): Promise<{ stdout: string; stderr: string }> {
+  return run(process.execPath, [join(root, "build/binary.ts"), `--target=${target}`]);
+}
+
+/** The machine and the program interpreter in an ELF file's headers (System V ABI, chapters 4 and 5; 64 bit, little endian). */
+function readElf(path: string): { machine: number; interpreter: string } {
+  const head = Buffer.alloc(4096);
+  const file = openSync(path, "r");
+  readSync(file, head);
+  closeSync(file);
+  assert.equal(head.toString("latin1", 0, 4), "\x7fELF");
+  const [table, size, count] = [
+    Number(head.readBigUInt64LE(32)),
+    head.readUInt16LE(54),
+    head.readUInt16LE(56),
+  ];
+  const headers = Array.from({ length: count }, (_, index) => head.subarray(table + index * size));
+  const interpreter = headers.find((header) => header.readUInt32LE(0) === 3);
+  assert.ok(interpreter, "no PT_INTERP header");
+  const [offset, length] = [Number(interpreter.readBigUInt64LE(8)), Number(interpreter.readBigUInt64LE(32))];
+  return {
+    machine: head.readUInt16LE(18),
+    interpreter: head.toString("latin1", offset, offset + length - 1),
+  };
+}
+
+test("binary says the version of package.json", () => {
+  const answer = JSON.parse(execFileSync(binary(), ["version", "--json"], { encoding: "utf8" })) as {
+    version: string;
+  };
+  assert.equal(answer.version, version);
+});
+
+test("binary ignores .env and bunfig.toml of the working directory", () => {
+  const folder = mkdtempSync(join(tmpdir(), "haraka-binary-"));
+  try {
+    writeFileSync(join(folder, "bunfig.toml"), 'preload = ["./absent.ts"]\n');
+    writeFileSync(join(folder, ".env"), "HARAKA_CONFIG=from-dotenv.yaml\n");
+    const env = { PATH: process.env["PATH"] };
+    assert.match(
+      execFileSync(binary(), ["version"], { cwd: folder, env, encoding: "utf8" }),
+      new RegExp(version),
+    );
+    assert.throws(
+      () => execFileSync(binary(), ["validate"], { cwd: folder, env, encoding: "utf8", stdio: "pipe" }),
+      ({ stderr }: { stderr: string }) => !stderr.includes("from-dotenv"),
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+for (const [target, machine, interpreter] of [
+  ["linux-x64-musl", 62, "/lib/ld-musl-x86_64.so.1"],
+  ["linux-arm64", 183, "/lib/ld-linux-aarch64.so.1"],
+] as const) {
+  test(`build --target=${target} makes an executable for it`, { timeout: 120_000 }, async () => {
+    const { stdout } = await build(target);
+    assert.equal(stdout.trim(), join(root, `dist/haraka-${target}`));
+    assert.deepEqual(readElf(stdout.trim()), { machine, interpreter });
+  });
+}
+
+test("build of an unknown target names the known ones", async () => {
+  await assert.rejects(build("plan9-mips"), ({ code, stderr }: { code: number; stderr: string }) => {
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /^cannot build for "plan9-mips": no such target; choose one of linux-x64, linux-x64-musl,/,
+    );
+    return true;
+  });
+});
