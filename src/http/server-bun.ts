@@ -12,6 +12,8 @@ export const listen: Listen = async ({ host, port, idleTimeoutMs, fetch }) => {
     idleTimeout: Math.min(Math.ceil(idleTimeoutMs / 1000), IDLE_TIMEOUT_SECONDS_MAX),
     // Otherwise an error answers with a page that shows the source.
     development: false,
+    // Which by itself lets a second process open the same port in silence.
+    reusePort: false,
     fetch,
   });
   return { host, port: server.port ?? port, close: () => server.stop(true) };

@@ -1,0 +1,191 @@
+// What the health endpoints say, asked of the app itself without a socket.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createGate } from "../../src/http/gate.ts";
+import { createApp } from "../../src/http/app.ts";
+import type { HealthSource } from "../../src/ports/health-source.ts";
+import { degraded, scriptedHealth, starting, stopping, up } from "../fixtures/http-snapshots.ts";
+import { silentLog } from "./silent-log.ts";
+
+/** What Bun's server hands over: a peer on this machine, or not. */
+const LOCAL = { requestIP: () => ({ address: "127.0.0.1" }), pendingRequests: 0 };
+const REMOTE = { requestIP: () => ({ address: "10.1.2.3" }), pendingRequests: 0 };
+const SINCE = "2026-01-02T03:04:05.000Z";
+
+function appOf(health: HealthSource) {
+  return createApp({ health, gate: createGate(), log: silentLog, service: "shop", version: "1.2.3" });
+}
+
+async function ask(path: string, options: { health: HealthSource; env?: unknown; accept?: string }) {
+  const headers = options.accept === undefined ? {} : { accept: options.accept };
+  const request = new Request(`http://localhost${path}`, { headers });
+  const answer = await appOf(options.health).fetch(request, options.env ?? LOCAL);
+  const { status } = answer;
+  return {
+    status,
+    type: answer.headers.get("content-type"),
+    body: (await answer.json()) as Record<string, unknown>,
+  };
+}
+
+test("/health has every field, and 200 while degraded", async () => {
+  const { status, body } = await ask("/health", { health: scriptedHealth(degraded()) });
+  const { timestamp, ...rest } = body;
+  assert.equal(status, 200);
+  assert.equal(new Date(timestamp as string).toISOString(), timestamp);
+  assert.deepEqual(rest, {
+    status: "degraded",
+    service: "shop",
+    version: "1.2.3",
+    uptimeMs: 1234,
+    components: {
+      api: { status: "healthy", state: "ready", since: SINCE },
+      mail: { status: "degraded", state: "failed", since: SINCE, reason: "exit code 3 at 10.0.0.7" },
+    },
+  });
+});
+
+test("/health and /health/live are 503 when the runtime is unhealthy", async () => {
+  const health = scriptedHealth(up({ status: "unhealthy" }));
+  assert.equal((await ask("/health", { health })).status, 503);
+  assert.deepEqual(await ask("/livez", { health }), {
+    status: 503,
+    type: "application/json",
+    body: { status: "unhealthy" },
+  });
+});
+
+test("/health/ready names what blocks it", async () => {
+  for (const path of ["/health/ready", "/readyz"]) {
+    const { status, body } = await ask(path, { health: scriptedHealth(starting()) });
+    assert.equal(status, 503);
+    assert.deepEqual(body, {
+      status: "not_ready",
+      blockedBy: [{ service: "api", reason: "waits for 10.0.0.7:5432", since: SINCE, attempts: 2 }],
+    });
+  }
+});
+
+test("every probe says so when it passes, by both of its names", async () => {
+  const health = scriptedHealth();
+  for (const [status, ...paths] of [
+    ["ready", "/health/ready", "/readyz"],
+    ["alive", "/health/live", "/livez"],
+    ["started", "/health/startup", "/startupz"],
+  ]) {
+    for (const path of paths) {
+      assert.deepEqual(await ask(path, { health }), {
+        status: 200,
+        type: "application/json",
+        body: { status },
+      });
+    }
+  }
+});
+
+test("liveness and startup hold through a stop, readiness does not", async () => {
+  const health = scriptedHealth(stopping());
+  const statuses = [];
+  for (const path of ["/health/live", "/health/startup", "/health/ready"]) {
+    statuses.push((await ask(path, { health })).status);
+  }
+  assert.deepEqual(statuses, [200, 200, 503]);
+});
+
+test("an answer follows the snapshot", async () => {
+  const health = scriptedHealth(starting());
+  const app = appOf(health);
+  const status = async () => (await app.fetch(new Request("http://a/readyz"), LOCAL)).status;
+  assert.equal(await status(), 503);
+  health.show(up());
+  assert.equal(await status(), 200);
+  health.show(stopping());
+  assert.equal(await status(), 503);
+});
+
+test("reasons are for this machine only", async () => {
+  for (const [env, shown] of [
+    [LOCAL, true],
+    [{ remoteAddr: { hostname: "::1" }, completed: Promise.resolve() }, true],
+    [{ incoming: { socket: { remoteAddress: "::ffff:127.0.0.1" } } }, true],
+    [REMOTE, false],
+    [undefined, false],
+  ] as const) {
+    for (const path of ["/health", "/health/ready"]) {
+      for (const accept of ["application/json", "application/health+json"]) {
+        const options = { health: scriptedHealth(starting()), accept };
+        const answer = await appOf(options.health).fetch(
+          new Request(`http://a${path}`, { headers: { accept } }),
+          env,
+        );
+        assert.equal(
+          (await answer.text()).includes("10.0.0.7"),
+          shown,
+          `${path} ${accept} ${JSON.stringify(env)}`,
+        );
+      }
+    }
+  }
+});
+
+test("one client's view is not served to the next", async () => {
+  const app = appOf(scriptedHealth(starting()));
+  const body = async (env: unknown) => (await app.fetch(new Request("http://a/readyz"), env)).text();
+  assert.match(await body(LOCAL), /10\.0\.0\.7/);
+  assert.doesNotMatch(await body(REMOTE), /10\.0\.0\.7/);
+  assert.match(await body(LOCAL), /10\.0\.0\.7/);
+});
+
+test("health+json is given to who accepts it", async () => {
+  const accept = "application/health+json, application/json;q=0.5";
+  const { status, type, body } = await ask("/health", { health: scriptedHealth(degraded()), accept });
+  assert.equal(status, 200);
+  assert.equal(type, "application/health+json");
+  const check = { componentType: "component", time: SINCE };
+  assert.deepEqual(body, {
+    status: "warn",
+    version: "1.2.3",
+    serviceId: "shop",
+    checks: {
+      "api:state": [{ ...check, observedValue: "ready", status: "pass" }],
+      "mail:state": [
+        { ...check, observedValue: "failed", status: "warn", output: "exit code 3 at 10.0.0.7" },
+      ],
+    },
+  });
+});
+
+test("health+json fails with the status of its endpoint", async () => {
+  const accept = "application/health+json";
+  const { status, body } = await ask("/readyz", { health: scriptedHealth(starting()), accept });
+  assert.equal(status, 503);
+  assert.equal(body["status"], "fail");
+  assert.equal(body["output"], "api: waits for 10.0.0.7:5432");
+  assert.equal((await ask("/livez", { health: scriptedHealth(starting()), accept })).body["status"], "pass");
+});
+
+test("10,000 concurrent probes read the snapshot and the clock, and render once", async () => {
+  let rendered = 0;
+  const snapshot = degraded();
+  const components = new Proxy(snapshot.components, {
+    ownKeys(target) {
+      rendered += 1;
+      return Reflect.ownKeys(target);
+    },
+  });
+  const watched = { ...snapshot, components };
+  const called = new Set<PropertyKey>();
+  const health = new Proxy<HealthSource>(scriptedHealth(watched), {
+    get(target, name) {
+      called.add(name);
+      return Reflect.get(target, name) as unknown;
+    },
+  });
+  const app = appOf(health);
+  const probe = async () => (await app.fetch(new Request("http://a/health"), LOCAL)).status;
+  const statuses = await Promise.all(Array.from({ length: 10_000 }, probe));
+  assert.ok(statuses.every((status) => status === 200));
+  assert.deepEqual([...called].toSorted(), ["snapshot", "uptimeMs"]);
+  // Once to see whether there is something to hide, once to write it down.
+  assert.equal(rendered, 2);
+});
