@@ -8,7 +8,7 @@ import type { RuntimeState } from "../core/snapshot.ts";
 import type { ServiceSpec } from "../core/spec.ts";
 import { systemClock } from "../drivers/clock.ts";
 import { onStopSignal } from "../drivers/signals.ts";
-import { UsageError } from "../errors.ts";
+import { messageOf, UsageError } from "../errors.ts";
 import { createGate } from "../http/gate.ts";
 import { lifecycleMiddleware } from "../http/lifecycle.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -221,7 +221,13 @@ export class Orchestrator {
 
   #publish(event: RuntimeEvent): void {
     narrate(event, this.#log);
-    for (const listener of this.#listeners) listener(event);
+    for (const listener of this.#listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        this.#log.error(`a listener failed on ${event.type}: ${messageOf(error)}`);
+      }
+    }
   }
 
   #printDocs(port: number, docsUrl: string): void {

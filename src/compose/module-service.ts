@@ -6,7 +6,8 @@ import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { ServiceLike } from "../ports/service.ts";
 import { createServiceRuntime } from "../runtime/service-runtime.ts";
-import type { SupervisedService, Supervisor } from "../runtime/supervisor.ts";
+import type { SupervisedService } from "../runtime/effects.ts";
+import type { Supervisor } from "../runtime/supervisor.ts";
 import type { App } from "../http/app.ts";
 
 export interface ModuleContext {

@@ -10,7 +10,7 @@ import { lookUpIds } from "../drivers/users.ts";
 import type { Output } from "../ports/log.ts";
 import type { Probe } from "../ports/probe.ts";
 import type { WatchedProbe } from "../runtime/prober.ts";
-import type { SupervisedService } from "../runtime/supervisor.ts";
+import type { SupervisedService } from "../runtime/effects.ts";
 
 export interface ProcessContext {
   output: Output;

@@ -1,29 +1,20 @@
 // The loop: takes one event, folds it through the fleet, performs the effects, whose outcomes come back as events. It decides
-// nothing about services; it holds what the decisions act on: launched services, probes, timers and the shutdown.
+// nothing about services; it holds the runtime's own state, its health and its one shutdown.
 import { budgetMs, drainMs } from "../core/budget.ts";
-import type { Effect, FleetEvent, Target } from "../core/event.ts";
+import type { Effect, FleetEvent } from "../core/event.ts";
 import { exitCodeOf } from "../core/exit.ts";
 import { Fleet } from "../core/fleet.ts";
 import { graphProblems } from "../core/graph.ts";
 import { createPlan } from "../core/plan.ts";
 import { createSnapshot, type RuntimeState, type Snapshot } from "../core/snapshot.ts";
-import type { ServiceSpec } from "../core/spec.ts";
 import { ExitCode, StartupError, TimeoutError, UsageError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Gate } from "../ports/gate.ts";
 import type { HealthSource } from "../ports/health-source.ts";
-import type { Launcher, LaunchOutcome, Running } from "../ports/launcher.ts";
 import type { NewRuntimeEvent, RuntimeEvent } from "../ports/runtime-event.ts";
 import { type BackgroundTask, BackgroundTasks, type ShutdownTask } from "./background.ts";
-import { watchProbe, type WatchedProbe } from "./prober.ts";
+import { Effects, type SupervisedService } from "./effects.ts";
 import { type ShutdownReport, shutDown } from "./shutdown.ts";
-
-export interface SupervisedService {
-  spec: ServiceSpec;
-  launcher: Launcher;
-  startup?: WatchedProbe;
-  readiness?: WatchedProbe;
-}
 
 export interface SupervisorOptions {
   clock: Clock;
@@ -41,6 +32,8 @@ export interface SupervisorOptions {
 export interface ShutdownCause {
   reason: string;
   exitCode: number;
+  /** The service it is about, if it is about one. */
+  service?: string;
 }
 
 /** Signals this close to the first are the same request: a terminal and a wrapper both deliver Ctrl-C. */
@@ -52,11 +45,8 @@ export class Supervisor implements HealthSource {
   readonly #wallOffsetMs: number;
   readonly #background: BackgroundTasks;
   readonly #shutdownTasks: ShutdownTask[] = [];
-  readonly #running = new Map<string, { incarnation: number; running: Running }>();
-  readonly #watches = new Map<string, () => void>();
-  readonly #timers = new Map<string, () => void>();
   readonly #readyWaiters = new Set<() => void>();
-  #services = new Map<string, SupervisedService>();
+  #effects: Effects;
   #fleet = new Fleet({ services: [], phases: [] });
   #queue: FleetEvent[] = [];
   #looping = false;
@@ -65,6 +55,7 @@ export class Supervisor implements HealthSource {
   #startedOnce = false;
   #startMs: number | undefined;
   #snapshot: { value: Snapshot; version: string } | undefined;
+  #cancelStartupTimeout = () => {};
   #bootDone: { resolve: () => void; reject: (error: unknown) => void } | undefined;
   #servicesEnded: (() => void) | undefined;
   #cause: ShutdownCause | undefined;
@@ -77,6 +68,7 @@ export class Supervisor implements HealthSource {
     this.#clock = options.clock;
     this.#wallOffsetMs = options.clock.wallTime() - options.clock.now();
     this.#stateSinceMs = options.clock.now();
+    this.#effects = this.#effectsOn([]);
     this.#background = new BackgroundTasks((reason) =>
       this.#emit({ type: "background-task-failed", reason }),
     );
@@ -97,7 +89,7 @@ export class Supervisor implements HealthSource {
     const problems = graphProblems(specs);
     if (problems.length > 0) throw new UsageError(problems.map(({ message }) => message).join("\n"));
     const { timeoutMs, concurrency, onFailure } = this.#options.startup;
-    this.#services = new Map(services.map((service) => [service.spec.name, service]));
+    this.#effects = this.#effectsOn(services);
     this.#fleet = new Fleet(createPlan(specs), { concurrency, onFailure });
     this.#startMs = this.#clock.now();
     this.#enter("starting");
@@ -105,7 +97,7 @@ export class Supervisor implements HealthSource {
       this.#bootDone = { resolve, reject };
     });
     const expire = () => this.#dispatch({ type: "startup-timed-out", timeoutMs });
-    if (timeoutMs !== Infinity) this.#timers.set("startup", this.#clock.after(timeoutMs, expire));
+    if (timeoutMs !== Infinity) this.#cancelStartupTimeout = this.#clock.after(timeoutMs, expire);
     this.#dispatch({ type: "boot-requested" });
     await booted;
   }
@@ -215,98 +207,21 @@ export class Supervisor implements HealthSource {
     this.#afterLoop();
   }
 
+  #effectsOn(services: readonly SupervisedService[]): Effects {
+    const dispatch = (event: FleetEvent) => this.#dispatch(event);
+    return new Effects(services, { clock: this.#clock, dispatch, emit: (event) => this.#emit(event) });
+  }
+
   #perform(effect: Effect): void {
-    switch (effect.type) {
-      case "launch":
-        return this.#launch(effect);
-      case "stop":
-        return this.#live(effect)?.stop();
-      case "kill":
-        this.#emit({ ...effect, type: "service-killed" });
-        return this.#live(effect)?.kill();
-      case "arm": {
-        const { service, incarnation, deadline, delayMs } = effect;
-        const expire = () => this.#dispatch({ type: "deadline-passed", service, incarnation, deadline });
-        this.#timers.set(`${deadline} ${service}`, this.#clock.after(delayMs, expire));
-        return;
-      }
-      case "disarm":
-        return this.#disarm(`${effect.deadline} ${effect.service}`);
-      case "watch":
-        return this.#watch(effect);
-      case "unwatch":
-        this.#watches.get(effect.service)?.();
-        this.#watches.delete(effect.service);
-        return;
-      case "announce":
-        return this.#emit({ ...effect, type: "service-state-changed" });
-      case "give-up":
-        return this.#giveUp(effect);
-      default:
-        return effect satisfies never;
-    }
-  }
-
-  #launch({ service, incarnation }: Target): void {
-    const report = (outcome: LaunchOutcome) => {
-      switch (outcome.type) {
-        case "launched":
-          this.#emit({ service, incarnation, ...outcome, type: "service-launched" });
-          return this.#dispatch({ service, incarnation, ...outcome, type: "service-launched" });
-        case "failed":
-          return this.#dispatch({
-            type: "service-launch-failed",
-            service,
-            incarnation,
-            reason: outcome.reason,
-          });
-        case "exited":
-          this.#emit({
-            type: "service-exited",
-            service,
-            incarnation,
-            code: outcome.code,
-            signal: outcome.signal,
-          });
-          return this.#dispatch({ service, incarnation, ...outcome, type: "service-exited" });
-        default:
-          return outcome satisfies never;
-      }
-    };
-    const launcher = this.#services.get(service)?.launcher;
-    if (launcher) this.#running.set(service, { incarnation, running: launcher.launch(incarnation, report) });
-  }
-
-  #live({ service, incarnation }: Target): Running | undefined {
-    const entry = this.#running.get(service);
-    return entry?.incarnation === incarnation ? entry.running : undefined;
-  }
-
-  #watch({ service, incarnation, probe }: Extract<Effect, { type: "watch" }>): void {
-    const watched = this.#services.get(service)?.[probe];
-    if (!watched) throw new Error(`internal: '${service}' has no ${probe} probe`);
-    this.#watches.get(service)?.();
-    const tell = (event: Extract<FleetEvent, { type: "probe-passed" | "probe-failed" }>) => {
-      this.#emit(event);
-      this.#dispatch(event);
-    };
-    const stop = watchProbe(watched, {
-      clock: this.#clock,
-      onPassed: () => tell({ type: "probe-passed", service, incarnation, probe }),
-      onFailed: (reason) => tell({ type: "probe-failed", service, incarnation, probe, reason }),
-    });
-    this.#watches.set(service, stop);
-  }
-
-  #disarm(timer: string): void {
-    this.#timers.get(timer)?.();
-    this.#timers.delete(timer);
+    if (effect.type === "announce") this.#emit({ ...effect, type: "service-state-changed" });
+    else if (effect.type === "give-up") this.#giveUp(effect);
+    else this.#effects.perform(effect);
   }
 
   #afterLoop(): void {
     const { boot } = this.#fleet;
     if (this.#state === "starting" && (boot === "settled" || boot === "held")) {
-      this.#disarm("startup");
+      this.#cancelStartupTimeout();
       this.#startedOnce = true;
       this.#enter("started");
       this.#background.start();
@@ -318,7 +233,8 @@ export class Supervisor implements HealthSource {
 
   #giveUp(cause: Extract<Effect, { type: "give-up" }>): void {
     if (cause.service === undefined) this.#bootDone?.resolve();
-    void this.shutdown({ reason: causeInWords(cause), exitCode: cause.exitCode });
+    const { service, exitCode } = cause;
+    void this.shutdown({ reason: causeInWords(cause), exitCode, ...(service !== undefined && { service }) });
   }
 
   // ── the end ──
@@ -330,7 +246,7 @@ export class Supervisor implements HealthSource {
     const sinceMs = this.#clock.now();
     this.#cause = cause;
     this.#emit({ type: "shutdown-began", reason: cause.reason, exitCode: cause.exitCode });
-    this.#disarm("startup");
+    this.#cancelStartupTimeout();
     const { stages, overran } = await shutDown({
       clock: this.#clock,
       budgetMs: budget,
@@ -344,19 +260,22 @@ export class Supervisor implements HealthSource {
       lateServices: () => this.#lateServices(),
       emit: (event) => this.#emit(event),
     });
-    const exitCode = overran ? ExitCode.budget : this.#exitCode(cause, { isRollback, sinceMs });
+    const exitCode = overran ? ExitCode.budget : this.#exitCode(cause, sinceMs);
     return this.#end({ exitCode, reason: cause.reason, forced: false, stages });
   }
 
-  /** `exitCodeFrom` speaks unless a signal cancelled the startup. A service that broke while stopping spoils a clean stop. */
-  #exitCode(cause: ShutdownCause, { isRollback, sinceMs }: { isRollback: boolean; sinceMs: number }): number {
+  /**
+   * The cause's code; where that is 0 or `exitCodeFrom` is itself the cause, that service's own. A service that broke while
+   * stopping spoils a clean stop.
+   */
+  #exitCode(cause: ShutdownCause, sinceMs: number): number {
     const { exitCodeFrom } = this.#options;
     const own = exitCodeFrom === undefined ? undefined : this.#fleet.member(exitCodeFrom)?.exitCode;
-    if (own !== undefined && !(isRollback && this.#firstSignalMs !== undefined)) return own;
-    const broken = this.#fleet.members.some(
+    if (own !== undefined && (cause.exitCode === ExitCode.ok || cause.service === exitCodeFrom)) return own;
+    const isBroken = this.#fleet.members.some(
       ({ state }) => state.name === "failed" && state.sinceMs >= sinceMs,
     );
-    return cause.exitCode === ExitCode.ok && broken ? ExitCode.failure : cause.exitCode;
+    return cause.exitCode === ExitCode.ok && isBroken ? ExitCode.failure : cause.exitCode;
   }
 
   #stopServices(): Promise<void> {
@@ -376,8 +295,7 @@ export class Supervisor implements HealthSource {
 
   #end(report: ShutdownReport): ShutdownReport {
     if (this.#state === "destroyed") return report;
-    for (const cancel of this.#timers.values()) cancel();
-    for (const cancel of this.#watches.values()) cancel();
+    this.#effects.release();
     this.#enter("destroyed");
     if (report.forced) this.#forced.resolve(report);
     this.#bootDone?.reject(
