@@ -7,7 +7,8 @@ import type { ServiceSpec } from "../core/spec.ts";
 import { systemClock } from "../drivers/clock.ts";
 import { loadEntrypoint } from "../drivers/entrypoint.ts";
 import { onStopSignal } from "../drivers/signals.ts";
-import { UsageError } from "../errors.ts";
+import { onUncaught } from "../drivers/uncaught.ts";
+import { ExitCode, messageOf, UsageError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import { createGate } from "../http/gate.ts";
 import type { Server } from "../http/server.ts";
@@ -54,6 +55,14 @@ export async function runConfig(config: Config, { names, profiles, env, json }: 
     ...(runtime.exitCodeFrom !== undefined && { exitCodeFrom: runtime.exitCodeFrom }),
     gate,
   });
+  // Before anything is opened: as PID 1 a signal that nobody handles is lost.
+  onStopSignal((signal) => supervisor.onSignal(signal));
+  onUncaught((error) => {
+    log.error(`nobody caught: ${messageOf(error)}`, {
+      stack: error instanceof Error ? error.stack : undefined,
+    });
+    void supervisor.shutdown({ reason: "stopping after an uncaught error", exitCode: ExitCode.internal });
+  });
   const app = createApp({ service: runtime.name, version, health: supervisor, gate, log });
   if (http) {
     server = await openServer(http, app.fetch);
@@ -68,7 +77,6 @@ export async function runConfig(config: Config, { names, profiles, env, json }: 
     if (service && isModule(service)) return moduleFromDisk(service, spec, modules);
     throw new Error(`internal: no config for '${spec.name}'`);
   });
-  onStopSignal((signal) => supervisor.onSignal(signal));
   const failed = supervisor.run(supervised).then(
     () => undefined,
     (error: unknown) => error,

@@ -120,7 +120,7 @@ export class Supervisor implements HealthSource {
     this.#emit({ type: "signal-received", signal });
     if (this.#firstSignalMs === undefined) {
       this.#firstSignalMs = now;
-      const cancelled = this.#state === "starting";
+      const cancelled = this.#state === "uninitialized" || this.#state === "starting";
       const exitCode = cancelled ? forcedCode : ExitCode.ok;
       void this.shutdown({
         reason: `stopping on ${signal}${cancelled ? ", startup cancelled" : ""}`,
