@@ -3,7 +3,7 @@
 import { messageOf } from "../errors.ts";
 
 export type BackgroundTask = (signal: AbortSignal) => Promise<void> | void;
-export type ShutdownTask = () => Promise<unknown> | unknown;
+export type ShutdownTask = () => unknown;
 
 export class BackgroundTasks {
   readonly #abort = new AbortController();
