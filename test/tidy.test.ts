@@ -19,9 +19,10 @@ import test from "node:test";
 
 const root = join(import.meta.dirname, "..");
 
-/** What each layer may import besides itself. `mod`, `edge` and `testing` are for users; `main` is for nobody. */
 const below = ["errors", "config", "core", "ports"];
 const wings = ["runtime", "plane", "discovery", "http", "drivers"];
+
+/** What each layer may import besides itself. `mod`, `edge` and `testing` are for users; `main` is for nobody. */
 const law: Record<string, readonly string[]> = {
   errors: [],
   config: ["errors"],

@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import test, { after, before } from "node:test";
+import test, { after } from "node:test";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { root } from "./support/binary.ts";
@@ -17,7 +17,7 @@ interface Manifest extends Record<string, unknown> {
 
 const bin = join(root, "node_modules/.bin");
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Manifest;
-let folder = "";
+const folder = mkdtempSync(join(tmpdir(), "haraka-package-"));
 let tarball = "";
 
 /** Runs a tool with the pinned Node first on PATH, and this Bun for the package's own scripts. */
@@ -26,20 +26,15 @@ function run(cwd: string, command: string, ...args: string[]): string {
   return execFileSync(command, args, { cwd, env: { ...process.env, PATH: path }, encoding: "utf8" });
 }
 
-before(
-  () => {
-    folder = mkdtempSync(join(tmpdir(), "haraka-package-"));
-    const [packed] = JSON.parse(
-      run(root, "npm", "pack", "--json", "--silent", "--pack-destination", folder),
-    ) as [{ filename: string }];
-    tarball = join(folder, packed.filename);
-    writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module", private: true }));
-    run(folder, "npm", "install", "--no-audit", "--no-fund", "--loglevel=error", tarball);
-  },
-  { timeout: 180_000 },
-);
-
 after(() => rmSync(folder, { recursive: true }));
+
+test("npm packs the package and installs it in an empty folder", { timeout: 180_000 }, () => {
+  const pack = ["pack", "--json", "--silent", "--pack-destination", folder];
+  const [packed] = JSON.parse(run(root, "npm", ...pack)) as [{ filename: string }];
+  tarball = join(folder, packed.filename);
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module", private: true }));
+  run(folder, "npm", "install", "--no-audit", "--no-fund", "--loglevel=error", tarball);
+});
 
 test("publint finds nothing to say about the package", async () => {
   const content = readFileSync(tarball);

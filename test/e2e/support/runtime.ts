@@ -1,0 +1,229 @@
+// Runs the compiled binary as its users do: a config in a folder of its own, records on stdout, a port the system chose,
+// signals, an exit code. Waits for what happens, never for time; what a failed test leaves behind is killed.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { binary } from "./binary.ts";
+
+/** Nothing here takes that long; a runtime that does is killed, and the test says what it was waiting for. */
+const PATIENCE_MS = 20_000;
+
+/** One line of the runtime's JSON output. */
+export interface LogRecord {
+  time: string;
+  level: string;
+  service: string;
+  stream: "stdout" | "stderr" | "runtime";
+  message: unknown;
+  pid?: number;
+}
+
+export interface RunOptions {
+  /** Words after `haraka`. Default: `run`. */
+  args?: readonly string[];
+  /** Files to write into the working directory, by relative path. */
+  files?: Readonly<Record<string, string | Uint8Array>>;
+  /** A folder that exists, instead of one made for the run. */
+  cwd?: string;
+  /** Added to PATH alone: nothing of the tests' own environment is in reach. */
+  env?: Readonly<Record<string, string>>;
+  /** What the process reads. Default: nothing. */
+  stdin?: string;
+  /** Run it by way of another program: these words come before the binary. */
+  prefix?: readonly string[];
+}
+
+export interface Outcome {
+  code: number | null;
+  signal: string | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** A folder with `files` in it. */
+export function folderWith(files: NonNullable<RunOptions["files"]>): string {
+  const folder = mkdtempSync(join(tmpdir(), "haraka-e2e-"));
+  for (const [name, content] of Object.entries(files)) {
+    const path = join(folder, name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, content);
+  }
+  return folder;
+}
+
+/** Runs the binary to its end. */
+export async function haraka(options: RunOptions = {}): Promise<Outcome> {
+  await using runtime = start(options);
+  return await runtime.ended;
+}
+
+/** Starts the binary; the caller decides when it ends. */
+export function start(options: RunOptions = {}): Runtime {
+  return new Runtime(options);
+}
+
+export class Runtime implements AsyncDisposable {
+  readonly folder: string;
+  /** Resolves when the process has ended and all it wrote has been read. */
+  readonly ended: Promise<Outcome>;
+  readonly #ownFolder: boolean;
+  readonly #child: ChildProcess;
+  readonly #lines: string[] = [];
+  readonly #waiting = new Set<() => void>();
+  #stderr = "";
+  #over = false;
+
+  constructor({ args = ["run"], files = {}, cwd, env = {}, stdin = "", prefix = [] }: RunOptions) {
+    this.folder = cwd ?? folderWith(files);
+    this.#ownFolder = cwd === undefined;
+    const [command = "", ...words] = [...prefix, binary(), ...args];
+    const child = spawn(command, words, {
+      cwd: this.folder,
+      env: { PATH: process.env["PATH"], PORT: "0", ...env },
+      stdio: "pipe",
+    });
+    this.#child = child;
+    child.stdin.end(stdin);
+    child.stderr.setEncoding("utf8").on("data", (text: string) => this.#change(() => (this.#stderr += text)));
+    const stdout = createInterface({ input: child.stdout });
+    stdout.on("line", (line) => this.#change(() => this.#lines.push(line)));
+    this.ended = this.#end(once(stdout, "close"));
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  /** Every line of stdout so far. */
+  get lines(): readonly string[] {
+    return this.#lines;
+  }
+
+  /** Every JSON record so far. */
+  get records(): LogRecord[] {
+    return this.#lines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as LogRecord);
+  }
+
+  /** What one service wrote, or the runtime said about it, line by line. */
+  messages(service: string, stream?: LogRecord["stream"]): unknown[] {
+    const own = this.records.filter((each) => each.service === service);
+    return own.filter((each) => stream === undefined || each.stream === stream).map(({ message }) => message);
+  }
+
+  /** The services that the runtime said this about, in order. */
+  whoBecame(message: string): string[] {
+    return this.records
+      .filter((each) => each.stream === "runtime" && each.message === message)
+      .map(({ service }) => service);
+  }
+
+  /** The first record about `service` whose message is, or matches, `message`; waits for it. */
+  async record(service: string, message: string | RegExp): Promise<LogRecord> {
+    const matches = (each: LogRecord): boolean =>
+      each.service === service &&
+      (typeof message === "string" ? each.message === message : message.test(String(each.message)));
+    return await this.#first(`"${message}" of ${service}`, () => this.records.find(matches));
+  }
+
+  /** Resolves when the runtime says that it has started. */
+  async started(): Promise<this> {
+    await this.#first("the start", () => this.records.find(isStarted));
+    return this;
+  }
+
+  /** `http://127.0.0.1:PORT`, once the port is open. */
+  async url(): Promise<string> {
+    const said = await this.#first("the port", () => /listening on http:\/\/[^"]*:(\d+)/.exec(this.#lines.join("\n")));
+    return `http://127.0.0.1:${said[1]}`;
+  }
+
+  /** Asks the runtime's port. The connection is not kept. */
+  async get(path: string, headers: Record<string, string> = {}): Promise<Response> {
+    return await fetch(`${await this.url()}${path}`, { headers, keepalive: false });
+  }
+
+  /** Sends the signal and, when it ends the runtime, `ended` says how. */
+  signal(name: NodeJS.Signals): this {
+    this.#child.kill(name);
+    return this;
+  }
+
+  /** SIGTERM, and the end. */
+  async stop(): Promise<Outcome> {
+    return await this.signal("SIGTERM").ended;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#over) this.#killTree();
+    await this.ended;
+    if (this.#ownFolder) rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  async #end(read: Promise<unknown>): Promise<Outcome> {
+    const watchdog = setTimeout(() => this.#killTree(), PATIENCE_MS);
+    const [code, signal] = (await once(this.#child, "close")) as [number | null, string | null];
+    await read;
+    clearTimeout(watchdog);
+    this.#change(() => (this.#over = true));
+    return { code, signal, stdout: this.#lines.map((line) => `${line}\n`).join(""), stderr: this.#stderr };
+  }
+
+  #change(change: () => unknown): void {
+    change();
+    for (const look of this.#waiting) look();
+  }
+
+  /** What `find` gives, as soon as it gives something. */
+  async #first<T>(what: string, find: () => T | null | undefined): Promise<T> {
+    return await new Promise((resolve, reject) => {
+      const look = (): void => {
+        const found = find();
+        if (found === undefined || found === null) {
+          if (!this.#over) return;
+          reject(new Error(`ended without ${what}\n${this.#lines.join("\n")}\n${this.#stderr}`));
+        } else {
+          resolve(found);
+        }
+        this.#waiting.delete(look);
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
+
+  /** The runtime and the process groups of its children. */
+  #killTree(): void {
+    for (const file of globSync(`/proc/${this.pid}/task/*/children`)) {
+      for (const pid of readFileSync(file, "utf8").split(" ").filter(Boolean)) killGroup(Number(pid));
+    }
+    this.signal("SIGKILL");
+  }
+}
+
+function isStarted({ stream, message, pid }: LogRecord): boolean {
+  return stream === "runtime" && message === "started" && pid === undefined;
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // Gone already.
+  }
+}
+
+/** Whether a process of this id runs; one that is dead and not yet reaped does not. */
+export function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
