@@ -8,7 +8,7 @@ import { systemClock } from "../drivers/clock.ts";
 import { loadEntrypoint } from "../drivers/entrypoint.ts";
 import { onStopSignal } from "../drivers/signals.ts";
 import { onUncaught } from "../drivers/uncaught.ts";
-import { ExitCode, messageOf, UsageError } from "../errors.ts";
+import { ExitCode, messageOf, StartupError, UsageError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import { createGate } from "../http/gate.ts";
 import type { Server } from "../http/server.ts";
@@ -33,7 +33,10 @@ export interface RunOptions {
   json: boolean;
 }
 
-/** Resolves when the runtime has ended. Throws `UsageError` for a name that is no service, `StartupError` for a taken port. */
+/**
+ * Resolves with the exit code when the runtime has ended. Throws `UsageError` for a name that is no service, `StartupError` for
+ * a taken port, and when a service has brought the runtime down.
+ */
 export async function runConfig(config: Config, { names, profiles, env, json }: RunOptions): Promise<number> {
   const specs = chosen(config, { names, profiles });
   const { runtime, http } = config;
@@ -77,16 +80,12 @@ export async function runConfig(config: Config, { names, profiles, env, json }: 
     if (service && isModule(service)) return moduleFromDisk(service, spec, modules);
     throw new Error(`internal: no config for '${spec.name}'`);
   });
-  const failed = supervisor.run(supervised).then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  const { exitCode } = await supervisor.ended.promise;
-  const failure = await failed;
+  // What it may reject with is the reason of the end.
+  await Promise.allSettled([supervisor.run(supervised)]);
+  const { exitCode, reason, service } = await supervisor.ended.promise;
   await flush();
-  // Beyond 128 it was somebody's wish.
-  if (failure !== undefined && exitCode <= 128) throw failure;
-  return exitCode;
+  if (service === undefined && exitCode !== ExitCode.internal) return exitCode;
+  throw new StartupError(reason, { exitCode });
 }
 
 function isProcess(service: ServiceConfig): service is ServiceConfig & { run: ProcessConfig } {

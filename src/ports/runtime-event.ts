@@ -33,8 +33,8 @@ export type RuntimeEvent = { /** Milliseconds since the Unix epoch. */ atMs: num
       reason: string;
     }
   | { type: "signal-received"; signal: string }
-  /** The runtime ends, and why. */
-  | { type: "shutdown-began"; reason: string; exitCode: number }
+  /** The runtime ends, and why; `service` names the one that brought it about, if it was one. */
+  | { type: "shutdown-began"; reason: string; exitCode: number; service?: string }
   /** A stage of the shutdown is over; `late` names what was cut. */
   | { type: "stage-ended"; stage: Stage; tookMs: number; late: readonly string[] }
   | { type: "background-task-failed"; reason: string }

@@ -29,7 +29,9 @@ export function narrate(event: RuntimeEvent, log: Log): void {
     case "signal-received":
       return log.info(`received ${event.signal}`);
     case "shutdown-began":
-      return log[event.exitCode === 0 ? "info" : "error"](event.reason);
+      if (event.exitCode !== 0) return log.error(event.reason);
+      // A service that has ended with 0 was perhaps not meant to end.
+      return log[event.service === undefined ? "info" : "warn"](event.reason);
     case "stage-ended":
       if (event.late.length > 0) log.warn(`late: ${event.late.join(", ")}`, { stage: event.stage });
       return log.debug(`stage ${event.stage} took ${Math.round(event.tookMs)}ms`);

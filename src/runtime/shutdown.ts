@@ -12,6 +12,8 @@ export interface ShutdownReport {
   exitCode: number;
   /** What ended the runtime. */
   reason: string;
+  /** The service that brought it about, if it was one. */
+  service?: string;
   /** A second signal cut it short. */
   forced: boolean;
   stages: readonly StageReport[];

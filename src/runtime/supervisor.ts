@@ -32,7 +32,7 @@ export interface SupervisorOptions {
 export interface ShutdownCause {
   reason: string;
   exitCode: number;
-  /** The service it is about, if it is about one. */
+  /** The service that brought it about, if it was one. */
   service?: string;
 }
 
@@ -245,7 +245,7 @@ export class Supervisor implements HealthSource {
     const isRollback = this.#state === "starting";
     const sinceMs = this.#clock.now();
     this.#cause = cause;
-    this.#emit({ type: "shutdown-began", reason: cause.reason, exitCode: cause.exitCode });
+    this.#emit({ type: "shutdown-began", ...cause });
     this.#cancelStartupTimeout();
     const { stages, overran } = await shutDown({
       clock: this.#clock,
@@ -261,7 +261,7 @@ export class Supervisor implements HealthSource {
       emit: (event) => this.#emit(event),
     });
     const exitCode = overran ? ExitCode.budget : this.#exitCode(cause, sinceMs);
-    return this.#end({ exitCode, reason: cause.reason, forced: false, stages });
+    return this.#end({ ...cause, exitCode, forced: false, stages });
   }
 
   /**

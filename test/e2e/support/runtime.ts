@@ -2,7 +2,7 @@
 // signals, an exit code. Waits for what happens, never for time; what a failed test leaves behind is killed.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -140,13 +140,25 @@ export class Runtime implements AsyncDisposable {
 
   /** `http://127.0.0.1:PORT`, once the port is open. */
   async url(): Promise<string> {
-    const said = await this.#first("the port", () => /listening on http:\/\/[^"]*:(\d+)/.exec(this.#lines.join("\n")));
+    const said = await this.#first("the port", () =>
+      /listening on http:\/\/[^"]*:(\d+)/.exec(this.#lines.join("\n")),
+    );
     return `http://127.0.0.1:${said[1]}`;
   }
 
   /** Asks the runtime's port. The connection is not kept. */
   async get(path: string, headers: Record<string, string> = {}): Promise<Response> {
     return await fetch(`${await this.url()}${path}`, { headers, keepalive: false });
+  }
+
+  /** Asks until the answer has this status, again whenever the runtime has said something new. */
+  async until(path: string, status: number): Promise<Response> {
+    for (let seen = this.#lines.length; ; seen = this.#lines.length) {
+      const response = await this.get(path);
+      if (response.status === status) return response;
+      const text = await response.text();
+      await this.#first(`${status} at ${path}, got ${text}`, () => this.#lines.length > seen || undefined);
+    }
   }
 
   /** Sends the signal and, when it ends the runtime, `ended` says how. */
@@ -222,8 +234,10 @@ function killGroup(pid: number): void {
 /** Whether a process of this id runs; one that is dead and not yet reaped does not. */
 export function isRunning(pid: number): boolean {
   try {
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+    process.kill(pid, 0);
   } catch {
     return false;
   }
+  const status = `/proc/${pid}/status`;
+  return !existsSync(status) || !/^State:\s+Z/m.test(readFileSync(status, "utf8"));
 }
