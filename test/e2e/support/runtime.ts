@@ -1,5 +1,5 @@
-// Runs the compiled binary as its users do: a config in a folder of its own, records on stdout, a port the system chose,
-// signals, an exit code. Waits for what happens, never for time; what a failed test leaves behind is killed.
+// Runs the compiled binary, or another program, as its users do: a config in a folder of its own, records on stdout, a port the
+// system chose, signals, an exit code. Waits for what happens, never for time; what a failed test leaves behind is killed.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -22,6 +22,8 @@ export interface LogRecord {
 }
 
 export interface RunOptions {
+  /** What runs. Default: the compiled binary. */
+  program?: readonly string[];
   /** Words after `haraka`. Default: `run`. */
   args?: readonly string[];
   /** Files to write into the working directory, by relative path. */
@@ -32,7 +34,7 @@ export interface RunOptions {
   env?: Readonly<Record<string, string>>;
   /** What the process reads. Default: nothing. */
   stdin?: string;
-  /** Run it by way of another program: these words come before the binary. */
+  /** Run it by way of another program: these words come before its own. */
   prefix?: readonly string[];
 }
 
@@ -76,10 +78,18 @@ export class Runtime implements AsyncDisposable {
   #stderr = "";
   #over = false;
 
-  constructor({ args = ["run"], files = {}, cwd, env = {}, stdin = "", prefix = [] }: RunOptions) {
+  constructor({
+    program = [binary()],
+    args = ["run"],
+    files = {},
+    cwd,
+    env = {},
+    stdin = "",
+    prefix = [],
+  }: RunOptions) {
     this.folder = cwd ?? folderWith(files);
     this.#ownFolder = cwd === undefined;
-    const [command = "", ...words] = [...prefix, binary(), ...args];
+    const [command = "", ...words] = [...prefix, ...program, ...args];
     const child = spawn(command, words, {
       cwd: this.folder,
       env: { PATH: process.env["PATH"], PORT: "0", ...env },
