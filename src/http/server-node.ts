@@ -9,7 +9,10 @@ import type { Listen } from "./server.ts";
 export const listen: Listen = async ({ host, port, idleTimeoutMs, fetch }) => {
   // The host name stands in for a Host header, which HTTP/1.0 does not need.
   const listener = getRequestListener(fetch, { hostname: "localhost" });
-  const server = createServer({ keepAliveTimeout: idleTimeoutMs }, listener);
+  const server = createServer({ keepAliveTimeout: idleTimeoutMs }, (incoming, outgoing) => {
+    // It answers its own failures and never rejects.
+    void listener(incoming, outgoing);
+  });
   server.listen(port, host);
   await once(server, "listening");
   return {

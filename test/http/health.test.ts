@@ -185,7 +185,7 @@ test("10,000 concurrent probes read the snapshot and the clock, and render once"
   const probe = async () => (await app.fetch(new Request("http://a/health"), LOCAL)).status;
   const statuses = await Promise.all(Array.from({ length: 10_000 }, probe));
   assert.ok(statuses.every((status) => status === 200));
-  assert.deepEqual([...called].toSorted(), ["snapshot", "uptimeMs"]);
+  assert.deepEqual(called, new Set(["snapshot", "uptimeMs"]));
   // Once to see whether there is something to hide, once to write it down.
   assert.equal(rendered, 2);
 });

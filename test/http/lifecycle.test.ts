@@ -20,6 +20,9 @@ function serve(options: { bare?: boolean } = {}) {
     .get("/throw", () => {
       throw new Error("boom");
     })
+    .get("/throw-text", () => {
+      throw "not an error, which Hono leaves to the server";
+    })
     .get("/redirect", () => Response.redirect("http://localhost/text"))
     .get("/", (c) => {
       const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
@@ -34,7 +37,7 @@ function serve(options: { bare?: boolean } = {}) {
     });
   app.onError((error, c) => c.text(`own: ${error.message}`, 500));
   const fetch = options.bare ? (request: Request) => app.fetch(request) : app.fetch;
-  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch });
+  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch, error: () => new Response("server") });
   return {
     health,
     gate,
@@ -80,6 +83,18 @@ test("lifecycle leaves the app's answers, errors and 404 as they are", async () 
   await inFlight(rig.gate, 0);
 });
 
+test("lifecycle hands on the very response of the app", async () => {
+  let made: Response | undefined;
+  const lifecycle = lifecycleMiddleware({
+    health: scriptedHealth(),
+    gate: createGate(),
+    service: "a",
+    version: "1",
+  });
+  const app = new Hono().use(lifecycle).get("/", (c) => (made = c.text("text")));
+  assert.equal(await app.fetch(new Request("http://a/"), { pendingRequests: 1 }), made);
+});
+
 for (const bare of [false, true]) {
   const server = bare ? "a server it does not see" : "Bun's server";
   test(`lifecycle counts a streamed answer to its end behind ${server}`, async () => {
@@ -94,7 +109,7 @@ for (const bare of [false, true]) {
 
   test(`lifecycle counts neither health nor what has been answered behind ${server}`, async () => {
     await using rig = serve({ bare });
-    for (const path of ["health", "text", "throw", "nothing", "redirect"]) {
+    for (const path of ["health", "text", "throw", "throw-text", "nothing", "redirect"]) {
       await (await fetch(rig.url + path, { redirect: "manual" })).text();
     }
     await inFlight(rig.gate, 0);
