@@ -14,6 +14,7 @@ import type { HealthSource } from "../ports/health-source.ts";
 import type { NewRuntimeEvent, RuntimeEvent } from "../ports/runtime-event.ts";
 import { type BackgroundTask, BackgroundTasks, type ShutdownTask } from "./background.ts";
 import { Effects, type SupervisedService } from "./effects.ts";
+import { within } from "./ledger.ts";
 import { type ShutdownReport, shutDown } from "./shutdown.ts";
 
 export interface SupervisorOptions {
@@ -38,6 +39,8 @@ export interface ShutdownCause {
 
 /** Signals this close to the first are the same request: a terminal and a wrapper both deliver Ctrl-C. */
 const SAME_SIGNAL_MS = 100;
+/** How long a forced end waits for what it has killed to be gone. */
+const FORCED_MS = 40;
 
 export class Supervisor implements HealthSource {
   readonly #options: SupervisorOptions;
@@ -57,11 +60,11 @@ export class Supervisor implements HealthSource {
   #snapshot: { value: Snapshot; version: string } | undefined;
   #cancelStartupTimeout = () => {};
   #bootDone: { resolve: () => void; reject: (error: unknown) => void } | undefined;
-  #servicesEnded: (() => void) | undefined;
+  readonly #servicesEnded = Promise.withResolvers<void>();
   #cause: ShutdownCause | undefined;
-  #shutdown: Promise<ShutdownReport> | undefined;
   #firstSignalMs: number | undefined;
-  readonly #forced = Promise.withResolvers<ShutdownReport>();
+  /** A second signal has come: the graceful end has no say any more. */
+  #forced = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -106,14 +109,14 @@ export class Supervisor implements HealthSource {
   shutdown(
     cause: ShutdownCause = { reason: "stopping: shutdown was called", exitCode: ExitCode.ok },
   ): Promise<ShutdownReport> {
-    this.#shutdown ??= this.#shutDown(cause);
-    return Promise.race([this.#shutdown, this.#forced.promise]);
+    if (this.#cause === undefined) void this.#shutDown(cause);
+    return this.ended.promise;
   }
 
   /** Resolves when the runtime has ended, whoever asked for it. */
   readonly ended = Promise.withResolvers<ShutdownReport>();
 
-  /** Graceful at first; a later one, more than 100 ms after, forces: everything is killed and the end does not wait. */
+  /** Graceful at first; a later one, more than 100 ms after, forces: everything is killed, and the end waits for nothing else. */
   onSignal(signal: string): void {
     const forcedCode = exitCodeOf({ code: null, signal });
     const now = this.#clock.now();
@@ -127,13 +130,7 @@ export class Supervisor implements HealthSource {
         exitCode,
       });
     } else if (now - this.#firstSignalMs > SAME_SIGNAL_MS) {
-      this.#dispatch({ type: "kill-requested" });
-      this.#end({
-        exitCode: forcedCode,
-        reason: `${signal} a second time`,
-        forced: true,
-        stages: [],
-      });
+      void this.#force({ reason: `${signal} a second time`, exitCode: forcedCode });
     }
   }
 
@@ -227,7 +224,7 @@ export class Supervisor implements HealthSource {
       this.#background.start();
       this.#bootDone?.resolve();
     }
-    if (this.#fleet.ended) this.#servicesEnded?.();
+    if (this.#fleet.ended) this.#servicesEnded.resolve();
     for (const check of this.#readyWaiters) check();
   }
 
@@ -239,7 +236,7 @@ export class Supervisor implements HealthSource {
 
   // ── the end ──
 
-  async #shutDown(cause: ShutdownCause): Promise<ShutdownReport> {
+  async #shutDown(cause: ShutdownCause): Promise<void> {
     const { shutdown, kubernetes, gate } = this.#options;
     const budget = budgetMs(shutdown.budgetMs, { kubernetes });
     const isRollback = this.#state === "starting";
@@ -254,14 +251,16 @@ export class Supervisor implements HealthSource {
       ...(gate && { gate }),
       background: this.#background,
       shutdownTasks: this.#shutdownTasks,
-      enter: (state) => this.#enter(state),
+      enter: (state) => {
+        if (this.#state !== "destroyed") this.#enter(state);
+      },
       stopServices: () => this.#stopServices(),
       killServices: () => this.#dispatch({ type: "kill-requested" }),
       lateServices: () => this.#lateServices(),
       emit: (event) => this.#emit(event),
     });
     const exitCode = overran ? ExitCode.budget : this.#exitCode(cause, sinceMs);
-    return this.#end({ ...cause, exitCode, forced: false, stages });
+    if (!this.#forced) this.#end({ ...cause, exitCode, forced: false, stages });
   }
 
   /**
@@ -278,11 +277,16 @@ export class Supervisor implements HealthSource {
     return cause.exitCode === ExitCode.ok && isBroken ? ExitCode.failure : cause.exitCode;
   }
 
+  async #force(cause: ShutdownCause): Promise<void> {
+    this.#forced = true;
+    this.#dispatch({ type: "kill-requested" });
+    await within(this.#servicesEnded.promise, FORCED_MS, this.#clock);
+    this.#end({ ...cause, forced: true, stages: [] });
+  }
+
   #stopServices(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#servicesEnded = resolve;
-      this.#dispatch({ type: "stop-requested" });
-    });
+    this.#dispatch({ type: "stop-requested" });
+    return this.#servicesEnded.promise;
   }
 
   #lateServices(): string[] {
@@ -293,17 +297,15 @@ export class Supervisor implements HealthSource {
     });
   }
 
-  #end(report: ShutdownReport): ShutdownReport {
-    if (this.#state === "destroyed") return report;
+  #end(report: ShutdownReport): void {
+    if (this.#state === "destroyed") return;
     this.#effects.release();
     this.#enter("destroyed");
-    if (report.forced) this.#forced.resolve(report);
     this.#bootDone?.reject(
       new StartupError(this.#cause?.reason ?? report.reason, { exitCode: report.exitCode }),
     );
     this.ended.resolve(report);
     for (const check of this.#readyWaiters) check();
-    return report;
   }
 
   #enter(state: RuntimeState): void {
