@@ -47,7 +47,8 @@ export async function startServer(runtime: RuntimeName, options: { host?: string
     raw: (text) => exchange({ port, host }, [text]),
     trickle: (text) => exchange({ port, host }, text),
     async [Symbol.asyncDispose]() {
-      child.kill("SIGKILL");
+      // Not a signal: it would end npm's wrapper of Deno and Node, and leave the runtime behind.
+      child.stdin.end();
       await exited;
     },
   };
