@@ -4,7 +4,7 @@ import type { ExecutionContext } from "hono";
 import type { ServiceSpec } from "../core/spec.ts";
 import { systemClock } from "../drivers/clock.ts";
 import { consoleLog } from "../drivers/console-log.ts";
-import { messageOf, UsageError } from "../errors.ts";
+import { UsageError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import { createGate } from "../http/gate.ts";
 import type { Log } from "../ports/log.ts";
@@ -57,7 +57,12 @@ export function edge({
   let started: Promise<void> | undefined;
   return {
     async fetch(request, env, context) {
-      started ??= supervisor.run(supervised).catch((error: unknown) => log.error(messageOf(error)));
+      if (started === undefined) {
+        // Why it failed is in the log by then.
+        started = supervisor.run(supervised).catch(() => {});
+        // It belongs to all requests: it goes on when the client of this one goes.
+        context?.waitUntil(started);
+      }
       await started;
       return app.fetch(request, env, context);
     },
