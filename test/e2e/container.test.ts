@@ -18,7 +18,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after } from "node:test";
 import { promisify } from "node:util";
-import { installDebian, unpackDebian } from "./support/debian.ts";
+import { installDebian, systemPath, unpackDebian } from "./support/debian.ts";
 
 const root = join(import.meta.dirname, "../..");
 const linuxOnly = process.platform === "linux" ? false : "containers need Linux";
@@ -215,7 +215,7 @@ test(
   { skip: linuxOnly },
   async () => {
     await using container = startContainer();
-    await once(container.process.stdout!, "data");
+    await Promise.race([once(container.process.stdout!, "data"), once(container.process, "exit")]);
     await untilHealthy(container);
     const health = await get(container.process, "/health");
     assert.equal(health.status, 200, JSON.stringify(health.body));

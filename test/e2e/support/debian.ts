@@ -5,10 +5,13 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+/** Where the system's tools are, those for root included, whoever called the tests. */
+export const systemPath = `${process.env["PATH"]}:/usr/sbin:/sbin`;
+
 /** Runs apt-get; when its lists are missing or old, once more after an update. `_apt` cannot enter a private folder, so no sandbox. */
 function aptGet(args: readonly string[], cwd: string): void {
   const options = ["-qq", "-o", "APT::Sandbox::User=root", "-o", "DPkg::Lock::Timeout=120"];
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  const env = { ...process.env, PATH: systemPath, DEBIAN_FRONTEND: "noninteractive" };
   if (spawnSync("apt-get", [...options, ...args], { cwd, env, stdio: "ignore" }).status === 0) return;
   execFileSync("apt-get", [...options, "update"], { env, stdio: ["ignore", "ignore", "inherit"] });
   execFileSync("apt-get", [...options, ...args], { cwd, env, stdio: ["ignore", "ignore", "inherit"] });
