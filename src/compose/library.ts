@@ -52,8 +52,10 @@ export interface UseOptions {
   stopTimeoutMs?: number;
 }
 
-/** Where the API's documentation is, as a path on the app's port. A plain Hono app has none. */
+/** An app, as Hono's, and where its documentation is. */
 export interface DocsProvider {
+  fetch?: unknown;
+  /** A path on the app's port. A plain Hono app has none. */
   docsUrl?: string;
 }
 

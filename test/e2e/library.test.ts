@@ -1,0 +1,101 @@
+// Programs that use the library: the example with a server of its own, from source and compiled, and one that ends by itself
+// under every runtime.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
+import { Service } from "../../src/mod.ts";
+import { root } from "./support/binary.ts";
+import { JAVASCRIPT_RUNTIMES } from "./support/programs.ts";
+import { haraka, start } from "./support/runtime.ts";
+
+const fixtures = join(root, "test/fixtures/library");
+const folder = mkdtempSync(join(tmpdir(), "haraka-library-"));
+const compiled = join(folder, "app");
+before(async () => {
+  const words = ["build", "--compile", join(fixtures, "app.ts"), "--outfile", compiled];
+  // The build leaves a file of its own beside it for a moment.
+  await promisify(execFile)(process.execPath, words, { cwd: folder });
+});
+after(() => rmSync(folder, { recursive: true }));
+
+/** What comes next on the socket up to `end`. */
+async function readUntil(socket: Socket, end: string): Promise<string> {
+  let received = "";
+  while (!received.includes(end)) received += String((await once(socket, "data"))[0]);
+  return received;
+}
+
+const programs = {
+  "from source": [process.execPath, join(fixtures, "app.ts")],
+  "compiled by bun build": [compiled],
+};
+
+for (const [name, program] of Object.entries(programs)) {
+  describe(`the library's example, ${name}`, () => {
+    test("answers health and its own route, and ends with 0 on SIGTERM", { timeout: 60_000 }, async () => {
+      await using runtime = start({ program, args: [] });
+      await runtime.started();
+      const health = (await (await runtime.get("/health")).json()) as { status: string; components: object };
+      assert.equal(health.status, "healthy");
+      assert.deepEqual(Object.keys(health.components), ["cache", "api"]);
+      assert.deepEqual(await (await runtime.get("/health/ready")).json(), { status: "ready" });
+      assert.equal(await (await runtime.get("/")).text(), "hi");
+      assert.deepEqual(runtime.messages("api").slice(0, 1), ["uses cache://local"]);
+      const { code, stderr } = await runtime.stop();
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+      assert.deepEqual(runtime.whoBecame("stopped"), ["api", "cache"]);
+    });
+
+    test(
+      "refuses newcomers while it stops, and finishes what is in flight",
+      { timeout: 60_000 },
+      async () => {
+        await using runtime = start({ program, args: [] });
+        await runtime.started();
+        const { port } = new URL(await runtime.url());
+        const socket = connect({ host: "127.0.0.1", port: Number(port) });
+        socket.write("POST /echo HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n");
+        assert.match(await readUntil(socket, "first"), /^HTTP\/1\.1 200 /);
+        runtime.signal("SIGTERM");
+        await runtime.record("haraka-runtime", "stopping on SIGTERM");
+        let newcomer = await runtime.get("/");
+        while (newcomer.status !== 503) newcomer = await runtime.get("/");
+        assert.equal(newcomer.headers.get("connection"), "close");
+        assert.equal((await runtime.get("/health/live")).status, 200);
+        assert.equal((await runtime.get("/health/ready")).status, 503);
+        socket.write("6\r\nsecond\r\n0\r\n\r\n");
+        assert.match(await readUntil(socket, "0\r\n\r\n"), /second/);
+        socket.destroy();
+        assert.equal((await runtime.ended).code, 0);
+      },
+    );
+  });
+}
+
+for (const [name, words] of Object.entries(JAVASCRIPT_RUNTIMES)) {
+  test(`a program ends by itself after shutdown under ${name}`, { timeout: 60_000 }, async () => {
+    const { code, stdout } = await haraka({ program: [...words, join(fixtures, "once.ts")], args: [] });
+    assert.equal(code, 0);
+    assert.match(stdout, /^shut down$/m);
+  });
+}
+
+test("Service takes settings where its type has them, and only there", () => {
+  class Cache extends Service<{ url: string }> {}
+  class Api extends Service {}
+  assert.equal(new Cache({ url: "here" }).settings.url, "here");
+  assert.equal(new Api().settings, undefined);
+  // @ts-expect-error A cache needs its settings.
+  new Cache();
+  // @ts-expect-error Its url is a string.
+  new Cache({ url: 1 });
+  // @ts-expect-error An api has none.
+  new Api({ url: "here" });
+});
