@@ -5,6 +5,7 @@ import { $ } from "bun";
 import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { compile } from "./compile.ts";
 
 const targets = [
   "linux-x64",
@@ -45,21 +46,6 @@ async function installBun(target: Target, folder: string): Promise<string> {
   return executable;
 }
 
-/** Bundles `src/main.ts` into the executable `outfile`. */
-async function compile(outfile: string, foreign: Partial<Bun.CompileBuildOptions>): Promise<void> {
-  const result = await Bun.build({
-    entrypoints: [join(root, "src", "main.ts")],
-    target: "bun",
-    format: "esm",
-    minify: true,
-    bytecode: true,
-    throw: false,
-    compile: { outfile, autoloadDotenv: false, autoloadBunfig: false, ...foreign },
-  });
-  if (!result.success)
-    throw new Error(`cannot bundle src/main.ts:\n${result.logs.map((log) => log.message).join("\n")}`);
-}
-
 async function build(target: Target | undefined): Promise<string> {
   await mkdir(dist, { recursive: true });
   const folder = await mkdtemp(join(dist, ".build-"));
@@ -67,6 +53,7 @@ async function build(target: Target | undefined): Promise<string> {
     const finished = join(dist, target === undefined ? "haraka" : `haraka-${target}`);
     const unfinished = join(folder, "haraka");
     await compile(
+      join(root, "src", "main.ts"),
       unfinished,
       target === undefined
         ? {}

@@ -1,0 +1,27 @@
+// boot-to-ready: the executable with three TypeScript modules from disk, from exec to the first 200 of /health/ready, against
+// an executable that holds one Hono route and nothing else.
+import { join } from "node:path";
+import { alternate } from "./measure.ts";
+import type { Row } from "./row.ts";
+import { life } from "./stopwatch.ts";
+import { executable, haraka } from "./workshop.ts";
+
+const POLL_US = 100;
+
+export const bootToReady: Row = {
+  name: "boot-to-ready",
+  unit: "ms",
+  target: { ratioMax: 1.5 },
+  async measure() {
+    const product = [await haraka(), "run", "-c", join(import.meta.dir, "boot/runtime.yaml")];
+    const empty = [await executable("empty-hono")];
+    const { value, floor } = await alternate(
+      { count: 31, warmUp: 3 },
+      {
+        value: async () => (await life(product, { path: "/health/ready", pollUs: POLL_US })).readyMs,
+        floor: async () => (await life(empty, { path: "/health", pollUs: POLL_US })).readyMs,
+      },
+    );
+    return { value, floor };
+  },
+};

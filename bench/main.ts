@@ -1,0 +1,60 @@
+// `bun run bench [ROW…] [--json]`: measures the rows, all without a name, and prints a table, or one JSON object a line. It
+// judges no test: a missed target is printed, and the exit code stays 0.
+import { parseArgs } from "node:util";
+import { bootToReady } from "./boot.ts";
+import { health20 } from "./health.ts";
+import { modules50Start, modules50Stop } from "./modules.ts";
+import { noop1000 } from "./noop.ts";
+import { chain20, fanout99, stop20 } from "./processes.ts";
+import { type Result, resultOf, type Row } from "./row.ts";
+
+const ROWS: readonly Row[] = [
+  bootToReady,
+  chain20,
+  fanout99,
+  stop20,
+  modules50Start,
+  modules50Stop,
+  noop1000,
+  health20,
+];
+const WIDTHS = [17, 9, 11, 9, 7, 9, 5];
+
+function line(cells: readonly (string | number)[]): string {
+  return cells.map((cell, index) => String(cell).padEnd(WIDTHS[index] ?? 0)).join(" ");
+}
+
+function inTable({ row, value, unit, floor, ratio, target, ok, note = "" }: Result): string {
+  return line([row, value, unit, floor, ratio, target, ok ? "ok" : "miss", note]).trimEnd();
+}
+
+function chosen(words: string[]): { rows: readonly Row[]; json: boolean } {
+  const { values, positionals } = parseArgs({
+    args: words,
+    options: { json: { type: "boolean", default: false } },
+    allowPositionals: true,
+  });
+  const unknown = positionals.find((name) => !ROWS.some((row) => row.name === name));
+  if (unknown !== undefined)
+    throw new Error(`unknown row '${unknown}'; choose from ${ROWS.map(({ name }) => name).join(" ")}`);
+  const rows = positionals.length === 0 ? ROWS : ROWS.filter(({ name }) => positionals.includes(name));
+  return { rows, json: values.json };
+}
+
+async function main(): Promise<number> {
+  let choice: ReturnType<typeof chosen>;
+  try {
+    choice = chosen(process.argv.slice(2));
+  } catch (error) {
+    console.error(`bench: ${error instanceof Error ? error.message : error}`);
+    return 2;
+  }
+  if (!choice.json) console.log(line(["row", "value", "unit", "floor", "ratio", "target", "", "note"]));
+  for (const row of choice.rows) {
+    const result = resultOf(row, await row.measure());
+    console.log(choice.json ? JSON.stringify(result) : inTable(result));
+  }
+  return 0;
+}
+
+process.exit(await main());

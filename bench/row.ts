@@ -1,0 +1,60 @@
+// What a row of the bench is: a figure, the floor it stands on, and the target it is held to (docs: DESIGN section 13).
+
+export interface Row {
+  name: string;
+  unit: "ms" | "requests/s";
+  target: Target;
+  /** Rejects when something it needs is missing. */
+  measure(): Promise<Measurement>;
+}
+
+export type Target = { ratioMax: number } | { ratioMin: number } | { valueMax: number };
+
+export interface Measurement {
+  value: number;
+  /** What cannot be beaten: measured in the same run, or what the task itself demands. */
+  floor: number;
+  /** What else was measured, in words. */
+  note?: string;
+}
+
+/** What one row prints. */
+export interface Result {
+  row: string;
+  value: number;
+  unit: Row["unit"];
+  floor: number;
+  ratio: number;
+  target: string;
+  ok: boolean;
+  note?: string;
+}
+
+export function resultOf({ name, unit, target }: Row, { value, floor, note }: Measurement): Result {
+  const ratio = value / floor;
+  return {
+    row: name,
+    value: round(value),
+    unit,
+    floor: round(floor),
+    ratio: round(ratio),
+    target: inWords(target, unit),
+    ok: isMet(target, { value, ratio }),
+    ...(note !== undefined && { note }),
+  };
+}
+
+function isMet(target: Target, { value, ratio }: { value: number; ratio: number }): boolean {
+  if ("valueMax" in target) return value <= target.valueMax;
+  return "ratioMax" in target ? ratio <= target.ratioMax : ratio >= target.ratioMin;
+}
+
+function inWords(target: Target, unit: string): string {
+  if ("valueMax" in target) return `≤ ${target.valueMax} ${unit}`;
+  return "ratioMax" in target ? `≤ ${target.ratioMax} ×` : `≥ ${target.ratioMin} ×`;
+}
+
+/** Three digits behind the point, and none behind that of large numbers. */
+export function round(value: number): number {
+  return value >= 1000 ? Math.round(value) : Math.round(value * 1000) / 1000;
+}

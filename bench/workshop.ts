@@ -1,0 +1,65 @@
+// Makes what is measured: the executables, the small C programs, the configs; and a free port. Everything lies in one folder
+// that goes when the bench ends, so nothing stale is ever measured.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { compile } from "../build/compile.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "haraka-bench-"));
+process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+const made = new Map<string, Promise<string>>();
+
+/** The path of `name` in the folder, made when it is first asked for. */
+function make(name: string, create: (path: string) => Promise<void>): Promise<string> {
+  const path = join(folder, name);
+  const making = made.get(name) ?? create(path).then(() => path);
+  made.set(name, making);
+  return making;
+}
+
+export function haraka(): Promise<string> {
+  return make("haraka", (path) => compile(join(import.meta.dir, "../src/main.ts"), path));
+}
+
+/** `programs/NAME.ts` as an executable, with the flags of the product. */
+export function executable(name: string): Promise<string> {
+  return make(name, (path) => compile(join(import.meta.dir, "programs", `${name}.ts`), path));
+}
+
+/** `programs/NAME.c`, compiled without shared libraries. */
+export function native(name: string): Promise<string> {
+  return make(name, async (path) => {
+    const compiler = tool("cc", "gcc libc6-dev");
+    const source = join(import.meta.dir, "programs", `${name}.c`);
+    const { exitCode, stderr } = Bun.spawnSync([compiler, "-O2", "-Wall", "-static", "-o", path, source]);
+    if (exitCode !== 0) throw new Error(`cannot compile ${source}:\n${stderr.toString()}`);
+  });
+}
+
+/** A config in a file of its own. JSON is YAML. */
+export function config(name: string, content: object): Promise<string> {
+  return make(`${name}.yaml`, async (path) => writeFileSync(path, JSON.stringify(content, undefined, 2)));
+}
+
+/** A path that nothing has been written to. */
+export function freshFile(name: string): string {
+  const path = join(folder, name);
+  rmSync(path, { force: true });
+  return path;
+}
+
+/** The path of a program that has to be there; throws with how to get it. */
+export function tool(name: string, packages = name): string {
+  const path = Bun.which(name);
+  if (path === null) throw new Error(`cannot measure: ${name} is not on PATH; apt-get install ${packages}`);
+  return path;
+}
+
+/** A port of this machine that was free just now. */
+export async function freePort(): Promise<number> {
+  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() });
+  const { port } = server;
+  await server.stop(true);
+  if (port === undefined) throw new Error("internal: the server has no port");
+  return port;
+}
