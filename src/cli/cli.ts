@@ -14,6 +14,30 @@ import { version } from "./version.ts";
 
 const VERBS: readonly Verb[] = [run, validate, init, health, graph, schema, version];
 
+/** Not among the others, whose help it prints. */
+const help: Verb = {
+  name: "help",
+  common: false,
+  summary: "say what there is, or more about one verb",
+  takes: "[VERB]",
+  flags: { all: { type: "boolean", help: "every verb" } },
+  examples: [
+    ["help --all", "every verb"],
+    ["help run", "the same as 'haraka run --help'"],
+  ],
+  async run({ flags, positionals: [word] }, io) {
+    io.stdout(word === undefined ? generalHelp(VERBS, { all: flags.all === true }) : verbHelp(verbOf(word)));
+    return ExitCode.ok;
+  },
+};
+
+/** Flags that may stand in place of a verb. */
+const VERB_FLAGS = new Map([
+  ["-h", "help"],
+  ["--help", "help"],
+  ["--version", "version"],
+]);
+
 /** Never rejects. */
 export async function main(words: readonly string[], io: Io): Promise<number> {
   try {
@@ -33,21 +57,24 @@ function exitCodeOf(error: unknown): number {
 }
 
 async function dispatch([first, ...rest]: readonly string[], io: Io): Promise<number> {
-  if (first === undefined || first === "help" || first === "--help" || first === "-h") {
-    const verb = VERBS.find(({ name }) => name === rest[0]);
-    io.stdout(verb ? verbHelp(verb) : generalHelp(VERBS, { all: rest.includes("--all") }));
-    return first === undefined ? ExitCode.usage : ExitCode.ok;
+  if (first === undefined) {
+    io.stderr(generalHelp(VERBS, { all: false }));
+    return ExitCode.usage;
   }
-  if (first === "--version") return dispatch(["version", ...rest], io);
-  const verb = VERBS.find(({ name, alias }) => first === name || first === alias);
-  if (!verb) throw new UsageError(unknownVerb(first));
+  const verb = verbOf(VERB_FLAGS.get(first) ?? first);
   const args = parseVerb(verb, rest);
   if (args.flags.help !== true) return verb.run(args, io);
   io.stdout(verbHelp(verb));
   return ExitCode.ok;
 }
 
-function unknownVerb(word: string): string {
-  const names = VERBS.flatMap(({ name, alias }) => (alias === undefined ? [name] : [name, alias]));
-  return `unknown verb '${word}'${didYouMean(word, names)}; see 'haraka --help'`;
+/** Throws `UsageError`. */
+function verbOf(word: string): Verb {
+  const verbs = [...VERBS, help];
+  const verb = verbs.find(({ name, alias }) => word === name || word === alias);
+  if (verb) return verb;
+  const kind = word.startsWith("-") ? "flag" : "verb";
+  const names = verbs.flatMap(({ name, alias }) => (alias === undefined ? [name] : [name, alias]));
+  const close = didYouMean(word, kind === "flag" ? [...VERB_FLAGS.keys()] : names);
+  throw new UsageError(`unknown ${kind} '${word}'${close}; see 'haraka --help'`);
 }

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
-import { ExitCode, UsageError } from "../errors.ts";
+import { ExitCode, messageOf, UsageError } from "../errors.ts";
 import { initFiles } from "./init-files.ts";
 import { JSON_FLAG, type Verb } from "./verb.ts";
 
@@ -27,11 +27,7 @@ export const init: Verb = {
     const files = Object.entries(await initFiles());
     const kept = files.filter(([name]) => existsSync(join(folder, name))).map(([name]) => name);
     const written = files.filter(([name]) => !kept.includes(name));
-    for (const [name, text] of written) {
-      const path = join(folder, name);
-      mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(path, text);
-    }
+    for (const [name, text] of written) write(join(folder, name), text);
     const names = written.map(([name]) => name);
     const next = nextCommands(positionals[0], io.main);
     if (flags.json === true) io.stdout(`${JSON.stringify({ folder, written: names, kept, next })}\n`);
@@ -39,6 +35,15 @@ export const init: Verb = {
     return ExitCode.ok;
   },
 };
+
+function write(path: string, text: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+  } catch (error) {
+    throw new UsageError(`cannot write ${path}: ${messageOf(error)}`);
+  }
+}
 
 /** `haraka` alone is a mail server on npm, so a run from npm names the package. */
 function nextCommands(folder: string | undefined, main: string): string[] {

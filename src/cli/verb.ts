@@ -90,7 +90,8 @@ function unknownFlag(
   rawName: string,
   { verb, flags }: { verb: Verb; flags: Readonly<Record<string, Flag>> },
 ): string {
-  const close = didYouMean(rawName.replace(/^-+/, ""), Object.keys(flags));
+  const names = Object.keys(flags).map((name) => `--${name}`);
+  const close = didYouMean(rawName, names);
   return `unknown flag '${rawName}' for '${verb.name}'${close}; see 'haraka ${verb.name} --help'`;
 }
 
