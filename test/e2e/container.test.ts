@@ -103,7 +103,7 @@ interface Container extends AsyncDisposable {
 function environment(): NodeJS.ProcessEnv {
   return {
     ...Object.fromEntries(image.config.Env.map((entry) => entry.split(/=(.*)/s))),
-    PATH: process.env["PATH"],
+    PATH: systemPath,
   };
 }
 
