@@ -73,7 +73,9 @@ export function parseVerb(verb: Verb, words: readonly string[]): Args {
     if (token.kind !== "option") continue;
     const flag = flags[token.name];
     if (!flag) throw new UsageError(unknownFlag(token.rawName, { verb, flags }));
-    if (flag.type === "string" && token.value === undefined) {
+    // What looks like the next flag is one; such a value is written `--flag=-value`.
+    const isMissing = token.value === undefined || (!token.inlineValue && /^-./.test(token.value));
+    if (flag.type === "string" && isMissing) {
       throw new UsageError(`${token.rawName} needs a value: ${token.rawName} ${flag.value}`);
     }
     if (flag.type === "boolean" && token.value !== undefined) {
