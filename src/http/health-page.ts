@@ -29,7 +29,7 @@ export interface Page {
 export interface PageOptions extends Identity {
   probe: Probe;
   format: Format;
-  /** Leave the reasons out: names and states are for everybody, reasons are not. */
+  /** Names and states only: why, since when and how often are not for everybody. */
   withoutReasons: boolean;
 }
 
@@ -54,7 +54,8 @@ function fixedPage(status: Page["status"], content: object): Page {
 function healthPage(snapshot: Snapshot, options: PageOptions & { status: Page["status"] }): Page {
   const { service, version, withoutReasons } = options;
   const rows = Object.entries(snapshot.components).map(([name, { status, state, sinceMs, reason }]) => {
-    return [name, { status, state, since: isoTime(sinceMs), ...(!withoutReasons && { reason }) }];
+    const told = reason !== undefined && !withoutReasons;
+    return [name, { status, state, ...(told && { since: isoTime(sinceMs), reason }) }];
   });
   const head = JSON.stringify({ status: snapshot.status, service, version }).slice(0, -1);
   const components = JSON.stringify(Object.fromEntries(rows));
@@ -70,7 +71,7 @@ function verdictOf(snapshot: Snapshot, { probe, withoutReasons }: PageOptions): 
   if (probe === "startup") return { status: snapshot.started ? "started" : "starting" };
   if (snapshot.ready) return { status: "ready" };
   const blockedBy = snapshot.blockedBy.map(({ service, reason, sinceMs, attempts }) => {
-    return { service, ...(!withoutReasons && { reason }), since: isoTime(sinceMs), attempts };
+    return { service, ...(!withoutReasons && { reason, since: isoTime(sinceMs), attempts }) };
   });
   return { status: "not_ready", blockedBy };
 }
@@ -89,10 +90,8 @@ function draftOf(snapshot: Snapshot, { probe, service, version, withoutReasons }
   const blockers = snapshot.blockedBy.map((blocker) => `${blocker.service}: ${blocker.reason}`).join("; ");
   const checks = Object.entries(snapshot.components).map(([name, { status, state, sinceMs, reason }]) => {
     const check = { componentType: "component", observedValue: state, status: CHECK_STATUS[status] };
-    return [
-      `${name}:state`,
-      [{ ...check, time: isoTime(sinceMs), ...(!withoutReasons && { output: reason }) }],
-    ];
+    const told = reason !== undefined && !withoutReasons;
+    return [`${name}:state`, [{ ...check, ...(told && { time: isoTime(sinceMs), output: reason }) }]];
   });
   return {
     status: isPassed(snapshot, probe) ? passed : "fail",

@@ -39,7 +39,7 @@ test("/health has every field, and 200 while degraded", async () => {
     version: "1.2.3",
     uptimeMs: 1234,
     components: {
-      api: { status: "healthy", state: "ready", since: SINCE },
+      api: { status: "healthy", state: "ready" },
       mail: { status: "degraded", state: "failed", since: SINCE, reason: "exit code 3 at 10.0.0.7" },
     },
   });
@@ -103,7 +103,7 @@ test("an answer follows the snapshot", async () => {
   assert.equal(await status(), 503);
 });
 
-test("reasons are for this machine only", async () => {
+test("why and since when are for this machine only", async () => {
   for (const [env, shown] of [
     [LOCAL, true],
     [{ remoteAddr: { hostname: "::1" }, completed: Promise.resolve() }, true],
@@ -118,11 +118,10 @@ test("reasons are for this machine only", async () => {
           new Request(`http://a${path}`, { headers: { accept } }),
           env,
         );
-        assert.equal(
-          (await answer.text()).includes("10.0.0.7"),
-          shown,
-          `${path} ${accept} ${JSON.stringify(env)}`,
-        );
+        const text = await answer.text();
+        for (const detail of ["10.0.0.7", SINCE]) {
+          assert.equal(text.includes(detail), shown, `${detail} at ${path} ${accept} ${JSON.stringify(env)}`);
+        }
       }
     }
   }
@@ -141,7 +140,7 @@ test("health+json is given to who accepts it", async () => {
   const { status, type, body } = await ask("/health", { health: scriptedHealth(degraded()), accept });
   assert.equal(status, 200);
   assert.equal(type, "application/health+json");
-  const check = { componentType: "component", time: SINCE };
+  const check = { componentType: "component" };
   assert.deepEqual(body, {
     status: "warn",
     version: "1.2.3",
@@ -149,7 +148,7 @@ test("health+json is given to who accepts it", async () => {
     checks: {
       "api:state": [{ ...check, observedValue: "ready", status: "pass" }],
       "mail:state": [
-        { ...check, observedValue: "failed", status: "warn", output: "exit code 3 at 10.0.0.7" },
+        { ...check, observedValue: "failed", status: "warn", time: SINCE, output: "exit code 3 at 10.0.0.7" },
       ],
     },
   });
