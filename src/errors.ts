@@ -22,7 +22,7 @@ export interface Diagnostic {
 }
 
 /** `FILE:LINE:COL PATH: message`, one line. */
-export function formatDiagnostic({ file, line, column, path, message }: Diagnostic): string {
+function formatDiagnostic({ file, line, column, path, message }: Diagnostic): string {
   return `${file}:${line}:${column} ${path === "" ? "" : `${path}: `}${message}`;
 }
 

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 // argv → cli → exit code; what gets compiled.
 import { writeSync } from "node:fs";
 import process from "node:process";
