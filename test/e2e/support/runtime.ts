@@ -46,7 +46,7 @@ export interface Outcome {
 }
 
 /** A folder with `files` in it. */
-export function folderWith(files: NonNullable<RunOptions["files"]>): string {
+function folderWith(files: NonNullable<RunOptions["files"]>): string {
   const folder = mkdtempSync(join(tmpdir(), "haraka-e2e-"));
   for (const [name, content] of Object.entries(files)) {
     const path = join(folder, name);
