@@ -8,7 +8,10 @@ import { Service } from "../ports/service.ts";
 
 let provided: Promise<void> | undefined;
 
-/** Once for the process. The names are those of `src/mod.ts`; a test holds them together. */
+/**
+ * Once for the process. The names are those of `src/mod.ts`; a test holds them together. Bun, where boot is measured, loads zod
+ * when a module first touches it; elsewhere there is no synchronous way to.
+ */
 export function provideLibrary(): Promise<void> {
   return (provided ??= provide());
 }
@@ -22,12 +25,7 @@ async function provide(): Promise<void> {
     UsageError,
     Orchestrator,
     lifecycle,
-    z: await zodLater(),
+    // No promise may carry the lazy one: resolving would look for `then` on it, which loads it.
+    z: typeof Bun === "undefined" ? (await import("zod")).z : lazily<typeof z>(() => require("zod").z),
   });
-}
-
-/** Bun, where boot is measured, loads zod when a module first touches it; elsewhere there is no synchronous way to. */
-async function zodLater(): Promise<typeof z> {
-  if (typeof Bun === "undefined") return (await import("zod")).z;
-  return lazily<typeof z>(() => require("zod").z);
 }
