@@ -13,6 +13,8 @@ export async function compile(
     format: "esm",
     minify: true,
     bytecode: true,
+    // What is imported when needed is also read when needed.
+    splitting: true,
     throw: false,
     compile: { outfile, autoloadDotenv: false, autoloadBunfig: false, ...foreign },
   });

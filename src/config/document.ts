@@ -1,7 +1,6 @@
 // One YAML file: its value, and where everything in it stands. Positions and source text are worked out only when asked for,
 // which on the way where nothing is wrong is never. The only file that knows the YAML library.
-import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments, stringify } from "yaml";
-import type { Document, Node } from "yaml";
+import type { Document, LineCounter, Node } from "yaml";
 import { messageOf } from "../errors.ts";
 import { lookup, type Path } from "./path.ts";
 
@@ -22,6 +21,10 @@ export interface YamlDocument {
 export interface YamlProblem extends Position {
   message: string;
 }
+
+/** Where it can be done at once, which is Bun, the library is loaded when first needed: on the way where nothing is wrong, never. */
+const loaded = typeof Bun === "undefined" ? await import("yaml") : undefined;
+const yaml = (): typeof import("yaml") => loaded ?? require("yaml");
 
 const DEPTH_MAX = 64;
 const OPTIONS = { merge: true, schema: "core", prettyErrors: false } as const;
@@ -55,7 +58,7 @@ function locate(value: unknown, source: { text: string; literal: YamlDocument["l
 
 /** A value as YAML text. */
 export function writeYaml(value: unknown): string {
-  return stringify(value, { lineWidth: 0 });
+  return yaml().stringify(value, { lineWidth: 0 });
 }
 
 function parse(text: string): { value: unknown } | { problems: YamlProblem[] } {
@@ -80,8 +83,8 @@ interface Tree {
 }
 
 function parseTree(text: string, schema: "core" | "failsafe" = "core"): Tree {
-  const lines = new LineCounter();
-  const documents = parseAllDocuments(text, { ...OPTIONS, schema, lineCounter: lines });
+  const lines = new (yaml().LineCounter)();
+  const documents = yaml().parseAllDocuments(text, { ...OPTIONS, schema, lineCounter: lines });
   const [document, ...others] = Array.isArray(documents) ? documents : [];
   return { document, others, lines };
 }
@@ -107,6 +110,7 @@ function positionIn(
   { document, lines }: Tree,
   { path, part }: { path: Path; part: "key" | "value" },
 ): Position {
+  const { isAlias, isMap, isNode, isScalar, isSeq } = yaml();
   let node: Node | null | undefined = document?.contents;
   let offset = node?.range?.[0] ?? 0;
   for (const [index, step] of path.entries()) {
