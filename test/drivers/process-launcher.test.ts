@@ -108,6 +108,17 @@ test("exited is not held up by a child that keeps the pipes, and its output stil
   assert.match(written.stdout, /late\n$/);
 });
 
+test("stop and kill after the exit signal nobody, not even who is left in the group", async () => {
+  const { running, end, written, wrote, ended } = start({ argv: ["sh", fixture("leave-grandchild.sh")] });
+  await wrote(/grandchild \d+\n/);
+  await end;
+  running.stop();
+  running.kill();
+  process.kill(Number(/\d+/.exec(written.stdout)?.[0]), "SIGUSR1");
+  await ended;
+  assert.match(written.stdout, /late\n$/);
+});
+
 test("stop reaches the whole group", async () => {
   const { running, end, ended, wrote } = start({ argv: ["sh", "-c", "sleep 60 & echo up; wait"] });
   await wrote(/up/);

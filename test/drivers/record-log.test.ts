@@ -68,10 +68,10 @@ test("fields that JSON cannot hold never break a record", () => {
   const { log, json } = open();
   const loop: Record<string, unknown> = {};
   loop["self"] = loop;
-  log.error("odd", { loop, big: 1n, call: () => 1, error: new Error("inner") });
+  log.error("odd", { loop, nested: { big: 1n }, call: () => 1, error: new Error("inner") });
   const [record] = json() as [Record<string, unknown>];
   assert.equal(record["message"], "odd");
-  assert.equal(record["big"], "1");
+  assert.deepEqual(record["nested"], { big: "1" });
   assert.match(String(record["error"]), /inner/);
 });
 

@@ -8,6 +8,9 @@ import { test } from "node:test";
 
 const driver = join(import.meta.dirname, "../../src/drivers/signals.ts");
 
+/** Keeps a program alive, though not beyond a test that has failed. */
+const alive = "setTimeout(() => process.exit(9), 3000);";
+
 function program(body: string) {
   const source = `import { onStopSignal } from ${JSON.stringify(driver)}; ${body}`;
   const child = spawn(process.execPath, ["--eval", source], { stdio: ["ignore", "pipe", "inherit"] });
@@ -15,7 +18,7 @@ function program(body: string) {
 }
 
 test("onStopSignal hears every stop signal by its name", async () => {
-  const { child, exit } = program(`setInterval(() => {}, 1e9); let heard = 0;
+  const { child, exit } = program(`${alive} let heard = 0;
     onStopSignal((signal) => { console.log(signal); if (++heard === 3) process.exit(0); }); console.log("up");`);
   const sent: NodeJS.Signals[] = ["SIGTERM", "SIGINT", "SIGTERM"];
   let said = "";
@@ -31,7 +34,7 @@ test("onStopSignal hears every stop signal by its name", async () => {
 test("onStopSignal keeps nothing alive, and once undone the signal ends the process again", async () => {
   const idle = program("onStopSignal(() => {});");
   assert.deepEqual(await idle.exit, [0, null]);
-  const undone = program(`setInterval(() => {}, 1e9); onStopSignal(() => {})(); console.log("up");`);
+  const undone = program(`${alive} onStopSignal(() => {})(); console.log("up");`);
   await once(undone.child.stdout, "data");
   undone.child.kill("SIGTERM");
   assert.deepEqual(await undone.exit, [null, "SIGTERM"]);

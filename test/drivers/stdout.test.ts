@@ -81,7 +81,7 @@ test("write without waiting is bounded, and what is lost is counted", async () =
 test("a reader that is gone is no error, and flush still resolves", async () => {
   const body = `await new Promise((gone) => process.stdin.once("end", gone).resume());
     for (let i = 0; i < 10; i++) { out.write("x".repeat(200000)); await out.flush(); }
-    say("done " + out.write("y")); process.exit(0);`;
+    say("done " + out.write("y".repeat(2000000))); process.exit(0);`;
   const { child, exit, said } = program(body);
   child.stdout.destroy();
   child.stdin.end();
