@@ -3,7 +3,6 @@
 import process from "node:process";
 import type { MiddlewareHandler } from "hono";
 import type { Condition } from "../config/config.ts";
-import { graphProblems } from "../core/graph.ts";
 import type { RuntimeState } from "../core/snapshot.ts";
 import type { ServiceSpec } from "../core/spec.ts";
 import { systemClock } from "../drivers/clock.ts";
@@ -130,8 +129,7 @@ export class Orchestrator {
     const services = [...this.#registrations.values()].map((registration) =>
       moduleService(this.#specOf(registration), () => registration.service, context),
     );
-    const problems = this.state === "uninitialized" ? graphProblems(services.map(({ spec }) => spec)) : [];
-    const stopListening = problems.length === 0 ? this.#listen() : () => {};
+    const stopListening = this.#listen();
     try {
       await this.#supervisor.run(services);
     } catch (error) {

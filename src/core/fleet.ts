@@ -1,6 +1,6 @@
 // All services and what they are doing. One event in, a list of effects out; the same events at the same times give the same
 // effects. A fold costs what it touches: the orders keep counts, so nothing is searched.
-import type { Effect, FleetEvent, Target } from "./event.ts";
+import type { Deadline, Effect, FleetEvent, ProbeName, Target } from "./event.ts";
 import { exitCodeOf } from "./exit.ts";
 import type { Plan, PlannedService } from "./plan.ts";
 import type { Readiness } from "./spec.ts";
@@ -177,15 +177,15 @@ export class Fleet {
     const launched = { ...member.state, launched: true };
     this.#startOrder.entered(member.index, member.state, launched);
     member.state = launched;
-    if (startupProbe) this.#effects.push({ type: "watch", probe: "startup", ...target(member) });
+    if (startupProbe) this.#watch(member, "startup");
     else if (!task) this.#becomeStarted(member);
   }
 
   #becomeStarted(member: Member): void {
     const { readiness } = member;
-    this.#effects.push({ type: "disarm", deadline: "start", ...target(member) });
+    this.#disarm(member, "start");
     this.#enter(member, { name: "started", sinceMs: this.#now });
-    if (readiness === "probe") this.#effects.push({ type: "watch", probe: "readiness", ...target(member) });
+    if (readiness === "probe") this.#watch(member, "readiness");
     if (readiness === "started" || member.markedReady) this.#becomeReady(member);
   }
 
@@ -193,16 +193,13 @@ export class Fleet {
     this.#enter(member, { name: "ready", sinceMs: this.#now });
   }
 
-  #onProbePassed(member: Member, probe: "startup" | "readiness"): void {
+  #onProbePassed(member: Member, probe: ProbeName): void {
     const { name } = member.state;
     if (probe === "startup" && name === "starting" && !member.planned.spec.task) this.#becomeStarted(member);
     if (probe === "readiness" && (name === "started" || name === "unready")) this.#becomeReady(member);
   }
 
-  #onProbeFailed(
-    member: Member,
-    { probe, reason }: { probe: "startup" | "readiness"; reason: string },
-  ): void {
+  #onProbeFailed(member: Member, { probe, reason }: { probe: ProbeName; reason: string }): void {
     const { state } = member;
     if (probe === "startup") return;
     if (state.name === "started" || state.name === "unready") {
@@ -268,8 +265,8 @@ export class Fleet {
   #onEnded(member: Member, failure: Failure | undefined): void {
     const from = member.state.name;
     const sinceMs = this.#now;
-    this.#effects.push({ type: "disarm", deadline: "start", ...target(member) });
-    this.#effects.push({ type: "disarm", deadline: "stop", ...target(member) });
+    this.#disarm(member, "start");
+    this.#disarm(member, "stop");
     this.#emit("unwatch", member);
     const completed = member.planned.spec.task && from === "starting";
     if (failure) this.#enter(member, { name: "failed", failure, sinceMs });
@@ -320,7 +317,7 @@ export class Fleet {
 
   #stop(member: Member | undefined, failure?: Failure): void {
     if (!member || !isAlive(member.state) || member.state.name === "stopping") return;
-    this.#effects.push({ type: "disarm", deadline: "start", ...target(member) });
+    this.#disarm(member, "start");
     this.#emit("unwatch", member);
     const cause = failure ? { failure } : {};
     this.#enter(member, { ...cause, name: "stopping", sinceMs: this.#now });
@@ -345,16 +342,32 @@ export class Fleet {
     this.#version++;
     this.#startOrder.entered(member.index, from, to);
     this.#stopOrder.entered(member.index, from, to);
-    const details = { ...(member.pid !== undefined && { pid: member.pid }), ...reasonOf(to) };
-    this.#effects.push({ type: "announce", ...target(member), from: from.name, to: to.name, ...details });
+    const { service, incarnation } = target(member);
+    const effect: Effect = { type: "announce", service, incarnation, from: from.name, to: to.name };
+    if (member.pid !== undefined) effect.pid = member.pid;
+    const reason = reasonOf(to);
+    if (reason !== undefined) effect.reason = reason;
+    this.#effects.push(effect);
   }
 
   #emit(type: "launch" | "stop" | "kill" | "unwatch", member: Member): void {
-    this.#effects.push({ type, ...target(member) });
+    const { service, incarnation } = target(member);
+    this.#effects.push({ type, service, incarnation });
   }
 
-  #arm(member: Member, deadline: "start" | "stop", delayMs: number): void {
-    if (delayMs !== Infinity) this.#effects.push({ type: "arm", deadline, delayMs, ...target(member) });
+  #watch(member: Member, probe: ProbeName): void {
+    const { service, incarnation } = target(member);
+    this.#effects.push({ type: "watch", probe, service, incarnation });
+  }
+
+  #arm(member: Member, deadline: Deadline, delayMs: number): void {
+    const { service, incarnation } = target(member);
+    if (delayMs !== Infinity) this.#effects.push({ type: "arm", deadline, delayMs, service, incarnation });
+  }
+
+  #disarm(member: Member, deadline: Deadline): void {
+    const { service, incarnation } = target(member);
+    this.#effects.push({ type: "disarm", deadline, service, incarnation });
   }
 }
 
@@ -366,9 +379,9 @@ function causeOf({ planned }: Member): { service: string } {
   return { service: planned.spec.name };
 }
 
-function reasonOf(state: ServiceState): { reason?: string } {
-  if ("failure" in state && state.failure) return { reason: state.failure.reason };
-  return "reason" in state && state.reason !== undefined ? { reason: state.reason } : {};
+function reasonOf(state: ServiceState): string | undefined {
+  if ("failure" in state) return state.failure?.reason;
+  return "reason" in state ? state.reason : undefined;
 }
 
 function inWords(ms: number): string {

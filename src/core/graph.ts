@@ -33,13 +33,13 @@ export function graphProblems(specs: readonly ServiceSpec[]): GraphProblem[] {
 function cycles(byName: ReadonlyMap<string, ServiceSpec>): GraphProblem[] {
   const problems: GraphProblem[] = [];
   const done = new Set<string>();
+  const path: { name: string; next: number }[] = [];
+  const onPath = new Set<string>();
+  const enter = (name: string) => {
+    path.push({ name, next: 0 });
+    onPath.add(name);
+  };
   for (const root of byName.keys()) {
-    const path: { name: string; next: number }[] = [];
-    const onPath = new Set<string>();
-    const enter = (name: string) => {
-      path.push({ name, next: 0 });
-      onPath.add(name);
-    };
     if (!done.has(root)) enter(root);
     for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
       const dependency = byName.get(top.name)?.dependencies[top.next++]?.service;

@@ -1,7 +1,6 @@
 // The order of things before anything happens: effective priorities, and the phases they make. A pure function of the
 // specs; the fleet walks the plan, and `haraka graph` draws it.
 import type { Dependency } from "../config/config.ts";
-import { graphProblems } from "./graph.ts";
 import type { ServiceSpec } from "./spec.ts";
 
 /** One service with its place. Other services are referred to by their index in `Plan.services`. */
@@ -12,6 +11,8 @@ export interface PlannedService {
   /** Phases count from 0. A phase begins when everything in the phases before it has settled. */
   phase: number;
   dependencies: readonly (Dependency & { index: number })[];
+  /** Indexes of the services it depends on, each once. */
+  needs: readonly number[];
   /** Indexes of the services that name this one as a dependency. */
   dependents: readonly number[];
 }
@@ -23,19 +24,18 @@ export interface Plan {
   phases: readonly (readonly number[])[];
 }
 
-/** Expects specs without {@link graphProblems}; throws an internal error otherwise. */
+/** Expects specs that `graphProblems` has nothing to say about. */
 export function createPlan(specs: readonly ServiceSpec[]): Plan {
-  const problem = graphProblems(specs)[0];
-  if (problem) throw new Error(`internal: plan of an impossible graph: ${problem.message}`);
   const indexOf = new Map(specs.map(({ name }, index) => [name, index]));
   const dependencies = specs.map((spec) =>
     spec.dependencies.map((dependency) => ({ ...dependency, index: indexOf.get(dependency.service) ?? -1 })),
   );
+  const needs = dependencies.map((list) => [...new Set(list.map(({ index }) => index))]);
   const dependents: number[][] = specs.map(() => []);
-  for (const [index, list] of dependencies.entries()) {
-    for (const target of new Set(list.map((dependency) => dependency.index))) dependents[target]?.push(index);
+  for (const [index, list] of needs.entries()) {
+    for (const target of list) dependents[target]?.push(index);
   }
-  const priorities = inherit(specs, dependencies, dependents);
+  const priorities = inherit(specs, needs, dependents);
   const levels = [...new Set(priorities)].sort((a, b) => b - a);
   const phaseOf = new Map(levels.map((level, phase) => [level, phase]));
   const phases: number[][] = levels.map(() => []);
@@ -48,6 +48,7 @@ export function createPlan(specs: readonly ServiceSpec[]): Plan {
       effectivePriority,
       phase,
       dependencies: dependencies[index] ?? [],
+      needs: needs[index] ?? [],
       dependents: dependents[index] ?? [],
     };
   });
@@ -57,14 +58,14 @@ export function createPlan(specs: readonly ServiceSpec[]): Plan {
 /** Walks from the services nobody needs towards those that need nobody, each handing its priority on. */
 function inherit(
   specs: readonly ServiceSpec[],
-  dependencies: readonly (readonly { index: number }[])[],
+  needs: readonly (readonly number[])[],
   dependents: readonly (readonly number[])[],
 ): number[] {
   const priorities = specs.map(({ priority }) => priority);
   const waitingFor = dependents.map((list) => list.length);
   const open = specs.flatMap((_, index) => (waitingFor[index] === 0 ? [index] : []));
   for (const index of open) {
-    for (const target of new Set(dependencies[index]?.map((dependency) => dependency.index))) {
+    for (const target of needs[index] ?? []) {
       priorities[target] = Math.max(priorities[target] ?? 0, priorities[index] ?? 0);
       waitingFor[target] = (waitingFor[target] ?? 0) - 1;
       if (waitingFor[target] === 0) open.push(target);

@@ -70,11 +70,9 @@ export class StartOrder {
     const planned = this.#plan.services[index];
     if (!planned) return;
     const { phase, spec } = planned;
-    const isProbing = ({ name }: ServiceState) =>
-      spec.readiness === "probe" && (name === "started" || name === "unready");
     this.#pending += Number(to.name === "pending") - Number(from.name === "pending");
     this.#starting += Number(to.name === "starting") - Number(from.name === "starting");
-    this.#probing += Number(isProbing(to)) - Number(isProbing(from));
+    if (spec.readiness === "probe") this.#probing += Number(isProbing(to)) - Number(isProbing(from));
     for (const dependent of planned.dependents) this.#reconsider(dependent, index, to);
     if (!isSettled(from) && isSettled(to)) {
       this.#unsettled[phase] = (this.#unsettled[phase] ?? 0) - 1;
@@ -121,4 +119,8 @@ export class StartOrder {
       if (waiting.size === 0 && planned.phase <= this.#openPhase) this.#queue.push(dependent);
     }
   }
+}
+
+function isProbing({ name }: ServiceState): boolean {
+  return name === "started" || name === "unready";
 }

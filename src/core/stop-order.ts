@@ -45,7 +45,7 @@ export class StopOrder {
     if (change === 0 || !planned) return;
     this.#aliveTotal += change;
     this.#alive[planned.phase] = (this.#alive[planned.phase] ?? 0) + change;
-    for (const dependency of new Set(planned.dependencies.map((edge) => edge.index))) {
+    for (const dependency of planned.needs) {
       this.#aliveDependents[dependency] = (this.#aliveDependents[dependency] ?? 0) + change;
       if (this.#begun && this.#plan.services[dependency]?.phase === this.#phase)
         this.#queueIfFree(dependency);

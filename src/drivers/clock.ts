@@ -10,13 +10,12 @@ export function systemClock(): Clock {
 }
 
 function after(delayMs: number, run: () => void): () => void {
-  let timer: ReturnType<typeof setTimeout>;
-  const arm = (leftMs: number): void => {
-    timer =
-      leftMs <= TIMER_MS_MAX
-        ? setTimeout(run, leftMs)
-        : setTimeout(() => arm(leftMs - TIMER_MS_MAX), TIMER_MS_MAX);
-  };
-  arm(delayMs);
-  return () => clearTimeout(timer);
+  if (delayMs <= TIMER_MS_MAX) {
+    const timer = setTimeout(run, delayMs);
+    return () => clearTimeout(timer);
+  }
+  let cancel = after(TIMER_MS_MAX, () => {
+    cancel = after(delayMs - TIMER_MS_MAX, run);
+  });
+  return () => cancel();
 }

@@ -27,8 +27,8 @@ export function moduleLauncher(options: ModuleLauncherOptions): Launcher {
  */
 function launch(options: ModuleLauncherOptions, report: (outcome: LaunchOutcome) => void): Running {
   const alive = new AbortController();
-  const deadline = new AbortController();
-  const stopped = Promise.withResolvers<void>();
+  const stopped = Promise.withResolvers<AbortSignal>();
+  let deadline: AbortController | undefined;
   let doing = "loading";
   let over = false;
 
@@ -56,10 +56,10 @@ function launch(options: ModuleLauncherOptions, report: (outcome: LaunchOutcome)
     if (options.task) return exit(0);
     doing = "running";
     if (!alive.signal.aborted) report({ type: "launched", manual: service.readiness === "manual" });
-    await stopped.promise;
+    const signal = await stopped.promise;
     doing = "in shutdown()";
     try {
-      await service.shutdown?.(deadline.signal);
+      await service.shutdown?.(signal);
     } catch (error) {
       return exit(1, `shutdown() failed: ${messageOf(error)}`);
     }
@@ -70,10 +70,11 @@ function launch(options: ModuleLauncherOptions, report: (outcome: LaunchOutcome)
   return {
     stop() {
       alive.abort();
-      stopped.resolve();
+      deadline ??= new AbortController();
+      stopped.resolve(deadline.signal);
     },
     kill() {
-      deadline.abort();
+      deadline?.abort();
       exit(1, `abandoned ${doing}: code in this process cannot be killed`);
     },
   };

@@ -1,6 +1,6 @@
 // Does what the fleet asks for: launches, stops and kills services, keeps their timers and probes. What comes of it goes back
 // as events; it decides nothing and remembers nothing but what is running.
-import type { Effect, FleetEvent, Target } from "../core/event.ts";
+import type { Deadline, Effect, FleetEvent, Target } from "../core/event.ts";
 import type { ServiceSpec } from "../core/spec.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Launcher, LaunchOutcome, Running } from "../ports/launcher.ts";
@@ -29,7 +29,7 @@ export class Effects {
   readonly #options: EffectsOptions;
   readonly #running = new Map<string, { incarnation: number; running: Running }>();
   readonly #watches = new Map<string, () => void>();
-  readonly #timers = new Map<string, () => void>();
+  readonly #timers: Record<Deadline, Map<string, () => void>> = { start: new Map(), stop: new Map() };
 
   constructor(services: readonly SupervisedService[], options: EffectsOptions) {
     this.#services = new Map(services.map((service) => [service.spec.name, service]));
@@ -48,7 +48,7 @@ export class Effects {
       case "arm":
         return this.#arm(effect);
       case "disarm":
-        return cancel(this.#timers, `${effect.deadline} ${effect.service}`);
+        return cancel(this.#timers[effect.deadline], effect.service);
       case "watch":
         return this.#watch(effect);
       case "unwatch":
@@ -60,7 +60,8 @@ export class Effects {
 
   /** Lets go of every timer and probe. */
   release(): void {
-    for (const held of [this.#timers, this.#watches]) for (const key of held.keys()) cancel(held, key);
+    for (const held of [this.#timers.start, this.#timers.stop, this.#watches])
+      for (const key of held.keys()) cancel(held, key);
   }
 
   #launch({ service, incarnation }: Target): void {
@@ -87,7 +88,7 @@ export class Effects {
   #arm({ service, incarnation, deadline, delayMs }: Extract<Effect, { type: "arm" }>): void {
     const { clock, dispatch } = this.#options;
     const expire = () => dispatch({ type: "deadline-passed", service, incarnation, deadline });
-    this.#timers.set(`${deadline} ${service}`, clock.after(delayMs, expire));
+    this.#timers[deadline].set(service, clock.after(delayMs, expire));
   }
 
   #watch({ service, incarnation, probe }: Extract<Effect, { type: "watch" }>): void {
