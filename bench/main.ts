@@ -46,7 +46,7 @@ async function main(): Promise<number> {
   try {
     choice = chosen(process.argv.slice(2));
   } catch (error) {
-    console.error(`bench: ${error instanceof Error ? error.message : error}`);
+    console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
     return 2;
   }
   if (!choice.json) console.log(line(["row", "value", "unit", "floor", "ratio", "target", "", "note"]));

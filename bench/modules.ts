@@ -32,7 +32,7 @@ function row(name: string, part: (lifetime: Lifetime) => number): Row {
     target: { ratioMax: 1.03 },
     async measure() {
       const { value, bare } = await alternate(
-        { count: 15, warmUp: 2 },
+        { count: 15, warmUp: 5 },
         { value: async () => part(await orchestrated()), bare: () => timed(bareGraph) },
       );
       const floor = LEVELS * STEP_MS;

@@ -19,10 +19,12 @@ async function start(): Promise<void> {
   await child.stdout.getReader().read();
 }
 
-process.once("SIGTERM", async () => {
+async function stop(): Promise<never> {
   for (const child of children) child.kill("SIGTERM");
   await Promise.all(children.map((child) => child.exited));
   process.exit(0);
-});
+}
+
+process.once("SIGTERM", () => void stop());
 await shapes[shape]?.();
 Bun.serve({ port: Number(process.env.PORT), hostname: "127.0.0.1", fetch: () => new Response() });

@@ -32,7 +32,7 @@ async function orchestrated(): Promise<number> {
 function bare(): Promise<number> {
   const all = services();
   const { signal } = new AbortController();
-  return timed(() => Promise.all(all.map((service) => service.startup(signal))));
+  return timed(() => Promise.all(all.map(async (service) => service.startup(signal))));
 }
 
 const result = { orchestrated: [] as number[], bare: [] as number[] };

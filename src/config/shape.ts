@@ -108,5 +108,5 @@ function show(value: unknown): string {
   if (typeof value === "string") {
     return `"${value.length > SHOWN_LENGTH_MAX ? `${value.slice(0, SHOWN_LENGTH_MAX)}…` : value}"`;
   }
-  return String(value);
+  return String(value as number | boolean);
 }
