@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compile } from "../build/compile.ts";
+import { PRODUCT } from "../build/product.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "haraka-bench-"));
 process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
@@ -18,12 +19,14 @@ function make(name: string, create: (path: string) => Promise<void>): Promise<st
 }
 
 export function haraka(): Promise<string> {
-  return make("haraka", (path) => compile(join(import.meta.dir, "../src/main.ts"), path));
+  return make("haraka", (path) => compile({ ...PRODUCT, outfile: path }));
 }
 
 /** `programs/NAME.ts` as an executable, with the flags of the product. */
 export function executable(name: string): Promise<string> {
-  return make(name, (path) => compile(join(import.meta.dir, "programs", `${name}.ts`), path));
+  return make(name, (outfile) =>
+    compile({ entrypoint: join(import.meta.dir, "programs", `${name}.ts`), outfile }),
+  );
 }
 
 /** `programs/NAME.c`, compiled without shared libraries. */

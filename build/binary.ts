@@ -6,6 +6,7 @@ import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { compile } from "./compile.ts";
+import { PRODUCT } from "./product.ts";
 
 const targets = [
   "linux-x64",
@@ -52,13 +53,13 @@ async function build(target: Target | undefined): Promise<string> {
   try {
     const finished = join(dist, target === undefined ? "haraka" : `haraka-${target}`);
     const unfinished = join(folder, "haraka");
-    await compile(
-      join(root, "src", "main.ts"),
-      unfinished,
-      target === undefined
-        ? {}
-        : { target: `bun-${target}`, executablePath: await installBun(target, folder) },
-    );
+    await compile({
+      ...PRODUCT,
+      outfile: unfinished,
+      ...(target && {
+        foreign: { target: `bun-${target}`, executablePath: await installBun(target, folder) },
+      }),
+    });
     await rename(unfinished, finished);
     return finished;
   } finally {

@@ -2,10 +2,11 @@
 // committed as config/schema.json and printed by `haraka schema`; nothing validates with it.
 import * as z from "zod/mini";
 import { isMap, type RawMap } from "./path.ts";
-import { docs, document } from "./schema.ts";
+import { schemaOf } from "./schema.ts";
 
 /** JSON Schema draft 7, as editors understand it. */
 export function jsonSchema(): Record<string, unknown> {
+  const { document, docs } = schemaOf(z);
   const schema = z.toJSONSchema(document, { io: "input", target: "draft-07", metadata: docs });
   return { ...(loosen(schema) as RawMap), title: "Haraka Runtime config" };
 }

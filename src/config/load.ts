@@ -9,7 +9,8 @@ import { BUILT_IN, type RawDocument } from "./schema.ts";
 import { redact } from "./secrets.ts";
 import { resolveService, type ServiceScope } from "./services.ts";
 import { didYouMean } from "./did-you-mean.ts";
-import { shape, type Problem } from "./shape.ts";
+import type { Problem } from "./diagnose.ts";
+import { shape } from "./shape.ts";
 import { readLayers } from "./sources.ts";
 import { createValues, type Values } from "./values.ts";
 

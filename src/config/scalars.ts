@@ -1,6 +1,9 @@
 // The small values of a config: durations, addresses, and numbers and booleans that may arrive as text. Each is one zod schema
 // shared by the keys that use it; what a key means, and its default, stands with the key.
-import * as z from "zod/mini";
+import type * as zod from "zod/mini";
+
+/** What a schema is built with: zod, or the short way in `accept.ts`. */
+export type Zod = typeof zod;
 
 const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 
@@ -20,70 +23,71 @@ function wrongDuration({ input }: { input?: unknown }): string {
     : expected;
 }
 
-/** `250ms`, `5s`, `2m`, `1h`, at most 596h; becomes milliseconds. */
-export const duration = z.pipe(
-  z.string({ error: wrongDuration }).check(
-    z.regex(/^\d+(ms|s|m|h)$/, { error: wrongDuration }),
-    z.refine((text) => !(toMs(text) > DURATION_MAX_MS), { error: "expected at most 596h" }),
-  ),
-  z.transform(toMs),
-);
-
-/** A duration that is not 0. */
-export const span = duration.check(z.minimum(1, { error: "expected more than 0s" }));
-
-const toNumber = z.transform((value) =>
-  typeof value === "string" && value.trim() !== "" ? numberOf(value) : value,
-);
-const toBoolean = z.transform((value) => (value === "true" ? true : value === "false" ? false : value));
-
 function numberOf(text: string): unknown {
   const number = Number(text);
   return Number.isNaN(number) ? text : number;
 }
 
-export const number = z.pipe(toNumber, z.number());
-export const boolean = z.pipe(toBoolean, z.boolean());
-export const off = z.pipe(toBoolean, z.literal(false));
-
-/** A whole number within bounds. */
-export function whole(minimum: number, maximum: number) {
-  return z.pipe(toNumber, z.int().check(z.minimum(minimum), z.maximum(maximum)));
-}
-
 const HOST_PORT = /^(?:\[([\da-fA-F:.]+)\]|([^\s:[\]/]+)):(\d{1,5})$/;
 
-/** `127.0.0.1:6379` or `[::1]:6379`; becomes `{host, port}`. */
-export const hostPort = z.pipe(
-  z.string().check(
-    z.regex(HOST_PORT, { error: 'expected "host:port" such as "127.0.0.1:6379"' }),
-    z.refine((text) => Number(/\d+$/.exec(text)?.[0] ?? 0) <= 65_535, {
-      error: "expected a port up to 65535",
+function isPattern(text: string): boolean {
+  try {
+    return text !== "" && new RegExp(text) instanceof RegExp;
+  } catch {
+    return false;
+  }
+}
+
+/** All of them, as schemas of `z`. */
+export function scalarsOf(z: Zod) {
+  /** `250ms`, `5s`, `2m`, `1h`, at most 596h; becomes milliseconds. */
+  const duration = z.pipe(
+    z.string({ error: wrongDuration }).check(
+      z.regex(/^\d+(ms|s|m|h)$/, { error: wrongDuration }),
+      z.refine((text) => !(toMs(text) > DURATION_MAX_MS), { error: "expected at most 596h" }),
+    ),
+    z.transform(toMs),
+  );
+
+  /** A duration that is not 0. */
+  const span = duration.check(z.minimum(1, { error: "expected more than 0s" }));
+
+  const toNumber = z.transform((value) =>
+    typeof value === "string" && value.trim() !== "" ? numberOf(value) : value,
+  );
+  const toBoolean = z.transform((value) => (value === "true" ? true : value === "false" ? false : value));
+
+  const number = z.pipe(toNumber, z.number());
+  const boolean = z.pipe(toBoolean, z.boolean());
+  const off = z.pipe(toBoolean, z.literal(false));
+
+  /** A whole number within bounds. */
+  const whole = (minimum: number, maximum: number) =>
+    z.pipe(toNumber, z.int().check(z.minimum(minimum), z.maximum(maximum)));
+
+  /** `127.0.0.1:6379` or `[::1]:6379`; becomes `{host, port}`. */
+  const hostPort = z.pipe(
+    z.string().check(
+      z.regex(HOST_PORT, { error: 'expected "host:port" such as "127.0.0.1:6379"' }),
+      z.refine((text) => Number(/\d+$/.exec(text)?.[0] ?? 0) <= 65_535, {
+        error: "expected a port up to 65535",
+      }),
+    ),
+    z.transform((text) => {
+      const [, ipv6, host, port] = HOST_PORT.exec(text) ?? [];
+      return { host: ipv6 ?? host ?? "", port: Number(port) };
     }),
-  ),
-  z.transform((text) => {
-    const [, ipv6, host, port] = HOST_PORT.exec(text) ?? [];
-    return { host: ipv6 ?? host ?? "", port: Number(port) };
-  }),
-);
+  );
 
-/** An `http:` or `https:` URL. */
-export const httpUrl = z.string().check(
-  z.refine((text) => /^https?:\/\//.test(text) && URL.canParse(text), {
-    error: 'expected a URL such as "http://127.0.0.1:8080/health"',
-  }),
-);
+  /** An `http:` or `https:` URL. */
+  const httpUrl = z.string().check(
+    z.refine((text) => /^https?:\/\//.test(text) && URL.canParse(text), {
+      error: 'expected a URL such as "http://127.0.0.1:8080/health"',
+    }),
+  );
 
-/** A regular expression as JavaScript reads it. */
-export const pattern = z.string().check(
-  z.refine(
-    (text) => {
-      try {
-        return text !== "" && new RegExp(text) instanceof RegExp;
-      } catch {
-        return false;
-      }
-    },
-    { error: "expected a regular expression" },
-  ),
-);
+  /** A regular expression as JavaScript reads it. */
+  const pattern = z.string().check(z.refine(isPattern, { error: "expected a regular expression" }));
+
+  return { boolean, duration, hostPort, httpUrl, number, off, pattern, span, whole };
+}
