@@ -12,13 +12,15 @@ export interface Question {
   path: string;
   /** The pause between two tries: how exact the answer is, and how much the asking costs. */
   pollUs: number;
+  /** Variables beside `PORT`. */
+  env?: Readonly<Record<string, string>>;
 }
 
 /** Runs the command with a free port as `PORT`. Rejects when it does not become ready within 30 seconds. */
-export async function life(command: readonly string[], { path, pollUs }: Question): Promise<Life> {
+export async function life(command: readonly string[], { path, pollUs, env }: Question): Promise<Life> {
   const port = await freePort();
   const watch = Bun.spawn([await native("stopwatch"), String(port), path, String(pollUs), ...command], {
-    env: { ...process.env, PORT: String(port) },
+    env: { ...process.env, ...env, PORT: String(port) },
     stdout: "pipe",
     stderr: "pipe",
   });

@@ -2,7 +2,6 @@
 // argv → cli → exit code; what gets compiled.
 import { writeSync } from "node:fs";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { main } from "./cli/cli.ts";
 
 // Written synchronously: the process ends right after.
@@ -11,7 +10,7 @@ const exitCode = await main(process.argv.slice(2), {
   stderr: (text) => print(2, text),
   env: process.env,
   cwd: process.cwd(),
-  main: fileURLToPath(import.meta.url),
+  main: import.meta.filename,
 });
 process.exit(exitCode);
 

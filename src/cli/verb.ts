@@ -1,6 +1,5 @@
 // What a verb of the command line is made of, and how its words are read. Parsing is strict: what is not known is refused with
 // the nearest thing that is.
-import { parseArgs } from "node:util";
 import { didYouMean } from "../config/did-you-mean.ts";
 import { UsageError } from "../errors.ts";
 
@@ -54,6 +53,7 @@ const HELP_FLAG: Readonly<Record<string, Flag>> = {
 
 /** Throws `UsageError`. `help` among the flags means that nothing else was looked at. */
 export function parseVerb(verb: Verb, words: readonly string[]): Args {
+  if (words.length === 0) return { flags: {}, positionals: [] };
   const flags = { ...verb.flags, ...HELP_FLAG };
   const options = Object.fromEntries(
     Object.entries(flags).map(([name, { type, short, multiple }]) => [
@@ -61,7 +61,7 @@ export function parseVerb(verb: Verb, words: readonly string[]): Args {
       { type, ...(short !== undefined && { short }), ...(multiple !== undefined && { multiple }) },
     ]),
   );
-  const { values, positionals, tokens } = parseArgs({
+  const { values, positionals, tokens } = process.getBuiltinModule("node:util").parseArgs({
     args: [...words],
     options,
     allowPositionals: true,

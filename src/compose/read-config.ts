@@ -2,7 +2,6 @@
 // variables, and holds what they say against the order's rules.
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { parseEnv } from "node:util";
 import type { Config, ServiceConfig } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { printConfig } from "../config/print.ts";
@@ -64,7 +63,7 @@ function findConfig(env: ConfigRequest["env"], cwd: string): string {
 
 function readEnvFile(file: string): Record<string, string | undefined> {
   try {
-    return parseEnv(readFileSync(file, "utf8"));
+    return configFiles.parseEnv(readFileSync(file, "utf8"));
   } catch (error) {
     throw new UsageError(`cannot read --env-file '${file}': ${messageOf(error)}`);
   }

@@ -1,5 +1,5 @@
 // File access for the config, with what goes wrong turned into words. It reads regular files, pipes and `/dev/fd/N`, and never
-// more than it is asked for. `node:util` is loaded when needed: it costs 2 ms of a boot of 10.
+// more than it is asked for.
 import { closeSync, globSync, openSync, readSync } from "node:fs";
 import type { FileAccess } from "../config/files.ts";
 import { messageOf } from "../errors.ts";

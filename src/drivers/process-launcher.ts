@@ -1,6 +1,6 @@
 // Services that are processes: argv without a shell, in a group of their own, on Bun, Deno and Node alike. It reports what
 // happens and sends what it is told to; it never restarts, never waits for readiness and never signals a process that is gone.
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { accessSync, constants, statSync } from "node:fs";
 import { resolve } from "node:path";
 import process from "node:process";
@@ -95,7 +95,7 @@ function spawnDetached(
   { environment, ids }: { environment: Record<string, string | undefined>; ids: Ids },
 ): ChildProcess {
   const [command = "", ...args] = argv;
-  return spawn(command, args, {
+  return process.getBuiltinModule("node:child_process").spawn(command, args, {
     cwd,
     env: environment,
     ...ids,

@@ -1,8 +1,6 @@
 // The one way out for records and output: a file descriptor written to without ever blocking the event loop. What is written
 // in one turn leaves in one call; memory is bounded by asking the sources to wait, and it never throws when the reader is gone.
-import { write } from "node:fs";
-import { isatty } from "node:tty";
-import { promisify } from "node:util";
+import { fstatSync, write } from "node:fs";
 
 /** Above this many waiting characters writers are told to wait. */
 const WAITING_CHARS_MAX = 1024 * 1024;
@@ -20,8 +18,6 @@ export interface Stdout {
   /** Resolves when all that was written has left the process, or nobody is there to read it. */
   flush(): Promise<void>;
 }
-
-const writeBytes = promisify(write);
 
 export interface StdoutOptions {
   /** Default 1. */
@@ -53,7 +49,9 @@ export function openStdout({ fd = 1, onLost }: StdoutOptions): Stdout {
   };
 
   return {
-    terminal: isatty(fd),
+    get terminal() {
+      return isTerminal(fd);
+    },
     write(text) {
       if (gone) return true;
       if (waiting.length > HELD_CHARS_MAX) lost++;
@@ -66,12 +64,28 @@ export function openStdout({ fd = 1, onLost }: StdoutOptions): Stdout {
   };
 }
 
+function isTerminal(fd: number): boolean {
+  try {
+    // What can tell takes as long to load as a tenth of a boot, and most outputs are pipes.
+    return fstatSync(fd).isCharacterDevice() && process.getBuiltinModule("node:tty").isatty(fd);
+  } catch {
+    return false;
+  }
+}
+
+/** How many of the bytes were taken. */
+function writeSome(fd: number, bytes: Buffer): Promise<number> {
+  return new Promise((resolve, reject) =>
+    write(fd, bytes, (error, count) => (error ? reject(error) : resolve(count))),
+  );
+}
+
 /** False when the reader is gone for good. */
 async function writeAll(fd: number, bytes: Buffer): Promise<boolean> {
   let done = 0;
   while (done < bytes.length) {
     try {
-      done += (await writeBytes(fd, bytes, done)).bytesWritten;
+      done += await writeSome(fd, bytes.subarray(done));
     } catch (error) {
       const code = error instanceof Error && "code" in error ? error.code : undefined;
       if (code === "EAGAIN") await new Promise((retry) => setTimeout(retry, RETRY_MS));

@@ -1,5 +1,4 @@
 // A probe that opens a TCP connection and closes it: it passes when somebody listens. It sends nothing and reads nothing.
-import { connect } from "node:net";
 import type { Probe, ProbeResult } from "../ports/probe.ts";
 
 export function tcpProbe({ host, port }: { host: string; port: number }): Probe {
@@ -15,7 +14,7 @@ function check(address: { host: string; port: number }, signal: AbortSignal): Pr
       resolve(result);
     };
     const giveUp = (): void => settle({ ok: false, reason: `${name}: no answer in time` });
-    const socket = connect(address);
+    const socket = process.getBuiltinModule("node:net").connect(address);
     socket.once("connect", () => settle({ ok: true }));
     socket.on("error", (error: NodeJS.ErrnoException) => {
       const problem = error.code === "ECONNREFUSED" ? "connection refused" : error.message;
