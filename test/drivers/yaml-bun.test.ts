@@ -140,6 +140,7 @@ const DECLINED: Record<string, string> = {
   "a key twice, once as a number": '1: a\n"1": b\n',
   "a key that is null": "null: a\n",
   "a key that is a collection": "{}: a\n",
+  "a key in brackets that is a collection": "a: { [b]: c }\n",
   "a key longer than 1024 characters": `${"a".repeat(1025)}: b\n`,
   "carriage returns": "a: b\r\nc: d\r\n",
   tabs: "a:\tb\n",
