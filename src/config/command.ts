@@ -1,11 +1,14 @@
 // Turns `command` into the arguments of a process. A text is split at its spaces as Compose does, quotes and backslashes included;
 // whatever would need a shell is refused, because no shell runs it. It never expands anything.
 import { parse } from "shell-quote";
+import { isSecretFlag, redact, REDACTED } from "./secrets.ts";
 
 const QUOTED = /\\.|"(?:\\.|[^"\\])*"|'[^']*'/gs;
 
 /** Stands for `#`, which the library takes for a comment even inside a word. */
 const HASH = "\uFFFF";
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** The arguments, or why the text is not a plain command. */
 export function splitCommand(text: string): { argv: string[] } | { problem: string } {
@@ -28,6 +31,7 @@ export function splitCommand(text: string): { argv: string[] } | { problem: stri
 
 function needsShell(text: string, what: string): string {
   const words = text.split(/\s+/).filter((word) => word !== "");
-  const list = `[${words.map((word) => JSON.stringify(word)).join(", ")}]`;
+  const shown = words.map((word, index) => (isSecretFlag(words[index - 1]) ? REDACTED : redact(word, NONE)));
+  const list = `[${shown.map((word) => JSON.stringify(word)).join(", ")}]`;
   return `cannot run a command with "${what}" without a shell: if it is an argument, write a list, as ${list}; if a shell should see it, add \`shell: true\``;
 }

@@ -27,6 +27,7 @@ const loaded = typeof Bun === "undefined" ? await import("yaml") : undefined;
 const yaml = (): typeof import("yaml") => loaded ?? require("yaml");
 
 const DEPTH_MAX = 64;
+const TOO_DEEP = `nested deeper than ${DEPTH_MAX} levels`;
 const OPTIONS = { merge: true, schema: "core", prettyErrors: false } as const;
 
 /**
@@ -64,16 +65,22 @@ export function writeYaml(value: unknown): string {
 function parse(text: string): { value: unknown } | { problems: YamlProblem[] } {
   try {
     const tree = parseTree(text);
-    const problems = problemsOf(tree);
-    if (problems.length > 0) return { problems };
+    for (const check of [syntaxProblems, readKeys]) {
+      const problems = check(tree);
+      if (problems.length > 0) return { problems };
+    }
     const value: unknown = tree.document?.toJS();
     if (value === null || value === undefined) return { problems: [at(1, 1, "the file is empty")] };
-    if (tooDeep(value)) return { problems: [at(1, 1, `nested deeper than ${DEPTH_MAX} levels`)] };
-    return { value };
+    return tooDeep(value) ? { problems: [at(1, 1, TOO_DEEP)] } : { value };
   } catch (error) {
     // The library throws for alias bombs, and the engine for a nesting that exhausts the stack.
-    return { problems: [at(1, 1, `cannot read YAML: ${messageOf(error)}`)] };
+    const message = messageOf(error);
+    return { problems: [at(1, 1, exhaustsStack(message) ? TOO_DEEP : `cannot read YAML: ${message}`)] };
   }
+}
+
+function exhaustsStack(message: string): boolean {
+  return message.includes("call stack");
 }
 
 interface Tree {
@@ -89,21 +96,51 @@ function parseTree(text: string, schema: "core" | "failsafe" = "core"): Tree {
   return { document, others, lines };
 }
 
-function problemsOf({ document, others, lines }: Tree): YamlProblem[] {
+/** What is not YAML, and more than one document. */
+function syntaxProblems({ document, others, lines }: Tree): YamlProblem[] {
   const second = others[0];
   if (second) {
-    const { line, col } = lines.linePos(second.range[0]);
-    return [at(line, col, "a second document starts here; a config file holds one: use several -c files")];
+    const message = "a second document starts here; a config file holds one: use several -c files";
+    return [problemAt(lines, second.range[0], message)];
   }
-  return [...(document?.errors ?? []), ...(document?.warnings ?? [])].map((problem) => {
-    const { line, col } = lines.linePos(problem.pos[0]);
-    const duplicate = problem.code === "DUPLICATE_KEY";
-    return at(
-      line,
-      col,
-      duplicate ? "this key stands here a second time" : `invalid YAML: ${problem.message}`,
+  const found = [...(document?.errors ?? []), ...(document?.warnings ?? [])];
+  const tooDeepAt = found.find(({ message }) => exhaustsStack(message))?.pos[0];
+  if (tooDeepAt !== undefined) return [problemAt(lines, tooDeepAt, TOO_DEEP)];
+  // A bracket that is not closed is a problem of all the brackets around it, too: one a place is enough.
+  const first = found.filter(({ pos }, index) => found[index - 1]?.pos[0] !== pos[0]);
+  return first.map(({ code, pos, message }) => {
+    const duplicate = code === "DUPLICATE_KEY";
+    return problemAt(
+      lines,
+      pos[0],
+      duplicate ? "this key stands here a second time" : `invalid YAML: ${message}`,
     );
   });
+}
+
+/**
+ * Takes every key as it is written, so that `022: x` is a variable "022". Finds keys that are no texts, of which the library would
+ * only warn, and aliases of nothing, of which it would not say the place.
+ */
+function readKeys({ document, lines }: Tree): YamlProblem[] {
+  const problems: YamlProblem[] = [];
+  const add = (offset: number | undefined, message: string) =>
+    problems.push(problemAt(lines, offset ?? 0, message));
+  const anchors = new Set<string>();
+  yaml().visit(document ?? null, {
+    Pair(_, { key }) {
+      if (!yaml().isScalar(key)) add((key as Node).range?.[0], "expected a text as the key");
+      // The key of a merge, `<<`, is a symbol.
+      else if (typeof key.value !== "symbol") key.value = key.source ?? "";
+    },
+    Value(_, { anchor }) {
+      if (anchor !== undefined) anchors.add(anchor);
+    },
+    Alias(_, { source, range }) {
+      if (!anchors.has(source)) add(range?.[0], `cannot find "&${source}" before this "*${source}"`);
+    },
+  });
+  return problems;
 }
 
 function positionIn(
@@ -136,6 +173,11 @@ function positionIn(
 function tooDeep(value: unknown, depth = 0): boolean {
   if (typeof value !== "object" || value === null) return false;
   return depth === DEPTH_MAX || Object.values(value).some((child) => tooDeep(child, depth + 1));
+}
+
+function problemAt(lines: LineCounter, offset: number, message: string): YamlProblem {
+  const { line, col } = lines.linePos(offset);
+  return at(line, col, message);
 }
 
 function at(line: number, column: number, message: string): YamlProblem {

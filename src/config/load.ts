@@ -48,13 +48,19 @@ export function load(source: ConfigSource): { config: Config; secrets: ReadonlyS
     values,
     report: (place, message) => add(place, [], message),
   });
-  throwIfAny(diagnostics, layers);
+  throwIfAny(
+    diagnostics,
+    diagnostics.map(({ file }) => file),
+  );
   const config = assemble(layers, {
     source,
     values,
     report: (path, message, part) => add(locate(layers, path, part), path, message),
   });
-  throwIfAny(diagnostics, layers);
+  throwIfAny(
+    diagnostics,
+    layers.map(({ shown }) => shown),
+  );
   return { config: config as Config, secrets: values.secrets };
 }
 
@@ -84,7 +90,8 @@ function assemble(layers: readonly Layer[], { source, values, report }: Assembly
   const problems = "problems" in first ? first.problems : [];
   for (const { path, part, message } of problems) {
     if (!values.failed.some((other) => formatPath(other) === formatPath(path))) {
-      report(path, message + origin(lookup(merged, path), lookup(root, path)), part);
+      const origin = { written: lookup(merged, path), value: lookup(root, path), secrets: values.secrets };
+      report(path, withOrigin(message, origin), part);
     }
   }
   const wrong = [...unresolved, ...problems];
@@ -93,9 +100,18 @@ function assemble(layers: readonly Layer[], { source, values, report }: Assembly
   return toConfig(second.document, { layers, source, report, root, wrong });
 }
 
-/** Says where a value came from, when it is not what stands in the file. */
-function origin(written: unknown, value: unknown): string {
-  return typeof written === "string" && written !== value ? ` from ${written}` : "";
+interface Origin {
+  written: unknown;
+  value: unknown;
+  secrets: ReadonlySet<string>;
+}
+
+/** Says where a value came from that is not what stands in the file. What shows a part of a secret is cut off. */
+function withOrigin(message: string, { written, value, secrets }: Origin): string {
+  if (typeof written !== "string" || typeof value !== "string" || written === value) return message;
+  const hidden = redact(value, secrets);
+  const shown = hidden === value ? message : `${message.split(", got ")[0]}, got "${hidden}"`;
+  return `${shown} (from ${written})`;
 }
 
 /** The document without what is wrong in it, down to the keys of a service. */
@@ -180,9 +196,8 @@ function hintFor(name: string, source: ConfigSource): string {
   return "set it";
 }
 
-function throwIfAny(diagnostics: readonly Diagnostic[], layers: readonly Layer[]): void {
+function throwIfAny(diagnostics: readonly Diagnostic[], order: readonly string[]): void {
   if (diagnostics.length === 0) return;
-  const order = layers.map(({ shown }) => shown);
   throw new ConfigError(
     diagnostics.toSorted(
       (a, b) => order.indexOf(a.file) - order.indexOf(b.file) || a.line - b.line || a.column - b.column,

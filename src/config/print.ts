@@ -4,18 +4,21 @@ import type { Config, ProbeConfig, ServiceConfig } from "./config.ts";
 import { writeYaml } from "./document.ts";
 import { load, type ConfigSource } from "./load.ts";
 import { isMap, type RawMap } from "./path.ts";
-import { redact, REDACTED, soundsSecret } from "./secrets.ts";
+import { isSecretFlag, redact, REDACTED, soundsSecret } from "./secrets.ts";
 
 /** The text for `validate --print`. Throws `ConfigError` as `loadConfig` does. */
 export function printConfig(source: ConfigSource): string {
   const { config, secrets } = load(source);
-  return writeYaml(shown(documentOf(config), secrets));
+  return writeYaml(documentOf(config, (value) => shown(value, secrets)));
 }
 
-function documentOf({ runtime, http, services }: Config): unknown {
+/** Goes over whatever may hold a secret. Names of services hold none, however they sound. */
+type Hide = (value: unknown) => unknown;
+
+function documentOf({ runtime, http, services }: Config, hide: Hide): unknown {
   const { name, startup, shutdown, log, exitCodeFrom } = runtime;
   return {
-    runtime: {
+    runtime: hide({
       name,
       startup: {
         timeout: duration(startup.timeoutMs),
@@ -25,40 +28,37 @@ function documentOf({ runtime, http, services }: Config): unknown {
       shutdown: { budget: duration(shutdown.budgetMs), drain: duration(shutdown.drainMs) },
       log,
       exitCodeFrom,
-    },
-    http: http && { host: http.host, port: http.port, idleTimeout: duration(http.idleTimeoutMs) },
-    services: Object.fromEntries(services.map((service) => [service.name, serviceDocument(service)])),
+    }),
+    http: http && hide({ host: http.host, port: http.port, idleTimeout: duration(http.idleTimeoutMs) }),
+    services: Object.fromEntries(services.map((service) => [service.name, serviceDocument(service, hide)])),
   };
 }
 
-function serviceDocument({ run, ...service }: ServiceConfig): unknown {
+function serviceDocument({ run, ...service }: ServiceConfig, hide: Hide): unknown {
+  const { startup, readiness } = service;
   return {
-    ...(run.type === "module"
-      ? {
-          entrypoint: `${run.file}${run.exportName === "default" ? "" : `#${run.exportName}`}`,
-          settings: run.settings,
-        }
-      : {
-          command: run.argv,
-          cwd: run.cwd,
-          environment: run.environment,
-          user: run.user,
-          group: run.group,
-          stdin: run.stdin,
-          stopSignal: run.stopSignal,
-        }),
+    ...(hide(runDocument(run)) as RawMap),
     kind: service.task ? "task" : undefined,
     priority: service.priority,
     dependencies: Object.fromEntries(
       service.dependencies.map(({ service: name, condition, required }) => [name, { condition, required }]),
     ),
     critical: service.critical,
-    profiles: service.profiles,
+    profiles: hide(service.profiles),
     startTimeout: duration(service.startTimeoutMs),
     stopTimeout: duration(service.stopTimeoutMs),
-    startup: service.startup && probeDocument(service.startup),
-    readiness: typeof service.readiness === "object" ? probeDocument(service.readiness) : service.readiness,
+    startup: startup && hide(probeDocument(startup)),
+    readiness: typeof readiness === "object" ? hide(probeDocument(readiness)) : readiness,
   };
+}
+
+function runDocument(run: ServiceConfig["run"]): RawMap {
+  if (run.type === "module") {
+    const { file, exportName, settings } = run;
+    return { entrypoint: exportName === "default" ? file : `${file}#${exportName}`, settings };
+  }
+  const { argv, cwd, environment, user, group, stdin, stopSignal } = run;
+  return { command: argv, cwd, environment, user, group, stdin, stopSignal };
 }
 
 function probeDocument(probe: ProbeConfig): unknown {
@@ -89,20 +89,20 @@ function duration(ms: number | "auto"): string {
   return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
 }
 
-/** Hides secrets and escapes `$`, so that what is printed would be read as it is. */
-function shown(value: unknown, secrets: ReadonlySet<string>, name = ""): unknown {
-  if (typeof value === "string") {
-    return soundsSecret(name) && value !== "" ? REDACTED : redact(value, secrets).replaceAll("$", "$$$$");
-  }
+/** Hides secrets, and everything under a name that sounds like one; escapes `$`, so that what is printed would be read as it is. */
+function shown(value: unknown, secrets: ReadonlySet<string>, { secret = false } = {}): unknown {
   if (Array.isArray(value)) {
     // What follows a flag as `--password` is its value.
-    return value.map((item: unknown, index) => {
-      const before: unknown = value[index - 1];
-      const flag = typeof before === "string" && /^-[^=]*$/.test(before) ? before : "";
-      return shown(item, secrets, flag);
-    });
+    return value.map((item: unknown, index) =>
+      shown(item, secrets, { secret: secret || isSecretFlag(value[index - 1]) }),
+    );
   }
-  if (isMap(value))
-    return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, shown(child, secrets, key)]));
-  return value;
+  if (isMap(value)) {
+    const entries = Object.entries(value);
+    return Object.fromEntries(
+      entries.map(([key, child]) => [key, shown(child, secrets, { secret: secret || soundsSecret(key) })]),
+    );
+  }
+  if (secret && (typeof value === "number" || (typeof value === "string" && value !== ""))) return REDACTED;
+  return typeof value === "string" ? redact(value, secrets).replaceAll("$", "$$$$") : value;
 }

@@ -30,6 +30,10 @@ function numberOf(text: string): unknown {
 
 const HOST_PORT = /^(?:\[([\da-fA-F:.]+)\]|([^\s:[\]/]+)):(\d{1,5})$/;
 
+function isPort(number: number): boolean {
+  return number >= 1 && number <= 65_535;
+}
+
 function isPattern(text: string): boolean {
   try {
     return text !== "" && new RegExp(text) instanceof RegExp;
@@ -69,8 +73,8 @@ export function scalarsOf(z: Zod) {
   const hostPort = z.pipe(
     z.string().check(
       z.regex(HOST_PORT, { error: 'expected "host:port" such as "127.0.0.1:6379"' }),
-      z.refine((text) => Number(/\d+$/.exec(text)?.[0] ?? 0) <= 65_535, {
-        error: "expected a port up to 65535",
+      z.refine((text) => isPort(Number(/\d+$/.exec(text)?.[0] ?? 1)), {
+        error: "expected a port from 1 to 65535",
       }),
     ),
     z.transform((text) => {

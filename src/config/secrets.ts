@@ -5,7 +5,7 @@ export const REDACTED = "(redacted)";
 
 const SECRET_NAME = /token|passw|secret|credential|key$/i;
 const USERINFO = /(:\/\/)[^/@\s]+@/g;
-const SECRET_FLAG = /^(-{0,2}[\w.-]*(?:token|pass|secret|credential|key)[\w.-]*)=./i;
+const SECRET_FLAG = /^(-{0,2}[\w.-]*(?:token|pass|secret|credential|key)[\w.-]*)=.+/is;
 
 /** Values shorter than this are hidden only where they stand alone: they occur in too many other words. */
 const INSIDE_LENGTH_MIN = 4;
@@ -13,6 +13,11 @@ const INSIDE_LENGTH_MIN = 4;
 /** Whether what stands under this name (a variable, a key, a flag) should be hidden. */
 export function soundsSecret(name: string): boolean {
   return SECRET_NAME.test(name);
+}
+
+/** Whether the argument after this one should be hidden: `--password`, but not `--password=x`. */
+export function isSecretFlag(argument: unknown): boolean {
+  return typeof argument === "string" && /^-[^=]*$/.test(argument) && soundsSecret(argument);
 }
 
 /** Hides every secret in a text: known values, the userinfo of URLs, and `--password=…`. */

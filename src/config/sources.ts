@@ -62,10 +62,15 @@ function includedFiles(root: Root, { access, values, report }: SourceOptions): M
     if (typeof pattern !== "string") continue;
     const place = () => placeIn(root, ["include", index], "value");
     const folder = folderOf(root.file);
+    let failed = false;
     const text = values.text(pattern, {
       folder: () => folder,
-      report: (message) => report(place(), message),
+      report(message) {
+        failed = true;
+        report(place(), message);
+      },
     });
+    if (failed) continue;
     const path = resolvePath(folder, text);
     const matches = /[*?[{]/.test(path) ? access.glob(path) : [path];
     for (const file of matches) if (!files.has(file)) files.set(file, place);

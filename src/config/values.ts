@@ -73,6 +73,8 @@ export function createValues({ access, env, hint }: ValueOptions): Values {
         failed.push(path);
         place.report(path, message);
       };
+      // Objects would lose it on the way, without a word.
+      if (path.at(-1) === "__proto__") report('"__proto__" cannot be a key');
       if (typeof value === "string") {
         if (value.includes("\0")) report("a text cannot have NUL characters");
         return value.includes("$") ? text(value, { folder: () => place.folder(path), report }) : value;
