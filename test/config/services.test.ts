@@ -15,6 +15,7 @@ const SERVICE: [yaml: string, ...problems: string[]][] = [
   ["command: ''", '3:14 services.a.command: expected it not to be empty, got ""'],
   ["command: [x, [y]]", "3:18 services.a.command[1]: expected text, got a list"],
   ["command: [x, ~]", "3:18 services.a.command[1]: expected text, got nothing"],
+  ['command: [x, "a\\0b"]', "3:18 services.a.command[1]: a text cannot have NUL characters"],
   ["command: ['', x]", "3:15 services.a.command[0]: the first argument is what to run, and is empty"],
   [
     "command: [x]\nshell: true",
