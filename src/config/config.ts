@@ -7,6 +7,9 @@ export interface Config {
   runtime: RuntimeConfig;
   /** `false`: no TCP port is opened. */
   http: HttpConfig | false;
+  control: ControlConfig;
+  /** Where what outlives a run is kept: `HARAKA_DATA`, else `STATE_DIRECTORY`, else `data` in the working directory; absolute. */
+  stateFolder: string;
   /** In the order they stand in the files; one later in the list never overtakes an equal one before it. */
   services: readonly ServiceConfig[];
 }
@@ -19,9 +22,29 @@ export interface RuntimeConfig {
     onFailure: "rollback" | "continue";
   };
   shutdown: { budgetMs: number | "auto"; drainMs: number | "auto" };
-  log: { format: "auto" | "pretty" | "json"; level: "debug" | "info" | "warn" | "error" };
+  log: LogConfig;
   /** The service whose exit code the runtime leaves with. */
   exitCodeFrom?: string;
+}
+
+export interface LogConfig {
+  format: "auto" | "pretty" | "json";
+  level: "debug" | "info" | "warn" | "error";
+  /** When nobody reads the output: `pause` the services' pipes, or `drop` lines and count them. */
+  overflow: "pause" | "drop";
+  /** How much of each service's output is kept for `haraka logs`. */
+  ringBytes: number;
+  /** Everything is also written to this file, absolute; it is turned over when it has grown to `maxBytes`, and `keep` old ones stay. */
+  file?: { path: string; maxBytes: number; keep: number };
+}
+
+export interface ControlConfig {
+  /** Absolute path of the Unix socket; `false`: none. */
+  socket: string | false;
+  /** The config names the socket, so not being able to open it is an error; the default one is only warned about. */
+  socketNamed: boolean;
+  /** Never empty; without one there is no control over TCP. */
+  token?: string;
 }
 
 export interface HttpConfig {
@@ -38,10 +61,37 @@ export interface Dependency {
   condition: Condition;
   /** `false`: wait until the condition holds or the service has settled as failed, then go on without it. */
   required: boolean;
+  /** Restart the dependent when the dependency has come back in a new incarnation. */
+  restart: boolean;
+}
+
+/** When a service that has ended, or does not live any more, is started again. */
+export interface RestartConfig {
+  policy: "never" | "on-failure" | "always";
+  /** The first restart is immediate; from the second on the wait grows from `minMs` to `maxMs`, a random part of it. */
+  backoff: { minMs: number; maxMs: number };
+  /** So many restarts within the window; the next failure is final. */
+  limit: { count: number; windowMs: number };
+  /** Up for so long, the wait begins anew. */
+  resetAfterMs: number;
+}
+
+export interface ScheduleConfig {
+  /** Five or six fields, or `@hourly` and the like. */
+  cron: string;
+  /** An IANA name; absent: the machine's. */
+  timeZone?: string;
+  /** When it is due while it still runs: `skip` this run, `queue` one after it, `replace` the running one. */
+  overlap: "skip" | "queue" | "replace";
 }
 
 export interface ServiceConfig {
+  /** `api`; one of several replicas is `api-1`, `api-2` and so on. */
   name: string;
+  /** What dependencies and selections call it: the key in the file, shared by replicas. */
+  group: string;
+  /** Counts from 1. */
+  replica: number;
   /** Where the service stands in the files, for errors found after the config was read. */
   position: { file: string; line: number; column: number };
   task: boolean;
@@ -53,8 +103,14 @@ export interface ServiceConfig {
   profiles: readonly string[];
   startTimeoutMs: number;
   stopTimeoutMs: number;
+  restart: RestartConfig;
   startup?: ProbeConfig;
+  liveness?: ProbeConfig;
   readiness?: ProbeConfig | "manual";
+  /** A task that runs at its times instead of at boot. */
+  schedule?: ScheduleConfig;
+  /** Globs, absolute, of files that restart it in `haraka dev`. */
+  watch: readonly string[];
 }
 
 export interface ModuleConfig {
@@ -79,6 +135,10 @@ export interface ProcessConfig {
   group?: string;
   stdin: "null" | "inherit";
   stopSignal: string;
+  /** Signals that the runtime hands on to it. */
+  forwardSignals: readonly string[];
+  /** The descriptor on which it writes a newline once it is ready, as under s6. */
+  notificationFd?: number;
 }
 
 export type ProbeConfig = ProbeCheck & {
@@ -91,6 +151,10 @@ export type ProbeConfig = ProbeCheck & {
 export type ProbeCheck =
   | { type: "http"; url: string }
   | { type: "tcp"; host: string; port: number }
+  /** Passes when the command ends with 0; argv without a shell, in the service's folder and environment. */
+  | { type: "exec"; argv: readonly string[] }
+  /** The service says itself that it is ready: by `notificationFd`, else by sd_notify. */
+  | { type: "notify" }
   /** Passed once a line of either stream contains the text. */
   | { type: "log"; text: string }
   | { type: "logPattern"; pattern: string };
