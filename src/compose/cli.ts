@@ -82,7 +82,7 @@ export async function runConfig(config: Config, { names, profiles, env, json }: 
   });
   // What it may reject with is the reason of the end.
   await Promise.allSettled([supervisor.run(supervised)]);
-  const { exitCode, reason, service } = await supervisor.ended.promise;
+  const { exitCode, reason, service } = await supervisor.ended;
   await flush();
   if (service === undefined && exitCode !== ExitCode.internal) return exitCode;
   throw new StartupError(reason, { exitCode });

@@ -92,16 +92,22 @@ function diagnosticAt(config: Config, service: string, message: string): Diagnos
 
 /** What the core needs to know of it. */
 export function specOf(service: ServiceConfig): ServiceSpec {
-  const { name, task, priority, dependencies, critical, startTimeoutMs, stopTimeoutMs, readiness } = service;
+  const { run, schedule, startup, liveness, readiness, critical } = service;
   return {
-    name,
-    task,
-    priority,
-    dependencies,
-    critical,
-    startTimeoutMs,
-    stopTimeoutMs,
-    startupProbe: service.startup !== undefined,
+    name: service.name,
+    group: service.group,
+    task: service.task,
+    inProcess: run.type === "module",
+    ...(schedule && { schedule: { overlap: schedule.overlap } }),
+    priority: service.priority,
+    dependencies: service.dependencies,
+    // A failed run is recorded, and the next one may do better.
+    critical: critical && schedule === undefined,
+    restart: service.restart,
+    startupProbe: startup !== undefined,
+    livenessProbe: liveness !== undefined,
     readiness: readiness === undefined ? "started" : readiness === "manual" ? "manual" : "probe",
+    startTimeoutMs: service.startTimeoutMs,
+    stopTimeoutMs: service.stopTimeoutMs,
   };
 }

@@ -1,10 +1,15 @@
 // How one service is brought to life and ended. A launcher belongs to one service: processes, modules from disk and
 // instances handed over in code each have one. It decides nothing: order, deadlines and restarts are the core's.
 
+import type { ProbeResult } from "./probe.ts";
+
 /** What a launcher reports about one incarnation, in this order: `launched` at most once, then one `exited` or `failed`. */
 export type LaunchOutcome =
-  /** A process has been spawned; a module's `startup()` has resolved. `manual`: it will say itself when it is ready. */
-  | { type: "launched"; pid?: number; manual?: boolean }
+  /**
+   * A process has been spawned; a module's `startup()` has resolved. `manual`: it will say itself when it is ready. `health`: it
+   * has a check of its own.
+   */
+  | { type: "launched"; pid?: number; manual?: boolean; health?: boolean }
   /** It never came up: the command was not found, the module is missing, `startup()` threw. Final. */
   | { type: "failed"; reason: string; error?: unknown }
   /**
@@ -21,6 +26,8 @@ export interface Running {
    * reason. Either way `exited` or `failed` follows without further waiting on its good will.
    */
   kill(): void;
+  /** The service's own check, for one that was launched with `health`. Resolves, never rejects; never runs twice at once. */
+  health?(signal: AbortSignal): Promise<ProbeResult>;
 }
 
 export interface Launcher {
