@@ -5,7 +5,7 @@ import { Lifecycle } from "./lifecycle.ts";
 import { adopt, createMember, type FleetMember, type Member } from "./member.ts";
 import type { Plan } from "./plan.ts";
 import { inWords, NO_RESTARTS } from "./restart.ts";
-import { isAlive } from "./service-state.ts";
+import { isAlive, type ServiceState } from "./service-state.ts";
 import { type Boot, StartOrder } from "./start-order.ts";
 import { StopOrder } from "./stop-order.ts";
 
@@ -17,6 +17,8 @@ export interface FleetOptions {
   /** From 0 up to 1, for the jitter of backoffs. Default: always 1, the longest wait. */
   random?: () => number;
 }
+
+const LEAVING: ServiceState = { name: "stopping", sinceMs: 0 };
 
 export class Fleet {
   readonly #members: Member[];
@@ -30,13 +32,15 @@ export class Fleet {
     const members = plan.services.map(createMember);
     this.#members = members;
     this.#byName = new Map(members.map((member) => [member.planned.spec.name, member]));
-    this.#startOrder = new StartOrder(plan, {
+    const stopOrder = new StopOrder(plan);
+    const startOrder = new StartOrder(plan, {
       concurrency,
-      stateOf: (index) => (members[index] as Member).state,
+      // What is about to stop is nothing to build upon.
+      stateOf: (index) => (stopOrder.isAsked(index) ? LEAVING : (members[index] as Member).state),
     });
-    this.#stopOrder = new StopOrder(plan);
-    const orders = { startOrder: this.#startOrder, stopOrder: this.#stopOrder };
-    this.#lifecycle = new Lifecycle({ members, ...orders, onFailure, random });
+    this.#startOrder = startOrder;
+    this.#stopOrder = stopOrder;
+    this.#lifecycle = new Lifecycle({ members, startOrder, stopOrder, onFailure, random });
   }
 
   /** Raised by every change that the outside can see. */

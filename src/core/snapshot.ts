@@ -2,6 +2,7 @@
 // has changed; immutable, and never holds a live reference into it.
 import type { Fleet } from "./fleet.ts";
 import type { FleetMember } from "./member.ts";
+import { type Blocker, problemOf } from "./blockers.ts";
 import type { StateName } from "./service-state.ts";
 
 /** The runtime's own state, as the seed names it. */
@@ -17,16 +18,6 @@ export interface Component {
   sinceMs: number;
   /** Why it is not healthy, in words. */
   reason?: string;
-}
-
-/** One thing that keeps the runtime from being ready. */
-export interface Blocker {
-  service: string;
-  reason: string;
-  /** Milliseconds since the Unix epoch. */
-  sinceMs: number;
-  /** How often the service has been launched. */
-  attempts: number;
 }
 
 export interface Snapshot {
@@ -107,38 +98,6 @@ function statusOf({ state, planned }: FleetMember): ComponentStatus {
     case "stopping":
     case "stopped":
       return "stopped";
-    default:
-      return state satisfies never;
-  }
-}
-
-/** Why it is not ready, in words; nothing when it is. */
-export function problemOf(member: FleetMember, fleet: Fleet): string | undefined {
-  const { state, planned, readiness } = member;
-  switch (state.name) {
-    case "ready":
-    case "completed":
-      return undefined;
-    case "pending":
-      return fleet.waitsFor(member).reason;
-    case "starting":
-      if (planned.spec.task) return "has not completed";
-      return state.launched ? "startup probe has not passed" : "is starting";
-    case "started":
-      if (readiness === "manual") return "has not been marked ready";
-      return `readiness probe has not passed${state.reason === undefined ? "" : `: ${state.reason}`}`;
-    case "unready":
-      return `readiness probe fails: ${state.reason}`;
-    case "backoff":
-      return state.failure.reason;
-    case "stopping":
-      return state.failure ? state.failure.reason : "is stopping";
-    case "stopped":
-      return state.held ? "was stopped" : "has stopped";
-    case "failed":
-      return state.failure.reason;
-    case "skipped":
-      return state.reason;
     default:
       return state satisfies never;
   }

@@ -31,6 +31,11 @@ export class StopOrder {
     return this.#alive;
   }
 
+  /** It runs and is to stop. */
+  isAsked(index: number): boolean {
+    return this.#asked[index] === true;
+  }
+
   /** These are to stop, those among them that need others before them. */
   ask(indexes: readonly number[]): void {
     for (const index of indexes) this.#ask(index);

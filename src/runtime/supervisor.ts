@@ -3,7 +3,7 @@
 import type { Effect, FleetEvent } from "../core/event.ts";
 import { Fleet } from "../core/fleet.ts";
 import { graphProblems } from "../core/graph.ts";
-import { createPlan } from "../core/plan.ts";
+import { createPlan, type Plan } from "../core/plan.ts";
 import type { FleetMember } from "../core/member.ts";
 import { isAlive } from "../core/service-state.ts";
 import { createSnapshot, type RuntimeState, type Snapshot } from "../core/snapshot.ts";
@@ -51,7 +51,8 @@ export class Supervisor implements HealthSource {
   readonly #effects: Effects;
   readonly #scheduler: Scheduler;
   #services: readonly SupervisedService[] = [];
-  #fleet = new Fleet({ services: [], phases: [] });
+  #plan: Plan = { services: [], phases: [] };
+  #fleet = new Fleet(this.#plan);
   #queue: FleetEvent[] = [];
   #looping = false;
   #state: RuntimeState = "uninitialized";
@@ -169,6 +170,11 @@ export class Supervisor implements HealthSource {
     return this.#fleet;
   }
 
+  /** Their order, for pictures. */
+  get plan(): Plan {
+    return this.#plan;
+  }
+
   /** When a scheduled task is due next, in milliseconds since the Unix epoch. */
   nextRunMs(service: string): number | undefined {
     return this.#scheduler.nextRunMs(service);
@@ -275,7 +281,8 @@ export class Supervisor implements HealthSource {
   #fleetOf(specs: readonly ServiceSpec[]): Fleet {
     const { startup, random = Math.random } = this.#options;
     const { concurrency, onFailure } = startup;
-    return new Fleet(createPlan(specs), { concurrency, onFailure, random });
+    this.#plan = createPlan(specs);
+    return new Fleet(this.#plan, { concurrency, onFailure, random });
   }
 
   /** Resolves once this holds, which is looked at after every turn of the loop. */
