@@ -337,8 +337,8 @@ export class Lifecycle {
     const from = member.state;
     member.state = transition(from, to);
     this.version++;
-    this.#options.startOrder.entered(member.index, from, to);
     this.#options.stopOrder.entered(member.index, from, to);
+    this.#options.startOrder.entered(member.index, from, to);
     this.#effects.push(announcement(member, from));
   }
 
