@@ -200,7 +200,7 @@ export class Orchestrator {
   #dependencyOf(named: NonNullable<UseOptions["dependencies"]>[number]): ServiceSpec["dependencies"][number] {
     const { service, condition, required = true } = typeof named === "string" ? { service: named } : named;
     const isTask = this.#registrations.get(service)?.options.task ?? false;
-    return { service, condition: condition ?? (isTask ? "completed" : "ready"), required };
+    return { service, condition: condition ?? (isTask ? "completed" : "ready"), required, restart: false };
   }
 
   /** From now on signals stop the runtime; when it has ended nothing keeps the process alive. */

@@ -19,7 +19,7 @@ export function spec(name: string, overrides: Partial<ServiceSpec> = {}): Servic
 }
 
 export function needs(service: string, condition: Condition = "ready", required = true): Dependency {
-  return { service, condition, required };
+  return { service, condition, required, restart: false };
 }
 
 interface Draft {
