@@ -42,7 +42,7 @@ export function readConfig({ files, envFiles, env, cwd, main }: ConfigRequest): 
   const self = selfCommand(main);
   Object.defineProperty(variables, "HARAKA_SELF", { get: self });
   const found = files.length > 0 ? files : [findConfig(env, cwd)];
-  const source = { ...configFiles, parseYaml, files: found, env: variables, cwd };
+  const source = { ...configFiles, parseYaml, files: found, env: variables, cwd, platform: process.platform };
   const config = loadConfig(source);
   const problems = graphProblems(config.services.map(specOf));
   if (problems.length > 0) {
