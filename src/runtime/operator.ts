@@ -15,7 +15,7 @@ import type {
   StatusSource,
   Timeline,
 } from "../ports/control.ts";
-import type { NewRuntimeEvent, RuntimeEvent } from "../ports/runtime-event.ts";
+import type { RuntimeEvent } from "../ports/runtime-event.ts";
 import type { SupervisedService } from "./effects.ts";
 import { asDot, asMermaid } from "./picture.ts";
 import type { Order, Supervisor } from "./supervisor.ts";
@@ -37,12 +37,10 @@ export interface OperatorOptions {
   pid: number;
   limits: () => Limits;
   /**
-   * Reads the config again. Throws `ConfigError`, or `UsageError` for a change that needs a restart of the runtime. Calls
-   * `apply` of the result once it is in force. Absent: there is none to read.
+   * Reads the config again. Throws `ConfigError`, or `UsageError` for a change that needs a restart of the runtime. `applied` of
+   * the result is called once it is in force. Absent: there is none to read.
    */
   read?: () => Promise<NextServices & { applied: () => void }>;
-  /** For events of the operator's own. */
-  emit: (event: NewRuntimeEvent) => void;
 }
 
 const ORDERS = {
@@ -146,7 +144,7 @@ export class Operator implements Control, StatusSource {
     names: readonly string[],
     { cascade }: { cascade: boolean },
   ): Promise<ActionOutcome> {
-    const { supervisor, emit } = this.#options;
+    const { supervisor } = this.#options;
     const { fleet } = supervisor;
     const unknown = names.find((name) => called(fleet, name).length === 0);
     if (unknown !== undefined) {
@@ -168,19 +166,19 @@ export class Operator implements Control, StatusSource {
     }
     const own = members.map(({ planned }) => planned.spec.name);
     const services = action === "start" ? withNeeds(fleet, members) : [...(cascade ? others : []), ...own];
-    emit({ type: "order-received", action, services });
+    supervisor.announce({ type: "order-received", action, services });
     supervisor.order({ type: ORDERS[action], services });
     return { ok: true, services };
   }
 
   async reload(): Promise<ReloadOutcome> {
-    const { emit } = this.#options;
+    const { supervisor } = this.#options;
     if (this.#reloading) return { ok: false, problems: ["cannot reload: another reload is under way"] };
     this.#reloading = true;
     try {
       const outcome = await this.#reload();
-      if (outcome.ok) emit({ ...outcome, type: "config-reloaded" });
-      else emit({ type: "reload-refused", problems: outcome.problems });
+      if (outcome.ok) supervisor.announce({ ...outcome, type: "config-reloaded" });
+      else supervisor.announce({ type: "reload-refused", problems: outcome.problems });
       return outcome;
     } finally {
       this.#reloading = false;

@@ -165,6 +165,11 @@ export class Supervisor implements HealthSource {
     this.#dispatch(order);
   }
 
+  /** Adds what somebody else has to tell to the stream of events. */
+  announce(event: NewRuntimeEvent): void {
+    this.#emit(event);
+  }
+
   /** The services and what they are doing, for reading. */
   get fleet(): Fleet {
     return this.#fleet;
