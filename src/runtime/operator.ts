@@ -177,8 +177,10 @@ export class Operator implements Control, StatusSource {
     this.#reloading = true;
     try {
       const outcome = await this.#reload();
-      if (outcome.ok) supervisor.announce({ ...outcome, type: "config-reloaded" });
-      else supervisor.announce({ type: "reload-refused", problems: outcome.problems });
+      if (outcome.ok) {
+        const { added, changed, removed } = outcome;
+        supervisor.announce({ type: "config-reloaded", added, changed, removed });
+      } else supervisor.announce({ type: "reload-refused", problems: outcome.problems });
       return outcome;
     } finally {
       this.#reloading = false;
