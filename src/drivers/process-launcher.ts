@@ -1,7 +1,6 @@
 // Services that are processes: argv without a shell, in a group of their own. It reports what happens and sends what it is told
 // to; it never restarts, never waits for readiness and never signals a process that is gone.
 import { accessSync, constants, statSync } from "node:fs";
-import { resolve } from "node:path";
 import process from "node:process";
 import type { ProcessConfig } from "../config/config.ts";
 import { messageOf } from "../errors.ts";
@@ -163,6 +162,7 @@ function commandFailure(name: string, attempt: Attempt & { missing: boolean }): 
   } = attempt;
   const command = argv[0] ?? "";
   const folders = command.includes("/") ? [""] : (path ?? "").split(":");
+  const { resolve } = process.getBuiltinModule("node:path");
   const files = folders.map((folder) => resolve(cwd, folder, command));
   const file = files.find((candidate) => kindOf(candidate) !== "none");
   if (file === undefined) {
