@@ -25,7 +25,7 @@ export const chain20 = startRow({
   shape: chain,
   delayMs: 50,
   floorMs: 1000,
-  cost: "half is what a bare loop of spawns takes, the rest the boot (see boot-to-ready) and the way of each line through the log.",
+  cost: "the twenty spawns, as in the bare loop; the boot (see boot-to-ready); and the events between a line and the next spawn.",
   ratioMax: 1.05,
 });
 export const fanout99 = startRow({
@@ -33,7 +33,7 @@ export const fanout99 = startRow({
   shape: fan,
   delayMs: 100,
   floorMs: 200,
-  cost: "each of the hundred spawns holds the loop for a third of a millisecond, as in a bare loop; the rest is the boot (see boot-to-ready) and the events of each.",
+  cost: "each of the hundred spawns holds the loop for a third of a millisecond, as in the bare loop; then the boot (see boot-to-ready), a larger config and a second pipe for each.",
   ratioMax: 1.35,
 });
 

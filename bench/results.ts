@@ -1,5 +1,5 @@
 // What was measured as a page for people: the table, the machine, how to repeat it, which targets are missed and why.
-import { cpus, totalmem } from "node:os";
+import { cpus, loadavg, totalmem } from "node:os";
 import type { Outcome, Row } from "./row.ts";
 
 /** Markdown. */
@@ -31,7 +31,7 @@ export function resultsPage(outcomes: readonly { row: Row; outcome: Outcome }[])
 
 function machine(): string {
   const memoryGib = Math.round(totalmem() / 2 ** 30);
-  return `a Linux machine of ${cpus().length} virtual cores and ${memoryGib} GiB that is shared with other work`;
+  return `a Linux machine of ${cpus().length} virtual cores and ${memoryGib} GiB that is shared with other work (load ${loadavg()[0]?.toFixed(1)})`;
 }
 
 function table([head = [], ...rows]: (string | number)[][]): string[] {

@@ -1,5 +1,5 @@
-// Starts processes with Bun's own `spawn`: next to nothing to load, and a fifth of the work for each process of what
-// `node:child_process` does on top of it.
+// Starts processes with Bun's own `spawn`: it needs none of what `node:child_process` takes 10 ms to load, and a third less time
+// for each process. It decides nothing.
 import type { ByteSink, SpawnOptions, Spawned } from "../ports/spawn.ts";
 
 export function spawn(options: SpawnOptions): Spawned {

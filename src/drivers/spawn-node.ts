@@ -1,4 +1,4 @@
-// Starts processes with `node:child_process`, on Node, Deno and Bun alike.
+// Starts processes with `node:child_process`, as Node, Deno and Bun all have it. It decides nothing.
 import type { ByteSink, SpawnOptions, Spawned } from "../ports/spawn.ts";
 
 export function spawn(options: SpawnOptions): Spawned | undefined {

@@ -1,5 +1,5 @@
-// How a process is started and its output read: the part of running one that Bun does several times cheaper in its own way
-// than in the way all runtimes share. It knows nothing of services.
+// How a process is started and its output read: the part of running one that Bun does cheaper in its own way than in the way
+// all runtimes share. It knows nothing of services.
 
 /** Takes what a process writes to one of its streams. */
 export interface ByteSink {
