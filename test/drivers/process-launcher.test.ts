@@ -232,3 +232,19 @@ function suite(spawn: Spawn): void {
       );
   });
 }
+
+test("a process that a realtime signal ends has not ended well", async () => {
+  const exit = Promise.withResolvers<unknown>();
+  const sink = { write: () => undefined, end() {} };
+  spawnByBun({
+    argv: ["sh", "-c", "kill -34 $$"],
+    cwd: folder,
+    environment: { PATH: process.env["PATH"] },
+    stdin: "null",
+    stdout: sink,
+    stderr: sink,
+    onExit: (code, signal) => exit.resolve([code, signal]),
+    onError: exit.reject,
+  });
+  assert.deepEqual(await exit.promise, [162, null]);
+});
