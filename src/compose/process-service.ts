@@ -4,11 +4,14 @@ import type { ServiceSpec } from "../core/spec.ts";
 import { httpProbe } from "../drivers/http-probe.ts";
 import { lineSplitter } from "../drivers/line-splitter.ts";
 import { logProbe } from "../drivers/log-probe.ts";
-import { type ByteSink, processLauncher } from "../drivers/process-launcher.ts";
+import { processLauncher } from "../drivers/process-launcher.ts";
+import { spawn as spawnByBun } from "../drivers/spawn-bun.ts";
+import { spawn as spawnByNode } from "../drivers/spawn-node.ts";
 import { tcpProbe } from "../drivers/tcp-probe.ts";
 import { lookUpIds } from "../drivers/users.ts";
 import type { Output } from "../ports/log.ts";
 import type { Probe } from "../ports/probe.ts";
+import type { ByteSink } from "../ports/spawn.ts";
 import type { WatchedProbe } from "../runtime/prober.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
 
@@ -68,6 +71,7 @@ export function processService(
   const launcher = processLauncher({
     process: service.run,
     environment: env,
+    spawn: typeof Bun === "undefined" ? spawnByNode : spawnByBun,
     lookUpIds,
     output: (stream) => lineSink(stream, { name: service.name, output, readers }),
   });
