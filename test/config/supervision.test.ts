@@ -238,6 +238,7 @@ const REFUSED: [yaml: string, ...problems: string[]][] = [
     "4:5 services.a.notificationFd: nothing waits for it: write `notify: true` as the probe in `readiness` or `startup`, or leave `readiness` out",
   ],
   ["schedule: '@daily'", "4:5 services.a.schedule: only a task has times at which it runs: add `kind: task`"],
+  ["schedule: '@daily'\nkind: tsk", '5:11 services.a.kind: expected `task`, got "tsk"; did you mean "task"?'],
   ["schedule: 5\nkind: task", "4:15 services.a.schedule: expected text or a map, got 5"],
   ["schedule: ''\nkind: task", '4:15 services.a.schedule: expected it not to be empty, got ""'],
   ["schedule: {}\nkind: task", "4:5 services.a.schedule.cron: expected text, got nothing"],
