@@ -1,8 +1,6 @@
 // The keys that keep services up: restart, liveness, the probes by `exec` and `notify`, schedules, signals, watch.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { join } from "node:path";
-import process from "node:process";
 import { test } from "node:test";
 import type { ProbeConfig, ServiceConfig } from "../../src/config/config.ts";
 import { loadConfig } from "../../src/config/load.ts";
@@ -335,21 +333,6 @@ test("loadConfig takes no exit code from a scheduled task", () => {
   assert.deepEqual(problemsOf(yaml), [
     'runtime.yaml:1:26 runtime.exitCodeFrom: cannot take the exit code from "job": it is scheduled, and the runtime does not end with it',
   ]);
-});
-
-test("the library that reads schedules is loaded only for a schedule", () => {
-  const loaded = (keys: string) => {
-    const program = `
-      import { loadConfig } from "./src/config/load.ts";
-      import { memoryConfig } from "./test/fakes/config-files.ts";
-      loadConfig(memoryConfig({ files: { "a.yaml": "services: { a: { command: [x], ${keys} } }" } }));
-      console.log(Object.keys(require.cache).some((path) => path.includes("/croner/")));
-    `;
-    const cwd = join(import.meta.dirname, "../..");
-    return execFileSync(process.execPath, ["-e", program], { cwd, encoding: "utf8" }).trim();
-  };
-  assert.equal(loaded("kind: task, restart: on-failure"), "false");
-  assert.equal(loaded("kind: task, schedule: '@daily'"), "true");
 });
 
 test("the example of services that are kept up says what it is to show", () => {
