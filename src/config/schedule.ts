@@ -20,9 +20,9 @@ export function cronProblem(cron: string): string | undefined {
     return refuse(`it has ${fields.length} fields`);
   }
   try {
-    const job = new (croner().Cron)(cron, { paused: true, mode: "5-or-6-parts", timezone: "UTC" });
+    const job = new (croner().Cron)(cron, { paused: true, timezone: "UTC" });
     if (job.nextRun(SOME_TIME) !== null) return undefined;
-    return `the schedule "${cron}" is never due: no month of its months has such a day`;
+    return `the schedule "${cron}" is never due: none of its months has such a day`;
   } catch (error) {
     if (fields.length === 1) return refuse(`"${cron.trim()}" is not known`);
     const reason = error instanceof Error ? error.message : String(error);
