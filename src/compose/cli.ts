@@ -18,7 +18,7 @@ import { Supervisor } from "../runtime/supervisor.ts";
 import { type ModuleContext, moduleService } from "./module-service.ts";
 import { openLog } from "./open-log.ts";
 import { openServer } from "./open-server.ts";
-import { probesOf, processService } from "./process-service.ts";
+import { probesOf, processContext, processService, type ProcessContext } from "./process-service.ts";
 import { provideLibrary } from "./provide-library.ts";
 import { specOf } from "./read-config.ts";
 import { version } from "./version.ts";
@@ -73,11 +73,12 @@ export async function runConfig(config: Config, { names, profiles, env, json }: 
   }
   const modules: ModuleContext = { supervisor, clock, log, instances: new Map(), mount: app.mount };
   if (config.services.some(isModule)) await provideLibrary();
+  const processes = processContext({ log, env });
   const byName = new Map(config.services.map((service) => [service.name, service]));
   const supervised = specs.map((spec): SupervisedService => {
     const service = byName.get(spec.name);
-    if (service && isProcess(service)) return processService(service, spec, { output: log, env });
-    if (service && isModule(service)) return moduleFromDisk(service, spec, modules);
+    if (service && isProcess(service)) return processService(service, spec, processes);
+    if (service && isModule(service)) return moduleFromDisk(service, spec, { modules, processes });
     throw new Error(`internal: no config for '${spec.name}'`);
   });
   // What it may reject with is the reason of the end.
@@ -99,10 +100,10 @@ function isModule(service: ServiceConfig): service is ServiceConfig & { run: Mod
 function moduleFromDisk(
   service: ServiceConfig & { run: ModuleConfig },
   spec: ServiceSpec,
-  context: ModuleContext,
+  { modules, processes }: { modules: ModuleContext; processes: ProcessContext },
 ): SupervisedService {
-  const { readers: _, ...probes } = probesOf(service);
-  return { ...moduleService(spec, () => loadEntrypoint(service.name, service.run), context), ...probes };
+  const { audience: _, ...probes } = probesOf(service, processes);
+  return { ...moduleService(spec, () => loadEntrypoint(service.name, service.run), modules), ...probes };
 }
 
 /** The services to run, with all they need. */

@@ -1,12 +1,13 @@
 // Services that are processes: argv without a shell, in a group of their own, on Bun, Deno and Node alike. It reports what
 // happens and sends what it is told to; it never restarts, never waits for readiness and never signals a process that is gone.
-import type { ChildProcess } from "node:child_process";
+import type { ChildProcess, IOType } from "node:child_process";
 import { accessSync, constants, statSync } from "node:fs";
 import { resolve } from "node:path";
 import process from "node:process";
 import type { ProcessConfig } from "../config/config.ts";
 import { messageOf } from "../errors.ts";
 import type { Launcher, LaunchOutcome, Running } from "../ports/launcher.ts";
+import type { NotificationSink } from "../ports/probe.ts";
 
 /**
  * How long after its exit a process's pipes may stay open before `exited` is reported all the same: something it started may
@@ -30,6 +31,8 @@ export interface ProcessLauncherOptions {
   lookUpIds(who: Pick<ProcessConfig, "user" | "group">): Ids;
   /** Asked once for each stream of each incarnation. */
   output(stream: "stdout" | "stderr"): ByteSink;
+  /** Asked once for each incarnation of a process with a `notificationFd`; without one nobody reads that. */
+  notification?(): NotificationSink;
 }
 
 interface Ids {
@@ -91,7 +94,7 @@ function launch(options: ProcessLauncherOptions, report: (outcome: LaunchOutcome
 }
 
 function spawnDetached(
-  { argv, cwd, stdin }: ProcessConfig,
+  { argv, cwd, stdin, notificationFd }: ProcessConfig,
   { environment, ids }: { environment: Record<string, string | undefined>; ids: Ids },
 ): ChildProcess {
   const [command = "", ...args] = argv;
@@ -100,8 +103,17 @@ function spawnDetached(
     env: environment,
     ...ids,
     detached: true,
-    stdio: [stdin === "null" ? "ignore" : "inherit", "pipe", "pipe"],
+    stdio: stdioOf(stdin, notificationFd),
   });
+}
+
+function stdioOf(stdin: ProcessConfig["stdin"], notificationFd: number | undefined): IOType[] {
+  const stdio: IOType[] = [stdin === "null" ? "ignore" : "inherit", "pipe", "pipe"];
+  if (notificationFd === undefined) return stdio;
+  // Above 2 it means that the descriptor stays closed.
+  while (stdio.length < notificationFd) stdio.push("ignore");
+  stdio[notificationFd] = "pipe";
+  return stdio;
 }
 
 /** Reads both streams into their sinks, and pauses where a sink is full. */
@@ -117,6 +129,16 @@ function pipe(child: ChildProcess, options: ProcessLauncherOptions): void {
     });
     stream?.once("end", () => sink.end());
   }
+  const { notificationFd } = options.process;
+  if (notificationFd === undefined) return;
+  const stream = child.stdio[notificationFd];
+  const sink = options.notification?.();
+  stream?.on("data", (chunk: Uint8Array) => {
+    if (sink?.write(chunk)) stream.destroy();
+  });
+  // One that breaks is closed as well.
+  stream?.on("error", () => {});
+  stream?.once("close", () => sink?.end());
 }
 
 /** Reports `exited` once the process is gone and its streams are read, or have had their grace. */

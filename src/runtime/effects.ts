@@ -12,6 +12,7 @@ export interface SupervisedService {
   spec: ServiceSpec;
   launcher: Launcher;
   startup?: WatchedProbe;
+  liveness?: WatchedProbe;
   readiness?: WatchedProbe;
 }
 
