@@ -251,3 +251,28 @@ testWith("no FFI", "notify by socket fails with what to do, and is warned about 
   assert.deepEqual(it.records, [NO_FFI]);
   assert.equal(it.lines[0], "none 1000000 none by all");
 });
+
+test("no process has a descriptor of another's, nor of ours", async () => {
+  const list =
+    "fd=0; while [ $fd -lt 300 ]; do [ -e /proc/$$/fd/$fd ] && echo $fd; fd=$((fd + 1)); done; echo listed; sleep 60";
+  const notify = { readiness: probe({ type: "notify" }) };
+  const listed = async (it: Rig): Promise<string[]> => {
+    await it.line(/^listed/);
+    return it.lines.filter((line) => line !== "listed").toSorted();
+  };
+  const before = rig(list, {});
+  const running = [before.launch()];
+  const without = await listed(before);
+  for (const [probes, run] of [
+    [notify, { notificationFd: 3 }],
+    [notify, { notificationFd: 8 }],
+    [notify, {}],
+  ] as const) {
+    const it = rig(list, probes, run);
+    running.push(it.launch());
+    const own = "notificationFd" in run ? [String(run.notificationFd)] : [];
+    assert.deepEqual(await listed(it), [...without, ...own].toSorted());
+  }
+  for (const each of running) each.running.kill();
+  await Promise.all(running.map(({ end }) => end));
+});
