@@ -25,21 +25,25 @@ Made from the schema by \`bun run docs\`. An editor checks and completes a confi
 
 **Files.** \`-c FILE\`, repeatable: later files win per key; maps merge, lists and scalars replace. \`include\` takes manifests of single
 services; a pattern with a wildcard may match nothing, any other must exist, and no two may give the same name. Relative paths in
-\`entrypoint\`, \`cwd\`, \`envFile\`, \`include\` and \`\${file:…}\` are relative to the file they stand in.
+\`entrypoint\`, \`cwd\`, \`envFile\`, \`watch\`, \`include\` and \`\${file:…}\` are relative to the file they stand in. The control socket and the log file are
+relative to the state folder: \`HARAKA_DATA\`, else \`STATE_DIRECTORY\` (systemd), else \`data\` in the working directory.
 
 **Format.** YAML 1.2 with anchors and merge keys; one document, UTF-8, at most 1 MiB and 64 levels deep. An unknown key is an error. So is
 a key without a value: leave the line out instead.
 
 **Values.** \`\${NAME}\`, \`\${NAME:-default}\` (unset or empty), \`\${NAME:?message}\`, \`\${file:/run/secrets/x}\` (its last newline is dropped) and \`$$\`
 for \`$\` are resolved in every text, after YAML is read. Text becomes a number or boolean where one is wanted. Durations are whole numbers
-with a unit: \`250ms\`, \`5s\`, \`2m\`, \`1h\`.
+with a unit: \`250ms\`, \`5s\`, \`2m\`, \`1h\`. So are sizes: \`500B\`, \`64KiB\`, \`10MiB\`, \`1GiB\`, and by thousands \`64KB\`, \`10MB\`, \`1GB\`. \`\${HARAKA_SELF}\` is this
+executable; \`\${HARAKA_REPLICA}\` is the number of the replica, in the values of a service only.
 
-**Secrets.** Values from \`\${file:…}\`, from variables named like a secret (\`…TOKEN\`, \`…PASSWORD\`, \`…SECRET\`, \`…KEY\`, \`…CREDENTIALS\`), under keys and behind
+**Secrets.** \`control.token\`, and values from \`\${file:…}\`, from variables named like a secret (\`…TOKEN\`, \`…PASSWORD\`, \`…SECRET\`, \`…KEY\`, \`…CREDENTIALS\`), under keys and behind
 flags named so, and in the userinfo of URLs are hidden in messages and in \`haraka validate --print\`.
 
 **Services.** A name starts with a letter and has up to 63 lower-case letters, digits, \`.\`, \`_\` and \`-\`. A service has either \`command\` (a process) or
 \`entrypoint\` (a module in this process); \`settings\` and \`readiness: manual\` are for modules; \`environment\`, \`envFile\`, \`cwd\`, \`user\`,
-\`group\`, \`shell\`, \`stdin\`, \`stopSignal\` and probes of the output are for processes. A probe has one of \`http\`, \`tcp\`, \`log\`, \`logPattern\`.
+\`group\`, \`shell\`, \`stdin\`, \`stopSignal\`, \`forwardSignals\`, \`notificationFd\` and probes of the output or by \`notify\` are for processes. A probe has one of
+\`http\`, \`tcp\`, \`exec\`, \`notify\`, \`log\`, \`logPattern\`; only the first three can tell whether something lives. \`dependencies\` and \`exitCodeFrom\`
+name a service, with all its replicas, or one replica, as \`api-1\`: a dependency on several needs all of them for \`started\`, one for \`ready\`.
 `;
 
 /** The text of docs/config.md. */
@@ -86,7 +90,10 @@ function typesOf(schema: Schema): string[] {
   if (schema.const !== undefined) return [`\`${schema.const}\``];
   if (schema.enum) return schema.enum.map((value) => `\`${value}\``);
   if (schema.pattern === "\\$\\{") return [];
+  if (schema.pattern?.includes("\\.\\.")) return ["`MIN..MAX`"];
+  if (schema.pattern?.includes("\\/")) return ["`COUNT/DURATION`"];
   if (schema.pattern?.includes("ms|s|m|h")) return ["duration"];
+  if (schema.pattern?.includes("KiB")) return ["size"];
   if (schema.properties) return ["map"];
   if (schema.additionalProperties) return ["map"];
   if (schema.items) return [`list of ${typeOf(schema.items)}`];
@@ -95,7 +102,7 @@ function typesOf(schema: Schema): string[] {
 }
 
 function defaultOf({ default: value }: Schema): string {
-  return value === undefined || typeof value === "object" ? "" : `\`${value}\``;
+  return value === undefined || value === "" || typeof value === "object" ? "" : `\`${value}\``;
 }
 
 if (import.meta.main) {

@@ -50,12 +50,19 @@ services:
   # cache:
   #   command: [redis-server, --port, "6400"]
   #   readiness: { tcp: "127.0.0.1:6400" }
+  #   restart: on-failure
 
   # A task runs once; what depends on it waits until it has ended with 0.
   # migrate:
   #   kind: task
   #   command: [bun, run, migrate.ts]
   #   dependencies: [cache]
+
+  # With a schedule it runs at its times instead.
+  # report:
+  #   kind: task
+  #   command: [bun, run, report.ts]
+  #   schedule: "0 6 * * *"
 `;
 
 const SERVICE = `import { type Hono, Service, z } from "haraka-runtime";

@@ -26,8 +26,14 @@ export const run: Verb = {
   async run(args, io) {
     const { readConfig } = await import("../compose/read-config.ts");
     const { runConfig } = await import("../compose/cli.ts");
-    const { config, env } = readConfig(configRequest(args, io));
-    const json = args.flags.json === true;
-    return runConfig(config, { names: args.positionals, profiles: listOf(args, "profile"), env, json });
+    const request = configRequest(args, io);
+    const { config, env } = readConfig(request);
+    return runConfig(config, {
+      names: args.positionals,
+      profiles: listOf(args, "profile"),
+      env,
+      json: args.flags.json === true,
+      readAgain: () => readConfig(request).config,
+    });
   },
 };

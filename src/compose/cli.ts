@@ -1,26 +1,22 @@
 // The composition root of the executable: a config in, an exit code out. Joins the supervisor with processes, modules, the HTTP
 // server, signals and standard output of this process.
-import type { Config, ModuleConfig, ProcessConfig, ServiceConfig } from "../config/config.ts";
-import { didYouMean } from "../config/did-you-mean.ts";
-import { select } from "../core/graph.ts";
-import type { ServiceSpec } from "../core/spec.ts";
+import process from "node:process";
+import type { Config } from "../config/config.ts";
 import { systemClock } from "../drivers/clock.ts";
-import { loadEntrypoint } from "../drivers/entrypoint.ts";
 import { onStopSignal } from "../drivers/signals.ts";
 import { onUncaught } from "../drivers/uncaught.ts";
-import { ExitCode, messageOf, StartupError, UsageError } from "../errors.ts";
+import { ExitCode, messageOf, StartupError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import { createGate } from "../http/gate.ts";
 import type { Server } from "../http/server.ts";
 import { narrate } from "../runtime/narrate.ts";
-import type { SupervisedService } from "../runtime/effects.ts";
+import { Operator } from "../runtime/operator.ts";
 import { Supervisor } from "../runtime/supervisor.ts";
-import { type ModuleContext, moduleService } from "./module-service.ts";
+import type { ModuleContext } from "./module-service.ts";
 import { openLog } from "./open-log.ts";
 import { openServer } from "./open-server.ts";
-import { probesOf, processContext, processService, type ProcessContext } from "./process-service.ts";
-import { provideLibrary } from "./provide-library.ts";
-import { specOf } from "./read-config.ts";
+import { processContext } from "./process-service.ts";
+import { chosenSpecs, createServices, nextServices } from "./services.ts";
 import { version } from "./version.ts";
 
 export interface RunOptions {
@@ -31,14 +27,17 @@ export interface RunOptions {
   env: Readonly<Record<string, string | undefined>>;
   /** JSON lines whatever the config says. */
   json: boolean;
+  /** Reads the config again, for a reload. Throws what `readConfig` throws. */
+  readAgain: () => Config;
 }
 
 /**
  * Resolves with the exit code when the runtime has ended. Throws `UsageError` for a name that is no service, `StartupError` for
  * a taken port, and when a service has brought the runtime down.
  */
-export async function runConfig(config: Config, { names, profiles, env, json }: RunOptions): Promise<number> {
-  const specs = chosen(config, { names, profiles });
+export async function runConfig(config: Config, options: RunOptions): Promise<number> {
+  const { names, profiles, env, json } = options;
+  const specs = chosenSpecs(config, { names, profiles });
   const { runtime, http } = config;
   const { log, flush } = openLog({
     name: runtime.name,
@@ -51,12 +50,26 @@ export async function runConfig(config: Config, { names, profiles, env, json }: 
   const gate = createGate({ close: async () => server?.close() });
   const supervisor = new Supervisor({
     clock,
-    emit: (event) => narrate(event, log),
+    emit: (event) => {
+      narrate(event, log);
+      operator.observe(event);
+    },
     startup: runtime.startup,
     shutdown: runtime.shutdown,
     kubernetes: env.KUBERNETES_SERVICE_HOST !== undefined,
     ...(runtime.exitCodeFrom !== undefined && { exitCodeFrom: runtime.exitCodeFrom }),
     gate,
+  });
+  const operator = new Operator({
+    supervisor,
+    name: runtime.name,
+    version,
+    pid: process.pid,
+    limits: () => ({}),
+    async read() {
+      const next = await nextServices(running, options.readAgain(), context);
+      return { ...next, applied: () => void (running = next.running) };
+    },
   });
   // Before anything is opened: as PID 1 a signal that nobody handles is lost.
   onStopSignal((signal) => supervisor.onSignal(signal));
@@ -72,58 +85,12 @@ export async function runConfig(config: Config, { names, profiles, env, json }: 
     log.info(`listening on http://${http.host}:${server.port}`);
   }
   const modules: ModuleContext = { supervisor, clock, log, instances: new Map(), mount: app.mount };
-  if (config.services.some(isModule)) await provideLibrary();
-  const processes = processContext({ log, env });
-  const byName = new Map(config.services.map((service) => [service.name, service]));
-  const supervised = specs.map((spec): SupervisedService => {
-    const service = byName.get(spec.name);
-    if (service && isProcess(service)) return processService(service, spec, processes);
-    if (service && isModule(service)) return moduleFromDisk(service, spec, { modules, processes });
-    throw new Error(`internal: no config for '${spec.name}'`);
-  });
+  const context = { names, profiles, modules, processes: processContext({ log, env }) };
+  let running = await createServices(config, specs, context);
   // What it may reject with is the reason of the end.
-  await Promise.allSettled([supervisor.run(supervised)]);
-  const { exitCode, reason, service } = await supervisor.ended.promise;
+  await Promise.allSettled([supervisor.run(running.services)]);
+  const { exitCode, reason, service } = await supervisor.ended;
   await flush();
   if (service === undefined && exitCode !== ExitCode.internal) return exitCode;
   throw new StartupError(reason, { exitCode });
-}
-
-function isProcess(service: ServiceConfig): service is ServiceConfig & { run: ProcessConfig } {
-  return service.run.type === "process";
-}
-
-function isModule(service: ServiceConfig): service is ServiceConfig & { run: ModuleConfig } {
-  return service.run.type === "module";
-}
-
-function moduleFromDisk(
-  service: ServiceConfig & { run: ModuleConfig },
-  spec: ServiceSpec,
-  { modules, processes }: { modules: ModuleContext; processes: ProcessContext },
-): SupervisedService {
-  const { audience: _, ...probes } = probesOf(service, processes);
-  return { ...moduleService(spec, () => loadEntrypoint(service.name, service.run), modules), ...probes };
-}
-
-/** The services to run, with all they need. */
-function chosen(config: Config, { names, profiles }: Pick<RunOptions, "names" | "profiles">): ServiceSpec[] {
-  const all = config.services.map(({ name }) => name);
-  for (const name of names) {
-    if (all.includes(name)) continue;
-    throw new UsageError(`cannot run '${name}': no such service${didYouMean(name, all)}`);
-  }
-  const isAskedFor = (service: ServiceConfig) =>
-    service.profiles.some((profile) => profiles.includes(profile));
-  const wanted = config.services.filter(
-    (service) =>
-      isAskedFor(service) ||
-      (names.length > 0 ? names.includes(service.name) : service.profiles.length === 0),
-  );
-  if (wanted.length === 0)
-    throw new UsageError("nothing to run: every service has a profile; name one with --profile");
-  return select(
-    config.services.map(specOf),
-    wanted.map(({ name }) => name),
-  );
 }

@@ -1,7 +1,7 @@
 // The runtime at the edge: the same services, health and routes behind one fetch handler, without a process to supervise,
 // signals or a port. Starts on the first request, which waits for it. Needs no `node:`.
 import type { ExecutionContext } from "hono";
-import type { ServiceSpec } from "../core/spec.ts";
+import { PLAIN_SPEC, type ServiceSpec } from "../core/spec.ts";
 import { systemClock } from "../drivers/clock.ts";
 import { consoleLog } from "../drivers/console-log.ts";
 import { UsageError } from "../errors.ts";
@@ -73,14 +73,10 @@ function specOf(service: ServiceLike): ServiceSpec {
   if (!service.name)
     throw new UsageError(`cannot use a ${service.constructor.name}: it has no name; set \`name\``);
   return {
+    ...PLAIN_SPEC,
     name: service.name,
-    task: false,
-    priority: 0,
-    dependencies: [],
-    critical: true,
-    startupProbe: false,
-    readiness: service.readiness ?? "started",
-    startTimeoutMs: 30_000,
-    stopTimeoutMs: 5_000,
+    group: service.name,
+    inProcess: true,
+    readiness: service.readiness ?? PLAIN_SPEC.readiness,
   };
 }

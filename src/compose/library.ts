@@ -2,9 +2,9 @@
 // and `lifecycle` puts it in front of one's own Hono app. It opens no port.
 import process from "node:process";
 import type { MiddlewareHandler } from "hono";
-import type { Condition } from "../config/config.ts";
+import type { Condition, RestartConfig } from "../config/config.ts";
 import type { RuntimeState } from "../core/snapshot.ts";
-import type { ServiceSpec } from "../core/spec.ts";
+import { PLAIN_SPEC, type ServiceSpec } from "../core/spec.ts";
 import { systemClock } from "../drivers/clock.ts";
 import { onStopSignal } from "../drivers/signals.ts";
 import { messageOf, UsageError } from "../errors.ts";
@@ -40,11 +40,18 @@ export interface UseOptions {
   /** Higher starts earlier among what dependencies leave free. Default: 0. */
   priority?: number;
   /** Names of services, or names with a condition. Default: none; a bare name means `ready`, for a task `completed`. */
-  dependencies?: readonly (string | { service: string; condition?: Condition; required?: boolean })[];
+  dependencies?: readonly (
+    string | { service: string; condition?: Condition; required?: boolean; restart?: boolean }
+  )[];
   /** Whether its failure ends the runtime. Default: true. */
   critical?: boolean;
   /** Done when `startup()` resolves. Default: false. */
   task?: boolean;
+  /**
+   * Whether, and when, it is started again after it has failed: `startup` is then called again on the same instance. Default:
+   * never; what is left out is as in a config.
+   */
+  restart?: Partial<RestartConfig>;
   /** Milliseconds. Default: 30,000. */
   startTimeoutMs?: number;
   /** Milliseconds. Default: 5,000. */
@@ -185,22 +192,26 @@ export class Orchestrator {
 
   #specOf({ service, name, options }: Registration): ServiceSpec {
     return {
+      ...PLAIN_SPEC,
       name,
-      task: options.task ?? false,
-      priority: options.priority ?? 0,
+      group: name,
+      inProcess: true,
       dependencies: (options.dependencies ?? []).map((each) => this.#dependencyOf(each)),
-      critical: options.critical ?? true,
-      startupProbe: false,
-      readiness: service.readiness ?? this.#options.readiness ?? "started",
-      startTimeoutMs: options.startTimeoutMs ?? 30_000,
-      stopTimeoutMs: options.stopTimeoutMs ?? 5_000,
+      readiness: service.readiness ?? this.#options.readiness ?? PLAIN_SPEC.readiness,
+      task: options.task ?? PLAIN_SPEC.task,
+      priority: options.priority ?? PLAIN_SPEC.priority,
+      critical: options.critical ?? PLAIN_SPEC.critical,
+      restart: { ...PLAIN_SPEC.restart, ...options.restart },
+      startTimeoutMs: options.startTimeoutMs ?? PLAIN_SPEC.startTimeoutMs,
+      stopTimeoutMs: options.stopTimeoutMs ?? PLAIN_SPEC.stopTimeoutMs,
     };
   }
 
   #dependencyOf(named: NonNullable<UseOptions["dependencies"]>[number]): ServiceSpec["dependencies"][number] {
-    const { service, condition, required = true } = typeof named === "string" ? { service: named } : named;
+    const entry = typeof named === "string" ? { service: named } : named;
+    const { service, condition, required = true, restart = false } = entry;
     const isTask = this.#registrations.get(service)?.options.task ?? false;
-    return { service, condition: condition ?? (isTask ? "completed" : "ready"), required };
+    return { service, condition: condition ?? (isTask ? "completed" : "ready"), required, restart };
   }
 
   /** From now on signals stop the runtime; when it has ended nothing keeps the process alive. */
@@ -210,7 +221,7 @@ export class Orchestrator {
       signalled = true;
       this.#supervisor.onSignal(signal);
     });
-    void this.#supervisor.ended.promise.then(async ({ exitCode }) => {
+    void this.#supervisor.ended.then(async ({ exitCode }) => {
       stopListening();
       if (!signalled || this.#options.exit === false) return;
       await this.#flush();

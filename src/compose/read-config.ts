@@ -42,7 +42,7 @@ export function readConfig({ files, envFiles, env, cwd, main }: ConfigRequest): 
   const self = selfCommand(main);
   Object.defineProperty(variables, "HARAKA_SELF", { get: self });
   const found = files.length > 0 ? files : [findConfig(env, cwd)];
-  const source = { ...configFiles, parseYaml, files: found, env: variables, cwd };
+  const source = { ...configFiles, parseYaml, files: found, env: variables, cwd, platform: process.platform };
   const config = loadConfig(source);
   const problems = graphProblems(config.services.map(specOf));
   if (problems.length > 0) {
@@ -92,16 +92,22 @@ function diagnosticAt(config: Config, service: string, message: string): Diagnos
 
 /** What the core needs to know of it. */
 export function specOf(service: ServiceConfig): ServiceSpec {
-  const { name, task, priority, dependencies, critical, startTimeoutMs, stopTimeoutMs, readiness } = service;
+  const { run, schedule, startup, liveness, readiness, critical } = service;
   return {
-    name,
-    task,
-    priority,
-    dependencies,
-    critical,
-    startTimeoutMs,
-    stopTimeoutMs,
-    startupProbe: service.startup !== undefined,
+    name: service.name,
+    group: service.group,
+    task: service.task,
+    inProcess: run.type === "module",
+    ...(schedule && { schedule: { overlap: schedule.overlap } }),
+    priority: service.priority,
+    dependencies: service.dependencies,
+    // A failed run is recorded, and the next one may do better.
+    critical: critical && schedule === undefined,
+    restart: service.restart,
+    startupProbe: startup !== undefined,
+    livenessProbe: liveness !== undefined,
     readiness: readiness === undefined ? "started" : readiness === "manual" ? "manual" : "probe",
+    startTimeoutMs: service.startTimeoutMs,
+    stopTimeoutMs: service.stopTimeoutMs,
   };
 }

@@ -3,7 +3,7 @@
 import { didYouMean } from "./did-you-mean.ts";
 import * as z from "zod/mini";
 import { adviceForKey, adviceForValue } from "./foreign-keys.ts";
-import { isMap, lookup, type Path } from "./path.ts";
+import { lookup, type Path } from "./path.ts";
 import { schemaOf, type RawDocument } from "./schema.ts";
 
 const { document } = schemaOf(z);
@@ -61,11 +61,7 @@ function flatten(issue: Issue, root: unknown): Problem[] {
   const value = lookup(root, path);
   if (issue.code === "unrecognized_keys") {
     const known = issue.message.split(" ");
-    return issue.keys.map((key) => ({
-      path: [...path, key],
-      part: "key",
-      message: unknownKey(key, { known, value: isMap(value) ? value[key] : undefined }),
-    }));
+    return issue.keys.map((key) => ({ path: [...path, key], part: "key", message: unknownKey(key, known) }));
   }
   if (issue.code === "invalid_union") {
     const meant = issue.errors.find((branch) => !branch.some(isAboutAll));
@@ -83,8 +79,8 @@ function isAboutAll({ code, path }: Issue): boolean {
   return path.length === 0 && (code === "invalid_type" || code === "invalid_value");
 }
 
-function unknownKey(key: string, { known, value }: { known: string[]; value: unknown }): string {
-  const advice = adviceForKey(key, value);
+function unknownKey(key: string, known: readonly string[]): string {
+  const advice = adviceForKey(key);
   if (advice !== undefined) return `unknown key "${key}": ${advice}`;
   const meant = didYouMean(key, known);
   return `unknown key "${key}"${meant || `; known are ${known.join(", ")}`}`;

@@ -5,6 +5,7 @@ import type { Config } from "./config.ts";
 import { folderOf, readText, resolvePath, type FileAccess } from "./files.ts";
 import { folderAt, literalAt, locate, mergeLayers, type Layer, type Place } from "./layers.ts";
 import { formatPath, isMap, lookup, type Path, type RawMap } from "./path.ts";
+import { expandReplicas, groupOfReplica, type Replica, type ReplicaCounts } from "./replicas.ts";
 import { BUILT_IN, type RawDocument } from "./schema.ts";
 import { redact } from "./secrets.ts";
 import { resolveService, type ServiceScope } from "./services.ts";
@@ -12,6 +13,7 @@ import { didYouMean } from "./did-you-mean.ts";
 import type { Problem } from "./diagnose.ts";
 import { shape } from "./shape.ts";
 import { readLayers } from "./sources.ts";
+import { resolveControl, resolveLog, stateFolderOf } from "./state-folder.ts";
 import { createValues, type Values } from "./values.ts";
 
 /** What a config is made from. `drivers/config-files.ts` has the file access. */
@@ -22,6 +24,8 @@ export interface ConfigSource extends FileAccess {
   env: Readonly<Record<string, string | undefined>>;
   /** Absolute. */
   cwd: string;
+  /** As `process.platform` has it; decides how long the path of a socket may be. Default: `linux`. */
+  platform?: string;
 }
 
 /** Reads a config. Throws `ConfigError` with all problems, in the order of the files. */
@@ -64,20 +68,19 @@ export function load(source: ConfigSource): { config: Config; secrets: ReadonlyS
   return { config: config as Config, secrets: values.secrets };
 }
 
+type Report = (path: Path, message: string, part?: "key" | "value") => void;
+
 interface Assembly {
   source: ConfigSource;
   values: Values;
-  report(path: Path, message: string, part?: "key" | "value"): void;
+  report: Report;
 }
 
 /** The config, or `undefined` when its shape is wrong. What is well-formed is then still looked at for problems of its own. */
 function assemble(layers: readonly Layer[], { source, values, report }: Assembly): Config | undefined {
   const merged = mergeLayers(BUILT_IN, layers);
-  const root = values.tree(merged, {
-    folder: (path) => folderAt(layers, path),
-    literal: (path) => literalAt(layers, path),
-    report,
-  }) as RawMap;
+  const reading: Reading = { layers, source, values, merged, reportFor: oncePerReplica(report) };
+  const { root, wrong, document } = readPart({ path: [], replica: 1 }, reading);
   if (isMap(root["services"]) && Object.keys(root["services"]).length === 0) {
     report(
       ["services"],
@@ -85,19 +88,66 @@ function assemble(layers: readonly Layer[], { source, values, report }: Assembly
       "key",
     );
   }
-  const first = shape(root);
-  const unresolved = values.failed.map((path): Problem => ({ path, part: "value", message: "" }));
-  const problems = "problems" in first ? first.problems : [];
-  for (const { path, part, message } of problems) {
+  if (wrong.length === 0) return document && toConfig(document, { ...reading, root, wrong });
+  const second = shape(without(root, wrong));
+  return "document" in second ? toConfig(second.document, { ...reading, root, wrong }) : undefined;
+}
+
+interface Reading {
+  layers: readonly Layer[];
+  source: ConfigSource;
+  values: Values;
+  /** What the files say together, before `${…}` is resolved. */
+  merged: RawMap;
+  reportFor(replica: number): Report;
+}
+
+/** What is wrong with the first replica need not be said of the others. */
+function oncePerReplica(report: Report): Reading["reportFor"] {
+  const told = new Map<string, number>();
+  return (replica) => (path, message, part) => {
+    const first = told.get(formatPath(path)) ?? replica;
+    told.set(formatPath(path), first);
+    if (first === replica) report(path, message, part);
+  };
+}
+
+interface Part {
+  /** The document before defaults, with everything that is wrong in it. */
+  root: RawMap;
+  wrong: readonly Problem[];
+  document?: RawDocument;
+}
+
+/** Resolves the texts of the whole document, or of one service for one of its replicas; reports what is wrong with its shape. */
+function readPart(part: { path: Path; replica: number }, reading: Reading): Part {
+  const { layers, values, merged } = reading;
+  const report = reading.reportFor(part.replica);
+  const failedBefore = values.failed.length;
+  const place = {
+    folder: (path: Path) => folderAt(layers, path),
+    literal: (path: Path) => literalAt(layers, path),
+    report,
+  };
+  const value = values.tree(lookup(merged, part.path), place, part);
+  const [, service] = part.path;
+  const root = (service === undefined ? value : { http: false, services: { [service]: value } }) as RawMap;
+  const read = shape(root);
+  const problems = "problems" in read ? read.problems : [];
+  for (const { path, part: side, message } of problems) {
     if (!values.failed.some((other) => formatPath(other) === formatPath(path))) {
       const origin = { written: lookup(merged, path), value: lookup(root, path), secrets: values.secrets };
-      report(path, withOrigin(message, origin), part);
+      report(path, withOrigin(message, origin), side);
     }
   }
-  const wrong = [...unresolved, ...problems];
-  const second = wrong.length > 0 ? shape(without(root, wrong)) : first;
-  if (!("document" in second)) return undefined;
-  return toConfig(second.document, { layers, source, report, root, wrong });
+  const unresolved = values.failed
+    .slice(failedBefore)
+    .map((path): Problem => ({ path, part: "value", message: "" }));
+  return {
+    root,
+    wrong: [...unresolved, ...problems],
+    ...("document" in read && { document: read.document }),
+  };
 }
 
 interface Origin {
@@ -128,24 +178,18 @@ function without(root: RawMap, problems: readonly Problem[]): unknown {
   return { ...copy, http: problems.some(({ path }) => path[0] === "http") ? false : copy["http"] };
 }
 
-interface Context {
-  layers: readonly Layer[];
-  source: ConfigSource;
-  report: Assembly["report"];
-  /** The document before defaults, with everything that is wrong in it. */
-  root: RawMap;
-  wrong: readonly Problem[];
-}
+interface Context extends Reading, Part {}
 
-function toConfig({ runtime, http, services }: RawDocument, context: Context): Config {
-  const scope = scopeOf(context);
-  const { exitCodeFrom } = runtime;
-  if (exitCodeFrom !== undefined && scope.isTask(exitCodeFrom) === undefined) {
-    const message = `cannot take the exit code from "${exitCodeFrom}": there is no such service`;
-    context.report(["runtime", "exitCodeFrom"], message + didYouMean(exitCodeFrom, scope.names));
-  }
+function toConfig(document: RawDocument, context: Context): Config {
+  const { runtime, http, services } = document;
+  const { source, root, layers } = context;
+  const report = context.reportFor(1);
+  const scope = scopeOf(document, context);
+  checkExitCodeFrom(runtime.exitCodeFrom, scope);
+  const stateFolder = stateFolderOf(source.env, source);
+  const written = (path: Path) => lookup(root, path) !== undefined;
   return {
-    files: context.layers.map(({ file }) => file),
+    files: layers.map(({ file }) => file),
     runtime: {
       name: runtime.name,
       startup: {
@@ -154,25 +198,65 @@ function toConfig({ runtime, http, services }: RawDocument, context: Context): C
         onFailure: runtime.startup.onFailure,
       },
       shutdown: { budgetMs: runtime.shutdown.budget, drainMs: runtime.shutdown.drain },
-      log: runtime.log,
-      ...(exitCodeFrom !== undefined && { exitCodeFrom }),
+      log: resolveLog(runtime.log, { stateFolder }),
+      ...(runtime.exitCodeFrom !== undefined && { exitCodeFrom: runtime.exitCodeFrom }),
     },
     http: http && { host: http.host, port: http.port, idleTimeoutMs: http.idleTimeout },
-    services: Object.entries(services).map(([name, service]) => resolveService(name, service, scope)),
+    control: resolveControl(document.control, {
+      stateFolder,
+      platform: source.platform ?? "linux",
+      written,
+      report,
+    }),
+    stateFolder,
+    services: replicasOf(services, context).map((replica) =>
+      resolveService(replica, { ...scope, report: context.reportFor(replica.replica) }),
+    ),
   };
 }
 
-function scopeOf({ layers, source, report, root, wrong }: Context): ServiceScope {
+function checkExitCodeFrom(name: string | undefined, { find, names, report }: ServiceScope): void {
+  if (name === undefined) return;
+  const service = find(name);
+  const reason = !service
+    ? `there is no such service${didYouMean(name, names)}`
+    : service.scheduled && "it is scheduled, and the runtime does not end with it";
+  if (reason) report(["runtime", "exitCodeFrom"], `cannot take the exit code from "${name}": ${reason}`);
+}
+
+/** Every service once per replica, those with `${HARAKA_REPLICA}` in them read anew for each. */
+function replicasOf(services: RawDocument["services"], context: Context): Replica[] {
+  return expandReplicas(services, (group, replica) => {
+    if (!context.values.replicated.has(group)) return undefined;
+    const { wrong, document } = readPart({ path: ["services", group], replica }, context);
+    return wrong.length === 0 ? document?.services[group] : undefined;
+  });
+}
+
+function scopeOf({ services }: RawDocument, context: Context): ServiceScope {
+  const { layers, source, root, wrong } = context;
   const names = Object.keys(lookup(root, ["services"]) as RawMap);
+  const isWrong = (group: string) => wrong.some(({ path }) => path[1] === group && path[2] === "replicas");
+  const counts: ReplicaCounts = new Map(
+    names.map((group) => [group, isWrong(group) ? undefined : (services[group]?.replicas ?? 1)]),
+  );
   return {
     access: source,
     cwd: source.cwd,
     names,
-    report,
+    report: context.reportFor(1),
     folder: (path) => folderAt(layers, path),
     place: (path) => locate(layers, path, "key"),
-    isTask: (name) =>
-      names.includes(name) ? lookup(root, ["services", name, "kind"]) === "task" : undefined,
+    find(name) {
+      const group = names.includes(name) ? name : groupOfReplica(name, counts);
+      if (group === undefined) return undefined;
+      const of = (key: string) => lookup(root, ["services", group, key]);
+      return { task: of("kind") === "task", scheduled: of("schedule") !== undefined };
+    },
+    replicated(name) {
+      const group = groupOfReplica(name, counts);
+      return group !== undefined && counts.get(group) !== undefined ? group : undefined;
+    },
     isMisspelt: (name) =>
       wrong.some(
         ({ path, part }) =>

@@ -1,9 +1,11 @@
 // A resolved config as YAML for people to read: every default filled in, every path absolute, every secret hidden. Without secrets
-// the text is itself a config that means the same.
-import type { Config, ProbeConfig, ServiceConfig } from "./config.ts";
+// the text is itself a config that means the same, except that it names the control socket. It prints replicas as the one service
+// they are in the file.
+import type { Config, LogConfig, ProbeConfig, ServiceConfig } from "./config.ts";
 import { writeYaml } from "./document.ts";
 import { load, type ConfigSource } from "./load.ts";
 import { isMap, type RawMap } from "./path.ts";
+import { templateOf } from "./replica-template.ts";
 import { isSecretFlag, redact, REDACTED, soundsSecret } from "./secrets.ts";
 
 /** The text for `validate --print`. Throws `ConfigError` as `loadConfig` does. */
@@ -15,8 +17,9 @@ export function printConfig(source: ConfigSource): string {
 /** Goes over whatever may hold a secret. Names of services hold none, however they sound. */
 type Hide = (value: unknown) => unknown;
 
-function documentOf({ runtime, http, services }: Config, hide: Hide): unknown {
+function documentOf({ runtime, http, control, services }: Config, hide: Hide): unknown {
   const { name, startup, shutdown, log, exitCodeFrom } = runtime;
+  const groups = Map.groupBy(services, ({ group }) => group);
   return {
     runtime: hide({
       name,
@@ -26,39 +29,81 @@ function documentOf({ runtime, http, services }: Config, hide: Hide): unknown {
         onFailure: startup.onFailure,
       },
       shutdown: { budget: duration(shutdown.budgetMs), drain: duration(shutdown.drainMs) },
-      log,
+      log: logDocument(log),
       exitCodeFrom,
     }),
     http: http && hide({ host: http.host, port: http.port, idleTimeout: duration(http.idleTimeoutMs) }),
-    services: Object.fromEntries(services.map((service) => [service.name, serviceDocument(service, hide)])),
+    control: hide({ socket: control.socket, token: control.token }),
+    services: Object.fromEntries(
+      [...groups].map(([group, replicas]) => [
+        group,
+        templateOf(replicas.map((service) => serviceDocument(service, replicas, hide))),
+      ]),
+    ),
   };
 }
 
-function serviceDocument({ run, ...service }: ServiceConfig, hide: Hide): unknown {
-  const { startup, readiness } = service;
+function logDocument({ format, level, overflow, ringBytes, file }: LogConfig): RawMap {
   return {
-    ...(hide(runDocument(run)) as RawMap),
+    format,
+    level,
+    overflow,
+    ring: size(ringBytes),
+    file: file && { path: file.path, maxSize: size(file.maxBytes), keep: file.keep },
+  };
+}
+
+function serviceDocument(
+  { run, ...service }: ServiceConfig,
+  all: readonly ServiceConfig[],
+  hide: Hide,
+): unknown {
+  const { startup, liveness, readiness, restart } = service;
+  return {
+    ...(hide(runDocument(run, all.length)) as RawMap),
     kind: service.task ? "task" : undefined,
     priority: service.priority,
-    dependencies: Object.fromEntries(
-      service.dependencies.map(({ service: name, condition, required }) => [name, { condition, required }]),
-    ),
+    dependencies: dependenciesDocument(service, all),
     critical: service.critical,
+    replicas: all.length === 1 ? undefined : all.length,
     profiles: hide(service.profiles),
     startTimeout: duration(service.startTimeoutMs),
     stopTimeout: duration(service.stopTimeoutMs),
+    restart: {
+      policy: restart.policy,
+      backoff: `${duration(restart.backoff.minMs)}..${duration(restart.backoff.maxMs)}`,
+      limit: `${restart.limit.count}/${duration(restart.limit.windowMs)}`,
+      resetAfter: duration(restart.resetAfterMs),
+    },
     startup: startup && hide(probeDocument(startup)),
+    liveness: liveness && hide(probeDocument(liveness)),
     readiness: typeof readiness === "object" ? hide(probeDocument(readiness)) : readiness,
+    schedule: service.schedule && hide(service.schedule),
+    watch: hide(service.watch),
   };
 }
 
-function runDocument(run: ServiceConfig["run"]): RawMap {
+/** A map; or a list where replicas need others each, which no map can say. */
+function dependenciesDocument(
+  { dependencies }: Pick<ServiceConfig, "dependencies">,
+  all: readonly ServiceConfig[],
+): unknown {
+  const names = (service: Pick<ServiceConfig, "dependencies">) =>
+    service.dependencies.map(({ service: name }) => name);
+  const same = all.every((other) => names(other).join(" ") === names({ dependencies }).join(" "));
+  if (!same) return names({ dependencies });
+  return Object.fromEntries(dependencies.map(({ service, ...details }) => [service, details]));
+}
+
+function runDocument(run: ServiceConfig["run"], replicas: number): RawMap {
   if (run.type === "module") {
     const { file, exportName, settings } = run;
     return { entrypoint: exportName === "default" ? file : `${file}#${exportName}`, settings };
   }
-  const { argv, cwd, environment, user, group, stdin, stopSignal } = run;
-  return { command: argv, cwd, environment, user, group, stdin, stopSignal };
+  const { type: _, argv, environment, ...rest } = run;
+  // Replicas get their number by themselves.
+  const { HARAKA_REPLICA: _number, ...given } = environment;
+  return { command: argv, environment: replicas === 1 ? environment : given, ...rest };
 }
 
 function probeDocument(probe: ProbeConfig): unknown {
@@ -77,6 +122,10 @@ function checkDocument(probe: ProbeConfig): RawMap {
       return { http: probe.url };
     case "tcp":
       return { tcp: `${probe.host.includes(":") ? `[${probe.host}]` : probe.host}:${probe.port}` };
+    case "exec":
+      return { exec: probe.argv };
+    case "notify":
+      return { notify: true };
     case "log":
       return { log: probe.text };
     case "logPattern":
@@ -87,6 +136,16 @@ function checkDocument(probe: ProbeConfig): RawMap {
 function duration(ms: number | "auto"): string {
   if (ms === "auto") return ms;
   return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
+}
+
+function size(bytes: number): string {
+  const units = [
+    ["GiB", 2 ** 30],
+    ["MiB", 2 ** 20],
+    ["KiB", 2 ** 10],
+  ] as const;
+  const [unit, unitBytes] = units.find((each) => bytes % each[1] === 0) ?? ["B", 1];
+  return `${bytes / unitBytes}${unit}`;
 }
 
 /** Hides secrets, and everything under a name that sounds like one; escapes `$`, so that what is printed would be read as it is. */

@@ -1,27 +1,9 @@
-// The small values of a config: durations, addresses, and numbers and booleans that may arrive as text. Each is one zod schema
-// shared by the keys that use it; what a key means, and its default, stands with the key.
+// The small values of a config: addresses, and numbers and booleans that may arrive as text. Each is one schema shared by the keys
+// that use it; what a key means, and its default, stands with the key.
 import type * as zod from "zod/mini";
 
 /** What a schema is built with: zod, or the short way in `accept.ts`. */
 export type Zod = typeof zod;
-
-const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
-
-/** A timer of a JavaScript runtime cannot wait longer. */
-const DURATION_MAX_MS = 2 ** 31 - 1;
-
-function toMs(text: string): number {
-  const [, amount, unit] = /^(\d+)(ms|s|m|h)$/.exec(text) ?? [];
-  return Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS];
-}
-
-function wrongDuration({ input }: { input?: unknown }): string {
-  const expected = "expected a duration such as 250ms, 5s, 2m or 1h";
-  const bare = /^\d+$/.test(String(input));
-  return bare
-    ? `${expected}, got ${String(input)} without a unit: write ${String(input)}s or ${String(input)}ms`
-    : expected;
-}
 
 function numberOf(text: string): unknown {
   const number = Number(text);
@@ -44,18 +26,6 @@ function isPattern(text: string): boolean {
 
 /** All of them, as schemas of `z`. */
 export function scalarsOf(z: Zod) {
-  /** `250ms`, `5s`, `2m`, `1h`, at most 596h; becomes milliseconds. */
-  const duration = z.pipe(
-    z.string({ error: wrongDuration }).check(
-      z.regex(/^\d+(ms|s|m|h)$/, { error: wrongDuration }),
-      z.refine((text) => !(toMs(text) > DURATION_MAX_MS), { error: "expected at most 596h" }),
-    ),
-    z.transform(toMs),
-  );
-
-  /** A duration that is not 0. */
-  const span = duration.check(z.minimum(1, { error: "expected more than 0s" }));
-
   const toNumber = z.transform((value) =>
     typeof value === "string" && value.trim() !== "" ? numberOf(value) : value,
   );
@@ -64,6 +34,7 @@ export function scalarsOf(z: Zod) {
   const number = z.pipe(toNumber, z.number());
   const boolean = z.pipe(toBoolean, z.boolean());
   const off = z.pipe(toBoolean, z.literal(false));
+  const on = z.pipe(toBoolean, z.literal(true));
 
   /** A whole number within bounds. */
   const whole = (minimum: number, maximum: number) =>
@@ -93,5 +64,5 @@ export function scalarsOf(z: Zod) {
   /** A regular expression as JavaScript reads it. */
   const pattern = z.string().check(z.refine(isPattern, { error: "expected a regular expression" }));
 
-  return { boolean, duration, hostPort, httpUrl, number, off, pattern, span, whole };
+  return { boolean, hostPort, httpUrl, number, off, on, pattern, whole };
 }

@@ -2,13 +2,18 @@
 // dependencies name something that can fulfil them. Cycles are found by the core, which has the graph.
 import type { Dependency } from "./config.ts";
 import type { Path } from "./path.ts";
-import type { RawProbe, RawService } from "./schema.ts";
+import { replicaName } from "./replicas.ts";
+import { cronProblem, isTimeZone } from "./schedule.ts";
+import type { RawProbe, RawService } from "./service-schema.ts";
 import { didYouMean } from "./did-you-mean.ts";
 
 /** What a rule may look at beside its service. */
 export interface RuleScope {
-  /** Whether a service of this name is a task; `undefined`: there is none. */
-  isTask(service: string): boolean | undefined;
+  /** What there is under this name, be it a key or one of its replicas; `undefined`: nothing. */
+  find(service: string): { task: boolean; scheduled: boolean } | undefined;
+  /** The key that has a replica of this name. */
+  replicated(service: string): string | undefined;
+  /** The keys. */
   names: readonly string[];
   /** Whether what it runs is missing only because it could not be used, which has been reported. */
   isMisspelt(service: string): boolean;
@@ -17,19 +22,19 @@ export interface RuleScope {
   report(path: Path, message: string, part?: "key" | "value"): void;
 }
 
-const PROCESS_KEYS = ["environment", "envFile", "cwd", "user", "group", "shell", "stdin", "stopSignal"];
-const CHECKS = ["http", "tcp", "log", "logPattern"] as const;
+const PROCESS_KEYS =
+  "environment envFile cwd user group shell stdin stopSignal forwardSignals notificationFd".split(" ");
+const CHECKS = ["http", "tcp", "exec", "notify", "log", "logPattern"] as const;
+const PROBES = ["startup", "liveness", "readiness"] as const;
 const NAME = /^[a-z][a-z0-9._-]{0,62}$/;
+const NAME_RULE = "a name starts with a letter and has up to 63 lower-case letters, digits, `.`, `_` and `-`";
 
 /** Reports every rule that a service breaks. */
 export function checkService(name: string, service: RawService, scope: RuleScope): void {
   const path = ["services", name];
-  if (!NAME.test(name)) {
-    const rule = "a name starts with a letter and has up to 63 lower-case letters, digits, `.`, `_` and `-`";
-    scope.report(path, `cannot name a service "${name}": ${rule}`, "key");
-  }
+  checkName(name, service, scope);
   checkKind(name, service, scope);
-  for (const key of ["startup", "readiness"] as const) {
+  for (const key of PROBES) {
     const probe = service[key];
     if (typeof probe === "object") checkProbe([...path, key], { probe, module: isModule(service) }, scope);
   }
@@ -39,11 +44,63 @@ export function checkService(name: string, service: RawService, scope: RuleScope
       "`manual` is for modules, which can call `markReady()`: use a probe",
     );
   }
-  if (service.kind === "task" && service.readiness !== undefined) {
-    scope.report(
-      [...path, "readiness"],
-      "a task is never ready, it is done when it ends: leave it out",
+  if (service.kind === "task") checkTask(path, service, scope);
+  else if (service.notificationFd !== undefined) checkNotified(path, service, scope);
+  checkSchedule([...path, "schedule"], service, scope);
+}
+
+function checkName(name: string, { replicas }: RawService, { replicated, report }: RuleScope): void {
+  const path = ["services", name];
+  const last = replicaName(name, { replica: replicas, of: replicas });
+  if (!NAME.test(name)) report(path, `cannot name a service "${name}": ${NAME_RULE}`, "key");
+  else if (!NAME.test(last)) report(path, `cannot name a replica "${last}": ${NAME_RULE}`, "key");
+  const group = replicated(name);
+  if (group !== undefined) {
+    report(
+      path,
+      `cannot name a service "${name}": "${group}" has a replica of that name; rename one of them`,
       "key",
+    );
+  }
+}
+
+function checkTask(path: Path, service: RawService, { report }: RuleScope): void {
+  const { readiness, liveness, notificationFd, restart } = service;
+  const never = "a task is never ready, it is done when it ends: leave it out";
+  if (readiness !== undefined) report([...path, "readiness"], never, "key");
+  if (notificationFd !== undefined) report([...path, "notificationFd"], never, "key");
+  if (liveness !== undefined) {
+    const message =
+      "a task is not asked whether it lives, `startTimeout` is how long it may take: leave it out";
+    report([...path, "liveness"], message, "key");
+  }
+  if (restart.policy === "always") {
+    const message =
+      "a task that is always started again is never done: use `on-failure`, or `schedule` for times";
+    report([...path, "restart"], message);
+  }
+}
+
+/** A descriptor that nothing listens to is a mistake. By itself it means `readiness`, see `services.ts`. */
+function checkNotified(path: Path, { startup, readiness }: RawService, { report }: RuleScope): void {
+  const heard = [startup, readiness].some((probe) => typeof probe === "object" && probe.notify);
+  if (readiness === undefined || heard) return;
+  const message =
+    "nothing waits for it: write `notify: true` as the probe in `readiness` or `startup`, or leave `readiness` out";
+  report([...path, "notificationFd"], message, "key");
+}
+
+function checkSchedule(path: Path, { kind, schedule }: RawService, { report, written }: RuleScope): void {
+  if (schedule === undefined) return;
+  if (kind !== "task") report(path, "only a task has times at which it runs: add `kind: task`", "key");
+  const cronPath = [...path, "cron"];
+  const problem = cronProblem(schedule.cron);
+  if (problem !== undefined) report(written(cronPath) ? cronPath : path, problem);
+  const { timeZone } = schedule;
+  if (timeZone !== undefined && !isTimeZone(timeZone)) {
+    report(
+      [...path, "timeZone"],
+      `there is no time zone "${timeZone}": use an IANA name, as Europe/Berlin or UTC`,
     );
   }
 }
@@ -94,15 +151,22 @@ function checkProbe(
   for (const check of checks) {
     if (module && check.startsWith("log"))
       report([...path, check], `\`${check}\` is for processes; a module has no output of its own`, "key");
+    if (module && check === "notify")
+      report([...path, check], "`notify` is for processes; a module has `readiness: manual`", "key");
+    if (path.at(-1) === "liveness" && ONCE.has(check))
+      report([...path, check], `\`${check}\` passes once and for all: use http, tcp, exec or notify`, "key");
   }
 }
+
+/** Checks that cannot fail once they have passed. */
+const ONCE: ReadonlySet<string> = new Set(["log", "logPattern"]);
 
 /** The dependencies of a service with their conditions; reports those that cannot be. */
 export function resolveDependencies(name: string, service: RawService, scope: RuleScope): Dependency[] {
   const path = ["services", name, "dependencies"];
   const written = service.dependencies;
   const entries = Array.isArray(written)
-    ? written.map((target, index) => ({ target, path: [...path, index], details: { required: true } }))
+    ? written.map((target, index) => ({ target, path: [...path, index], details: LISTED }))
     : Object.entries(written).map(([target, details]) => ({ target, path: [...path, target], details }));
   const seen = new Set<string>();
   return entries.map((entry) => {
@@ -114,21 +178,35 @@ export function resolveDependencies(name: string, service: RawService, scope: Ru
 
 type Details = Exclude<RawService["dependencies"], string[]>[string];
 
+/** What holds of a dependency of which nothing is said. */
+const LISTED = { required: true, restart: false };
+
 function resolveDependency(
   name: string,
   { target, path, details }: { target: string; path: Path; details: Details },
-  { isTask, names, report }: RuleScope,
+  { find, names, report }: RuleScope,
 ): Dependency {
-  const { condition, required } =
-    typeof details === "string" ? { condition: details, required: true } : details;
-  const task = isTask(target);
-  if (task === undefined) {
+  const { condition, required, restart } =
+    typeof details === "string" ? { condition: details, ...LISTED } : details;
+  const found = find(target);
+  if (!found) {
     const others = names.filter((other) => other !== name);
     report(path, `Unknown dependency '${target}' for service '${name}'${didYouMean(target, others)}`, "key");
-  } else if (task && condition === "ready") {
+  } else if (found.scheduled) {
+    report(
+      path,
+      `"${target}" is scheduled and no part of the start: nothing can wait for it; leave it out`,
+      "key",
+    );
+  } else if (found.task && condition === "ready") {
     report(path, `"${target}" is a task and never \`ready\`: use \`completed\``);
-  } else if (!task && condition === "completed") {
+  } else if (!found.task && condition === "completed") {
     report(path, `"${target}" is not a task and never \`completed\`: use \`ready\` or \`started\``);
   }
-  return { service: target, condition: condition ?? (task ? "completed" : "ready"), required };
+  return {
+    service: target,
+    condition: condition ?? (found?.task ? "completed" : "ready"),
+    required,
+    restart,
+  };
 }

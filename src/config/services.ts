@@ -1,11 +1,19 @@
 // Turns a service as it is written into one the runtime can use: absolute paths, an argument list, one environment, one kind of
 // run. Reports what goes wrong on the way; the rules between keys are next door in `service-rules.ts`.
 import { splitCommand } from "./command.ts";
-import type { ModuleConfig, ProbeConfig, ProcessConfig, ServiceConfig } from "./config.ts";
+import type {
+  ModuleConfig,
+  ProbeConfig,
+  ProcessConfig,
+  RestartConfig,
+  ScheduleConfig,
+  ServiceConfig,
+} from "./config.ts";
 import { readText, resolvePath, type FileAccess } from "./files.ts";
 import type { Place } from "./layers.ts";
 import type { Path } from "./path.ts";
-import type { RawProbe, RawService } from "./schema.ts";
+import type { Replica } from "./replicas.ts";
+import type { RawProbe, RawService } from "./service-schema.ts";
 import { checkService, resolveDependencies, type RuleScope } from "./service-rules.ts";
 
 export interface ServiceScope extends RuleScope {
@@ -18,30 +26,51 @@ export interface ServiceScope extends RuleScope {
 }
 
 /** One service, with everything that is wrong with it reported. */
-export function resolveService(name: string, raw: RawService, scope: ServiceScope): ServiceConfig {
-  checkService(name, raw, scope);
+export function resolveService({ raw, ...replica }: Replica, scope: ServiceScope): ServiceConfig {
+  const { group } = replica;
+  checkService(group, raw, scope);
   const service = {
-    name,
+    name: replica.name,
+    group,
+    replica: replica.replica,
     task: raw.kind === "task",
-    run: raw.entrypoint === undefined ? resolveProcess(name, raw, scope) : resolveModule(name, raw, scope),
+    run:
+      raw.entrypoint === undefined ? resolveProcess(replica, raw, scope) : resolveModule(group, raw, scope),
     priority: raw.priority,
-    dependencies: resolveDependencies(name, raw, scope),
+    dependencies: resolveDependencies(group, raw, scope),
     critical: raw.critical,
     profiles: raw.profiles,
     startTimeoutMs: raw.startTimeout,
     stopTimeoutMs: raw.stopTimeout,
-    ...(raw.startup && { startup: resolveProbe(raw.startup) }),
-    ...(raw.readiness && {
-      readiness: raw.readiness === "manual" ? raw.readiness : resolveProbe(raw.readiness),
-    }),
+    restart: resolveRestart(group, raw, scope),
+    ...resolveProbes(group, raw, scope),
+    ...(raw.schedule && { schedule: raw.schedule satisfies ScheduleConfig }),
+    watch: raw.watch.map((glob, index) =>
+      resolvePath(scope.folder(["services", group, "watch", index]), glob),
+    ),
   };
   return {
     ...service,
     /** Worked out when asked for: it takes a second, slower reading of the file. */
     get position() {
-      const { file, line, column } = scope.place(["services", name]);
+      const { file, line, column } = scope.place(["services", group]);
       return { file, line, column };
     },
+  };
+}
+
+/** Someone who asks whether a service lives wants something done when it does not. */
+function resolveRestart(
+  name: string,
+  { restart, liveness }: RawService,
+  { written }: ServiceScope,
+): RestartConfig {
+  const unsaid = liveness !== undefined && !written(["services", name, "restart"]);
+  return {
+    policy: unsaid ? "on-failure" : restart.policy,
+    backoff: restart.backoff,
+    limit: restart.limit,
+    resetAfterMs: restart.resetAfter,
   };
 }
 
@@ -63,26 +92,38 @@ function resolveModule(name: string, raw: RawService, scope: ServiceScope): Modu
   };
 }
 
-function resolveProcess(name: string, raw: RawService, scope: ServiceScope): ProcessConfig {
-  const path = ["services", name];
+function resolveProcess(
+  { group, replica, of }: Omit<Replica, "raw">,
+  raw: RawService,
+  scope: ServiceScope,
+): ProcessConfig {
+  const path = ["services", group];
   return {
     type: "process",
-    argv: resolveArgv([...path, "command"], raw, scope),
+    argv: raw.shell ? shellArgv(raw) : resolveArgv([...path, "command"], raw.command ?? [], scope),
     cwd: raw.cwd === undefined ? scope.cwd : resolvePath(scope.folder([...path, "cwd"]), raw.cwd),
-    environment: resolveEnvironment(path, raw, scope),
+    environment: {
+      ...resolveEnvironment(path, raw, scope),
+      ...(of > 1 && { HARAKA_REPLICA: String(replica) }),
+    },
     ...(raw.user !== undefined && { user: raw.user }),
     ...(raw.group !== undefined && { group: raw.group }),
     stdin: raw.stdin,
     stopSignal: raw.stopSignal,
+    forwardSignals: [...new Set(raw.forwardSignals)],
+    ...(raw.notificationFd !== undefined && { notificationFd: raw.notificationFd }),
   };
 }
 
-function resolveArgv(path: Path, { command, shell }: RawService, { report }: ServiceScope): string[] {
+function shellArgv({ command = [] }: RawService): string[] {
+  return typeof command === "string" ? ["/bin/sh", "-c", command] : command;
+}
+
+function resolveArgv(path: Path, command: string | string[], { report }: ServiceScope): string[] {
   if (typeof command !== "string") {
-    if (command?.[0] === "") report([...path, 0], "the first argument is what to run, and is empty");
-    return command ?? [];
+    if (command[0] === "") report([...path, 0], "the first argument is what to run, and is empty");
+    return command;
   }
-  if (shell) return ["/bin/sh", "-c", command];
   const split = splitCommand(command);
   if ("argv" in split) return split.argv;
   report(path, split.problem);
@@ -114,16 +155,45 @@ function readEnvFile(
   return {};
 }
 
-function resolveProbe({
-  interval,
-  timeout,
-  failureThreshold,
-  successThreshold,
-  ...checks
-}: RawProbe): ProbeConfig {
+/** The probes of a service. A descriptor to be told on, and nothing else said, is a probe of its own. */
+function resolveProbes(
+  name: string,
+  { startup, liveness, readiness, notificationFd }: RawService,
+  scope: ServiceScope,
+): Pick<ServiceConfig, "startup" | "liveness" | "readiness"> {
+  const at = (key: string) => ["services", name, key];
+  const told = notificationFd !== undefined && !startup?.notify;
+  return {
+    ...(startup && { startup: resolveProbe(at("startup"), startup, scope) }),
+    ...(liveness && { liveness: resolveProbe(at("liveness"), liveness, scope) }),
+    ...(readiness === undefined && told && { readiness: TOLD }),
+    ...(readiness && {
+      readiness: readiness === "manual" ? readiness : resolveProbe(at("readiness"), readiness, scope),
+    }),
+  };
+}
+
+/** `{ notify: true }`. */
+const TOLD: ProbeConfig = {
+  type: "notify",
+  intervalMs: 1000,
+  timeoutMs: 1000,
+  failureThreshold: 3,
+  successThreshold: 1,
+};
+
+function resolveProbe(
+  path: Path,
+  { interval, timeout, failureThreshold, successThreshold, ...checks }: RawProbe,
+  scope: ServiceScope,
+): ProbeConfig {
   const times = { intervalMs: interval, timeoutMs: timeout, failureThreshold, successThreshold };
   if (checks.http !== undefined) return { type: "http", url: checks.http, ...times };
   if (checks.tcp !== undefined) return { type: "tcp", ...checks.tcp, ...times };
+  if (checks.exec !== undefined) {
+    return { type: "exec", argv: resolveArgv([...path, "exec"], checks.exec, scope), ...times };
+  }
+  if (checks.notify) return { type: "notify", ...times };
   if (checks.log !== undefined) return { type: "log", text: checks.log, ...times };
   return { type: "logPattern", pattern: checks.logPattern ?? "", ...times };
 }

@@ -2,7 +2,7 @@
 // value means is not its business. It remembers which values are secret and where it failed.
 import { readText, resolvePath, type FileAccess } from "./files.ts";
 import { expand } from "./interpolation.ts";
-import { isMap, type Path } from "./path.ts";
+import { isMap, lookup, type Path } from "./path.ts";
 import { soundsSecret } from "./secrets.ts";
 
 export interface ValueOptions {
@@ -17,6 +17,8 @@ export interface TextPlace {
   /** Relative `${file:…}` paths are taken from here. */
   folder(): string;
   report(message: string): void;
+  /** The number of the replica whose value it is; absent where there is none. */
+  replica?: () => number;
 }
 
 /** Where the merged config comes from. */
@@ -30,19 +32,25 @@ export interface TreePlace {
 export interface Values {
   /** One text with its references resolved; "" stands for what could not be. */
   text(text: string, place: TextPlace): string;
-  /** The whole config with all texts resolved. */
-  tree(value: unknown, place: TreePlace): unknown;
+  /** The whole config with all texts resolved, or the part of it at a path, for one of its replicas. */
+  tree(value: unknown, place: TreePlace, part?: { path: Path; replica: number }): unknown;
   /** Values that must not be shown. */
   secrets: ReadonlySet<string>;
   /** Paths in `tree` that could not be resolved; what stands there means nothing. */
   failed: readonly Path[];
+  /** Services with a value that is another one for each replica. */
+  replicated: ReadonlySet<string>;
 }
+
+const REPLICA = "HARAKA_REPLICA";
+const NO_REPLICA = `cannot resolve "\${${REPLICA}}": only the values of a service have it, and \`replicas\` is not among them`;
 
 export function createValues({ access, env, hint }: ValueOptions): Values {
   const secrets = new Set<string>();
   const failed: Path[] = [];
+  const replicated = new Set<string>();
 
-  function text(written: string, { folder, report }: TextPlace): string {
+  function text(written: string, { folder, report, replica }: TextPlace): string {
     return expand(written, {
       report,
       unset: (name) =>
@@ -50,6 +58,10 @@ export function createValues({ access, env, hint }: ValueOptions): Values {
           `cannot resolve "\${${name}}": the variable is not set; ${hint(name)}, or write \${${name}:-default}`,
         ),
       variable(name) {
+        if (name === REPLICA) {
+          if (!replica) report(NO_REPLICA);
+          return String(replica?.() ?? 1);
+        }
         const value = env[name];
         if (value && soundsSecret(name)) secrets.add(value);
         return value;
@@ -67,7 +79,7 @@ export function createValues({ access, env, hint }: ValueOptions): Values {
     });
   }
 
-  function tree(root: unknown, place: TreePlace): unknown {
+  function tree(root: unknown, place: TreePlace, { path: start = [] as Path, replica = 1 } = {}): unknown {
     const resolve = (value: unknown, path: Path): unknown => {
       const report = (message: string) => {
         failed.push(path);
@@ -77,7 +89,10 @@ export function createValues({ access, env, hint }: ValueOptions): Values {
       if (path.at(-1) === "__proto__") report('"__proto__" cannot be a key');
       if (typeof value === "string") {
         if (value.includes("\0")) report("a text cannot have NUL characters");
-        return value.includes("$") ? text(value, { folder: () => place.folder(path), report }) : value;
+        if (!value.includes("$")) return value;
+        const service = serviceAt(path);
+        const own = service !== undefined && { replica: () => (replicated.add(service), replica) };
+        return text(value, { folder: () => place.folder(path), report, ...own });
       }
       if (Array.isArray(value)) return value.map((item: unknown, index) => resolve(item, [...path, index]));
       if (isMap(value)) {
@@ -87,15 +102,27 @@ export function createValues({ access, env, hint }: ValueOptions): Values {
       }
       return isTextWanted(path) && value !== null ? place.literal(path) : value;
     };
-    return resolve(root, []);
+    const resolved = resolve(root, start);
+    const token = lookup(resolved, CONTROL_TOKEN);
+    if (typeof token === "string" && token !== "") secrets.add(token);
+    return resolved;
   }
 
-  return { text, tree, secrets, failed };
+  return { text, tree, secrets, failed, replicated };
+}
+
+const CONTROL_TOKEN = ["control", "token"];
+
+/** The service whose value stands here. */
+function serviceAt([root, service, key]: Path): string | undefined {
+  return root === "services" && key !== undefined && key !== "replicas" ? String(service) : undefined;
 }
 
 /** Where a number or boolean stands for its own letters: `PORT: 8080`, `[sleep, 1]`, `user: 1000`. */
 function isTextWanted(path: Path): boolean {
+  if (path[0] === "control") return path[1] === "token" && path.length === 2;
   const key = path[0] === "services" ? path[2] : undefined;
   if (key === "user" || key === "group") return path.length === 3;
+  if (path[3] === "exec") return path.length === 5;
   return (key === "command" || key === "environment") && path.length === 4;
 }

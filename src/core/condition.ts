@@ -5,9 +5,28 @@ import type { ServiceState } from "./service-state.ts";
 /** `lost`: it will not come to hold any more. */
 export type Verdict = "met" | "waiting" | "lost";
 
+/** Of a group with several replicas `ready` takes one, the other conditions take all. */
+export function judgeGroup(
+  condition: Condition,
+  indexes: readonly number[],
+  stateOf: (index: number) => ServiceState,
+): Verdict {
+  const enough: Verdict = condition === "ready" ? "met" : "lost";
+  let last: Verdict | undefined;
+  let isMixed = false;
+  for (const index of indexes) {
+    const verdict = judge(condition, stateOf(index));
+    if (verdict === enough) return enough;
+    isMixed ||= last !== undefined && verdict !== last;
+    last = verdict;
+  }
+  return isMixed ? "waiting" : (last ?? "waiting");
+}
+
 export function judge(condition: Condition, state: ServiceState): Verdict {
   switch (state.name) {
     case "pending":
+    case "backoff":
     case "stopping":
       return "waiting";
     case "starting":
@@ -20,6 +39,8 @@ export function judge(condition: Condition, state: ServiceState): Verdict {
     case "completed":
       return "met";
     case "stopped":
+      // Who holds it down may let it up again.
+      return state.held ? "waiting" : "lost";
     case "failed":
     case "skipped":
       return "lost";

@@ -9,20 +9,28 @@ export interface Target {
   incarnation: number;
 }
 
-export type ProbeName = "startup" | "readiness";
-export type Deadline = "start" | "stop";
+export type ProbeName = "startup" | "liveness" | "readiness";
+/** `backoff`: the time of the next restart, not a limit. */
+export type Deadline = "start" | "stop" | "backoff";
 
 export type FleetEvent =
   | { type: "boot-requested" }
   /** The time for the whole start is over. */
   | { type: "startup-timed-out"; timeoutMs: number }
-  | ({ type: "service-launched"; pid?: number; manual?: boolean } & Target)
+  | ({ type: "service-launched"; pid?: number; manual?: boolean; health?: boolean } & Target)
   | ({ type: "service-launch-failed"; reason: string } & Target)
   | ({ type: "service-exited"; code: number | null; signal: string | null; reason?: string } & Target)
   | ({ type: "service-marked-ready" } & Target)
   | ({ type: "probe-passed"; probe: ProbeName } & Target)
   | ({ type: "probe-failed"; probe: ProbeName; reason: string } & Target)
   | ({ type: "deadline-passed"; deadline: Deadline } & Target)
+  /** Somebody wants these up; see `selection.ts` for what else they need. */
+  | { type: "start-requested"; services: readonly string[] }
+  /** Somebody wants these down, dependents before what they depend on: to stay so, or to come up again. */
+  | { type: "hold-requested"; services: readonly string[] }
+  | { type: "restart-requested"; services: readonly string[] }
+  /** A scheduled task's time has come. */
+  | { type: "schedule-came-due"; service: string }
   /** Stop everything, in order. */
   | { type: "stop-requested" }
   /** Kill everything, now. */
@@ -33,9 +41,11 @@ export type Effect =
   /** Ask it to end. */
   | ({ type: "stop" } & Target)
   | ({ type: "kill" } & Target)
+  /** One deadline at a time; a new one replaces it. */
   | ({ type: "arm"; deadline: Deadline; delayMs: number } & Target)
-  | ({ type: "disarm"; deadline: Deadline } & Target)
+  | ({ type: "disarm" } & Target)
   | ({ type: "watch"; probe: ProbeName } & Target)
+  /** Every probe of it. */
   | ({ type: "unwatch" } & Target)
   /** Tell the world that a service is in another state. */
   | ({ type: "announce"; from: StateName; to: StateName; reason?: string; pid?: number } & Target)

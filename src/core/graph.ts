@@ -1,5 +1,6 @@
 // Who needs whom: finds what makes a set of services impossible to order, and picks the services a selection needs.
 // Knows nothing of priorities or states.
+import type { Dependency } from "../config/config.ts";
 import type { ServiceSpec } from "./spec.ts";
 
 /** Why the services cannot be ordered; `service` is the one to point at. */
@@ -10,27 +11,46 @@ export interface GraphProblem {
 
 /** All problems: duplicate names, unknown dependencies, and every circle that a walk in registration order meets. */
 export function graphProblems(specs: readonly ServiceSpec[]): GraphProblem[] {
-  const byName = new Map<string, ServiceSpec>();
+  const called = namesByCall(specs);
   const problems: GraphProblem[] = [];
-  for (const spec of specs) {
-    if (byName.has(spec.name)) {
-      problems.push({ service: spec.name, message: `Duplicate service name '${spec.name}'` });
-    }
-    byName.set(spec.name, spec);
+  const seen = new Set<string>();
+  for (const { name } of specs) {
+    if (seen.has(name)) problems.push({ service: name, message: `Duplicate service name '${name}'` });
+    seen.add(name);
   }
   for (const spec of specs) {
     for (const { service } of spec.dependencies) {
-      if (!byName.has(service)) {
-        const message = `Unknown dependency '${service}' for service '${spec.name}'`;
-        problems.push({ service: spec.name, message });
-      }
+      if (called.has(service)) continue;
+      const message = `Unknown dependency '${service}' for service '${spec.name}'`;
+      problems.push({ service: spec.name, message });
     }
   }
-  return problems.concat(cycles(byName));
+  const needed = new Map(specs.map(({ name, dependencies }) => [name, namesOf(dependencies, called)]));
+  return problems.concat(cycles(needed));
+}
+
+/** Names by everything a dependency may say: a service's name, or the group of its replicas. */
+function namesByCall(specs: readonly ServiceSpec[]): ReadonlyMap<string, readonly string[]> {
+  const called = new Map<string, string[]>();
+  for (const { name } of specs) called.set(name, [name]);
+  for (const { name, group } of specs) {
+    if (group === name) continue;
+    const replicas = called.get(group);
+    if (replicas) replicas.push(name);
+    else called.set(group, [name]);
+  }
+  return called;
+}
+
+function namesOf(
+  dependencies: readonly Dependency[],
+  called: ReadonlyMap<string, readonly string[]>,
+): readonly string[] {
+  return dependencies.flatMap(({ service }) => called.get(service) ?? []);
 }
 
 /** Depth first without recursion: a chain of 100,000 services must not overflow the stack. */
-function cycles(byName: ReadonlyMap<string, ServiceSpec>): GraphProblem[] {
+function cycles(needed: ReadonlyMap<string, readonly string[]>): GraphProblem[] {
   const problems: GraphProblem[] = [];
   const done = new Set<string>();
   const path: { name: string; next: number }[] = [];
@@ -39,10 +59,10 @@ function cycles(byName: ReadonlyMap<string, ServiceSpec>): GraphProblem[] {
     path.push({ name, next: 0 });
     onPath.add(name);
   };
-  for (const root of byName.keys()) {
+  for (const root of needed.keys()) {
     if (!done.has(root)) enter(root);
     for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
-      const dependency = byName.get(top.name)?.dependencies[top.next++]?.service;
+      const dependency = needed.get(top.name)?.[top.next++];
       if (dependency === undefined) {
         path.pop();
         onPath.delete(top.name);
@@ -54,7 +74,7 @@ function cycles(byName: ReadonlyMap<string, ServiceSpec>): GraphProblem[] {
           service: dependency,
           message: `Circular dependency detected at ${dependency}: ${circle}`,
         });
-      } else if (!done.has(dependency) && byName.has(dependency)) {
+      } else if (!done.has(dependency)) {
         enter(dependency);
       }
     }
@@ -63,20 +83,22 @@ function cycles(byName: ReadonlyMap<string, ServiceSpec>): GraphProblem[] {
 }
 
 /**
- * The named services and everything they need, in registration order. Optional dependencies on services outside the
- * selection are dropped. Names are expected to exist.
+ * The named services, all replicas where the name is a group's, and everything they need, in registration order. Optional
+ * dependencies on services outside the selection are dropped. Names are expected to exist.
  */
 export function select(specs: readonly ServiceSpec[], names: readonly string[]): ServiceSpec[] {
   const byName = new Map(specs.map((spec) => [spec.name, spec]));
-  const chosen = new Set(names);
+  const called = namesByCall(specs);
+  const chosen = new Set(names.flatMap((name) => called.get(name) ?? []));
+  const isChosen = (call: string) => called.get(call)?.some((name) => chosen.has(name)) ?? false;
   for (const name of chosen) {
-    for (const { service, required } of byName.get(name)?.dependencies ?? [])
-      if (required) chosen.add(service);
+    const required = byName.get(name)?.dependencies.filter((dependency) => dependency.required) ?? [];
+    for (const each of namesOf(required, called)) chosen.add(each);
   }
   return specs
     .filter(({ name }) => chosen.has(name))
     .map((spec) => ({
       ...spec,
-      dependencies: spec.dependencies.filter(({ service, required }) => required || chosen.has(service)),
+      dependencies: spec.dependencies.filter(({ service, required }) => required || isChosen(service)),
     }));
 }

@@ -3,6 +3,11 @@
 import type { Dependency } from "../config/config.ts";
 import type { ServiceSpec } from "./spec.ts";
 
+/** A dependency with those it is on: one service, or the replicas of one. */
+export interface PlannedDependency extends Dependency {
+  indexes: readonly number[];
+}
+
 /** One service with its place. Other services are referred to by their index in `Plan.services`. */
 export interface PlannedService {
   spec: ServiceSpec;
@@ -10,11 +15,13 @@ export interface PlannedService {
   effectivePriority: number;
   /** Phases count from 0. A phase begins when everything in the phases before it has settled. */
   phase: number;
-  dependencies: readonly (Dependency & { index: number })[];
+  dependencies: readonly PlannedDependency[];
   /** Indexes of the services it depends on, each once. */
   needs: readonly number[];
   /** Indexes of the services that name this one as a dependency. */
   dependents: readonly number[];
+  /** Indexes of all replicas, its own among them. */
+  replicas: readonly number[];
 }
 
 export interface Plan {
@@ -26,11 +33,11 @@ export interface Plan {
 
 /** Expects specs that `graphProblems` has nothing to say about. */
 export function createPlan(specs: readonly ServiceSpec[]): Plan {
-  const indexOf = new Map(specs.map(({ name }, index) => [name, index]));
+  const called = indexesByName(specs);
   const dependencies = specs.map((spec) =>
-    spec.dependencies.map((dependency) => ({ ...dependency, index: indexOf.get(dependency.service) ?? -1 })),
+    spec.dependencies.map((dependency) => ({ ...dependency, indexes: called.get(dependency.service) ?? [] })),
   );
-  const needs = dependencies.map((list) => [...new Set(list.map(({ index }) => index))]);
+  const needs = dependencies.map((list) => [...new Set(list.flatMap(({ indexes }) => indexes))]);
   const dependents: number[][] = specs.map(() => []);
   for (const [index, list] of needs.entries()) {
     for (const target of list) dependents[target]?.push(index);
@@ -50,9 +57,23 @@ export function createPlan(specs: readonly ServiceSpec[]): Plan {
       dependencies: dependencies[index] ?? [],
       needs: needs[index] ?? [],
       dependents: dependents[index] ?? [],
+      replicas: called.get(spec.group) ?? [index],
     };
   });
   return { services, phases };
+}
+
+/** Indexes by everything a dependency may say: a service's name, or the group of its replicas. */
+function indexesByName(specs: readonly ServiceSpec[]): ReadonlyMap<string, readonly number[]> {
+  const called = new Map<string, number[]>();
+  for (const [index, { name, group }] of specs.entries()) {
+    called.set(name, [index]);
+    if (group === name) continue;
+    const replicas = called.get(group);
+    if (replicas) replicas.push(index);
+    else called.set(group, [index]);
+  }
+  return called;
 }
 
 /** Walks from the services nobody needs towards those that need nobody, each handing its priority on. */

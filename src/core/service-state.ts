@@ -16,9 +16,12 @@ export type ServiceState = { sinceMs: number } & (
   | { name: "ready" }
   | { name: "unready"; reason: string }
   | { name: "completed" }
-  /** With a `failure` it is being stopped because of it, and will be `failed`. */
+  /** It has ended and is started again at `untilMs`. */
+  | { name: "backoff"; failure: Failure; untilMs: number }
+  /** With a `failure` it is being stopped because of it. */
   | { name: "stopping"; failure?: Failure }
-  | { name: "stopped"; reason?: string }
+  /** `held`: somebody wanted it down, and may want it up again. */
+  | { name: "stopped"; held?: true }
   | { name: "failed"; failure: Failure }
   | { name: "skipped"; reason: string }
 );
@@ -29,27 +32,29 @@ export type StateName = ServiceState["name"];
  * The diagram; test/core/service-state.test.ts compares it with NEXT.
  *
  *   pending   ──▶ starting  skipped  stopped
- *   starting  ──▶ started  completed  stopping  failed
- *   started   ──▶ ready  stopping  stopped  failed
- *   ready     ──▶ unready  stopping  stopped  failed
- *   unready   ──▶ ready  stopping  stopped  failed
- *   stopping  ──▶ stopped  completed  failed
- *   stopped   ──▶
- *   completed ──▶
- *   failed    ──▶
- *   skipped   ──▶
+ *   starting  ──▶ started  completed  backoff  stopping  failed
+ *   started   ──▶ ready  backoff  stopping  stopped  failed
+ *   ready     ──▶ unready  backoff  stopping  stopped  failed
+ *   unready   ──▶ ready  backoff  stopping  stopped  failed
+ *   backoff   ──▶ pending  stopped  failed
+ *   stopping  ──▶ pending  backoff  stopped  completed  failed
+ *   stopped   ──▶ pending
+ *   completed ──▶ pending
+ *   failed    ──▶ pending
+ *   skipped   ──▶ pending
  */
 const NEXT: Readonly<Record<StateName, readonly StateName[]>> = {
   pending: ["starting", "skipped", "stopped"],
-  starting: ["started", "completed", "stopping", "failed"],
-  started: ["ready", "stopping", "stopped", "failed"],
-  ready: ["unready", "stopping", "stopped", "failed"],
-  unready: ["ready", "stopping", "stopped", "failed"],
-  stopping: ["stopped", "completed", "failed"],
-  stopped: [],
-  completed: [],
-  failed: [],
-  skipped: [],
+  starting: ["started", "completed", "backoff", "stopping", "failed"],
+  started: ["ready", "backoff", "stopping", "stopped", "failed"],
+  ready: ["unready", "backoff", "stopping", "stopped", "failed"],
+  unready: ["ready", "backoff", "stopping", "stopped", "failed"],
+  backoff: ["pending", "stopped", "failed"],
+  stopping: ["pending", "backoff", "stopped", "completed", "failed"],
+  stopped: ["pending"],
+  completed: ["pending"],
+  failed: ["pending"],
+  skipped: ["pending"],
 };
 
 /** The next state, if the way there is open; an internal error if it is not. */

@@ -1,6 +1,8 @@
 // The health picture: what every service is doing, and what readiness still waits for. Built from the fleet when something
 // has changed; immutable, and never holds a live reference into it.
-import type { Fleet, FleetMember } from "./fleet.ts";
+import type { Fleet } from "./fleet.ts";
+import type { FleetMember } from "./member.ts";
+import { type Blocker, problemOf } from "./blockers.ts";
 import type { StateName } from "./service-state.ts";
 
 /** The runtime's own state, as the seed names it. */
@@ -16,16 +18,6 @@ export interface Component {
   sinceMs: number;
   /** Why it is not healthy, in words. */
   reason?: string;
-}
-
-/** One thing that keeps the runtime from being ready. */
-export interface Blocker {
-  service: string;
-  reason: string;
-  /** Milliseconds since the Unix epoch. */
-  sinceMs: number;
-  /** How often the service has been launched. */
-  attempts: number;
 }
 
 export interface Snapshot {
@@ -66,8 +58,7 @@ export function createSnapshot(fleet: Fleet, context: SnapshotContext): Snapshot
     const status = statusOf(member);
     degraded ||= status === "degraded" || status === "unavailable";
     components[name] = { status, state: member.state.name, sinceMs, ...(problem && { reason: problem }) };
-    const waits = member.state.name === "pending" || member.state.name === "starting";
-    if (problem !== undefined && (critical ? state !== "started" || !isGivenUp(member) : waits)) {
+    if (problem !== undefined && isBlocking(member, { fleet, state, critical })) {
       blockedBy.push({ service: name, reason: problem, sinceMs, attempts: member.incarnation });
     }
   }
@@ -75,9 +66,18 @@ export function createSnapshot(fleet: Fleet, context: SnapshotContext): Snapshot
   return { state, started, ready: blockedBy.length === 0, status, blockedBy, components };
 }
 
-/** It failed, and the runtime went on without it: `onFailure: continue`. */
-function isGivenUp({ state }: FleetMember): boolean {
-  return state.name === "failed" || state.name === "skipped";
+/**
+ * A critical service blocks readiness until it is ready, unless it failed and the runtime went on without it (`onFailure:
+ * continue`). Another one only until it has come up or failed, and a scheduled task never.
+ */
+function isBlocking(
+  member: FleetMember,
+  { fleet, state, critical }: { fleet: Fleet; state: RuntimeState; critical: boolean },
+): boolean {
+  if (member.planned.spec.schedule) return false;
+  if (!critical) return fleet.isComing(member);
+  const isGivenUp = member.state.name === "failed" || member.state.name === "skipped";
+  return state !== "started" || !isGivenUp;
 }
 
 function statusOf({ state, planned }: FleetMember): ComponentStatus {
@@ -86,9 +86,11 @@ function statusOf({ state, planned }: FleetMember): ComponentStatus {
     case "completed":
       return "healthy";
     case "pending":
+      return planned.spec.schedule ? "healthy" : "starting";
     case "starting":
     case "started":
       return "starting";
+    case "backoff":
     case "unready":
     case "failed":
     case "skipped":
@@ -96,36 +98,6 @@ function statusOf({ state, planned }: FleetMember): ComponentStatus {
     case "stopping":
     case "stopped":
       return "stopped";
-    default:
-      return state satisfies never;
-  }
-}
-
-/** Why it is not ready, in words; nothing when it is. */
-function problemOf(member: FleetMember, fleet: Fleet): string | undefined {
-  const { state, planned, readiness } = member;
-  switch (state.name) {
-    case "ready":
-    case "completed":
-      return undefined;
-    case "pending":
-      return fleet.waitReason(member);
-    case "starting":
-      if (planned.spec.task) return "has not completed";
-      return state.launched ? "startup probe has not passed" : "is starting";
-    case "started":
-      if (readiness === "manual") return "has not been marked ready";
-      return `readiness probe has not passed${state.reason === undefined ? "" : `: ${state.reason}`}`;
-    case "unready":
-      return `readiness probe fails: ${state.reason}`;
-    case "stopping":
-      return state.failure ? state.failure.reason : "is stopping";
-    case "stopped":
-      return "has stopped";
-    case "failed":
-      return state.failure.reason;
-    case "skipped":
-      return state.reason;
     default:
       return state satisfies never;
   }

@@ -1,7 +1,7 @@
-// Which service may start next: dependencies first, then phases of effective priority, then registration order under the
-// concurrency limit. It hears of every change of state and only counts; launching is the fleet's business.
-import { judge } from "./condition.ts";
-import type { Plan } from "./plan.ts";
+// Which service may start next: dependencies first, then, while booting, phases of effective priority, then the order of asking
+// under the concurrency limit. It hears of every change of state and only counts; launching is the fleet's business.
+import { judgeGroup, type Verdict } from "./condition.ts";
+import type { Plan, PlannedDependency } from "./plan.ts";
 import { isSettled, type ServiceState } from "./service-state.ts";
 
 /** How far boot has come: `held` when nothing moves until somebody calls `markReady`. */
@@ -10,39 +10,79 @@ export type Boot = "idle" | "moving" | "held" | "settled";
 export class StartOrder {
   readonly #plan: Plan;
   readonly #concurrency: number;
-  /** By service: positions of its dependencies that do not hold yet. A condition once met is met for this boot. */
-  readonly #waiting: Set<number>[];
-  /** By phase: services that have not settled. */
+  readonly #stateOf: (index: number) => ServiceState;
+  /** By service: positions of its dependencies that do not hold. Absent: nobody has asked for it. */
+  readonly #waiting: (Set<number> | undefined)[];
+  /** By phase: services of this boot that have not settled. */
   readonly #unsettled: number[];
+  /** Services of this boot that phases hold back or that have not settled. */
+  readonly #booting = new Set<number>();
+  /** Services of this boot that have not arrived where they belong. */
+  readonly #coming = new Set<number>();
   /** Phases up to this one may start. */
   #openPhase = -1;
   #begun = false;
   #queue: number[] = [];
   #taken = 0;
   #lost: { index: number; reason: string }[] = [];
-  #pending: number;
   #starting = 0;
   /** Services that run, with a readiness probe that does not say yes. */
   #probing = 0;
+  /** Services that are started again in a while. */
+  #backingOff = 0;
 
-  constructor(plan: Plan, concurrency: number) {
+  constructor(
+    plan: Plan,
+    { concurrency, stateOf }: { concurrency: number; stateOf: (index: number) => ServiceState },
+  ) {
     this.#plan = plan;
     this.#concurrency = concurrency;
-    this.#waiting = plan.services.map(({ dependencies }) => new Set(dependencies.keys()));
-    this.#unsettled = plan.phases.map((phase) => phase.length);
-    this.#pending = plan.services.length;
+    this.#stateOf = stateOf;
+    this.#waiting = plan.services.map(() => undefined);
+    this.#unsettled = plan.phases.map(() => 0);
   }
 
   get boot(): Boot {
     if (!this.#begun) return "idle";
-    if (this.#pending === 0 && this.#starting === 0) return "settled";
-    const moving = this.#starting > 0 || this.#probing > 0 || this.#taken < this.#queue.length;
-    return moving ? "moving" : "held";
+    if (this.#coming.size === 0) return "settled";
+    const moves = this.#starting + this.#probing + this.#backingOff > 0 || this.#taken < this.#queue.length;
+    return moves ? "moving" : "held";
   }
 
-  begin(): void {
+  /** It belongs to the boot and has not yet come up, or settled otherwise. */
+  isComing(index: number): boolean {
+    return this.#coming.has(index);
+  }
+
+  /** Somebody wants it to start. */
+  isAsked(index: number): boolean {
+    return this.#waiting[index] !== undefined;
+  }
+
+  /** Boots these, in their phases. */
+  begin(indexes: readonly number[]): void {
     this.#begun = true;
+    for (const index of indexes) {
+      this.#booting.add(index);
+      this.#coming.add(index);
+      const phase = this.#plan.services[index]?.phase ?? 0;
+      this.#unsettled[phase] = (this.#unsettled[phase] ?? 0) + 1;
+    }
+    for (const index of indexes) this.ask(index);
     this.#openNextPhases();
+  }
+
+  /** A pending service wants to start: as soon as its dependencies hold, seen from now. */
+  ask(index: number): void {
+    const waiting = new Set<number>();
+    this.#waiting[index] = waiting;
+    const { dependencies = [] } = this.#plan.services[index] ?? {};
+    for (const [position, dependency] of dependencies.entries()) {
+      const verdict = this.#judge(dependency);
+      if (verdict === "lost" && dependency.required) this.#lose(index, dependency);
+      if (verdict === "waiting") waiting.add(position);
+    }
+    if (waiting.size === 0) this.#offer(index);
   }
 
   /** Nothing starts any more. */
@@ -50,14 +90,23 @@ export class StartOrder {
     this.#queue = [];
     this.#taken = 0;
     this.#begun = false;
+    this.#waiting.fill(undefined);
   }
 
   /** The index of a service that may start now; it is expected to enter `starting` at once. */
   takeNext(): number | undefined {
-    if (this.#starting >= this.#concurrency) return undefined;
-    const next = this.#queue[this.#taken];
-    if (next !== undefined) this.#taken++;
-    return next;
+    while (this.#starting < this.#concurrency) {
+      const next = this.#queue[this.#taken];
+      if (next === undefined) {
+        this.#queue = [];
+        this.#taken = 0;
+        return undefined;
+      }
+      this.#taken++;
+      // What it needs may have gone again while it stood in line; it is then offered anew.
+      if (this.#waiting[next]?.size === 0) return next;
+    }
+    return undefined;
   }
 
   /** A pending service that can never start, because what it needs will never be. */
@@ -69,26 +118,32 @@ export class StartOrder {
   entered(index: number, from: ServiceState, to: ServiceState): void {
     const planned = this.#plan.services[index];
     if (!planned) return;
-    const { phase, spec } = planned;
-    this.#pending += Number(to.name === "pending") - Number(from.name === "pending");
+    if (from.name === "pending" && to.name !== "pending") this.#waiting[index] = undefined;
     this.#starting += Number(to.name === "starting") - Number(from.name === "starting");
-    if (spec.readiness === "probe") this.#probing += Number(isProbing(to)) - Number(isProbing(from));
-    for (const dependent of planned.dependents) this.#reconsider(dependent, index, to);
-    if (!isSettled(from) && isSettled(to)) {
-      this.#unsettled[phase] = (this.#unsettled[phase] ?? 0) - 1;
+    this.#backingOff += Number(to.name === "backoff") - Number(from.name === "backoff");
+    if (planned.spec.readiness === "probe") this.#probing += Number(isProbing(to)) - Number(isProbing(from));
+    for (const dependent of planned.dependents) this.#reconsider(dependent, index);
+    if (hasArrived(to)) this.#coming.delete(index);
+    if (isSettled(to) && this.#booting.delete(index)) {
+      this.#unsettled[planned.phase] = (this.#unsettled[planned.phase] ?? 0) - 1;
       if (this.#begun) this.#openNextPhases();
     }
   }
 
-  /** What a pending service waits for, in words. */
-  waitReason(index: number): string {
+  /** What a pending service waits for: the dependency that is nearest, if it is one, and words for it. */
+  waitsFor(index: number): { dependency?: PlannedDependency; reason: string } {
     const planned = this.#plan.services[index];
-    for (const position of this.#waiting[index] ?? []) {
-      const dependency = planned?.dependencies[position];
-      if (dependency) return `waits for '${dependency.service}' to be ${dependency.condition}`;
+    const waiting = this.#waiting[index];
+    if (waiting === undefined) {
+      return { reason: planned?.spec.schedule ? "waits for its time" : "waits to be started" };
     }
-    const isOpen = (planned?.phase ?? 0) <= this.#openPhase;
-    return isOpen ? "waits for a free place to start" : "waits for services of higher priority";
+    for (const position of waiting) {
+      const dependency = planned?.dependencies[position];
+      if (dependency)
+        return { dependency, reason: `waits for '${dependency.service}' to be ${dependency.condition}` };
+    }
+    const isOpen = !this.#booting.has(index) || (planned?.phase ?? 0) <= this.#openPhase;
+    return { reason: isOpen ? "waits for a free place to start" : "waits for services of higher priority" };
   }
 
   /** Opens phases as long as everything before them has settled. */
@@ -97,30 +152,46 @@ export class StartOrder {
     while (this.#openPhase < phases.length - 1 && (this.#unsettled[this.#openPhase] ?? 0) === 0) {
       this.#openPhase++;
       for (const index of phases[this.#openPhase] ?? []) {
-        if (this.#waiting[index]?.size === 0) this.#queue.push(index);
+        if (this.#booting.has(index) && this.#waiting[index]?.size === 0) this.#queue.push(index);
       }
     }
   }
 
-  #reconsider(dependent: number, index: number, state: ServiceState): void {
-    const planned = this.#plan.services[dependent];
+  #reconsider(dependent: number, index: number): void {
     const waiting = this.#waiting[dependent];
-    if (!planned || !waiting || waiting.size === 0) return;
+    const planned = this.#plan.services[dependent];
+    if (!planned || !waiting) return;
     for (const [position, dependency] of planned.dependencies.entries()) {
-      if (dependency.index !== index || !waiting.has(position)) continue;
-      const verdict = judge(dependency.condition, state);
-      if (verdict === "lost" && dependency.required) {
-        const fate = state.name === "failed" ? "failed" : `was ${state.name}`;
-        this.#lost.push({ index: dependent, reason: `needs '${dependency.service}', which ${fate}` });
-        return;
-      }
-      if (verdict === "waiting") continue;
-      waiting.delete(position);
-      if (waiting.size === 0 && planned.phase <= this.#openPhase) this.#queue.push(dependent);
+      if (!dependency.indexes.includes(index)) continue;
+      const verdict = this.#judge(dependency);
+      if (verdict === "lost" && dependency.required) return this.#lose(dependent, dependency);
+      if (verdict === "waiting") waiting.add(position);
+      else if (waiting.delete(position) && waiting.size === 0) this.#offer(dependent);
     }
+  }
+
+  #judge({ condition, indexes }: PlannedDependency): Verdict {
+    return judgeGroup(condition, indexes, this.#stateOf);
+  }
+
+  #lose(index: number, { service, indexes }: PlannedDependency): void {
+    const names = indexes.map((each) => this.#stateOf(each).name);
+    const fate = names.includes("failed") ? "failed" : `was ${names[0]}`;
+    this.#lost.push({ index, reason: `needs '${service}', which ${fate}` });
+  }
+
+  /** Queues it, unless the boot has not come to its phase. */
+  #offer(index: number): void {
+    const isBarred = this.#booting.has(index) && (this.#plan.services[index]?.phase ?? 0) > this.#openPhase;
+    if (!isBarred) this.#queue.push(index);
   }
 }
 
 function isProbing({ name }: ServiceState): boolean {
   return name === "started" || name === "unready";
+}
+
+/** Boot is over for it: it is up, or will not come. */
+function hasArrived({ name }: ServiceState): boolean {
+  return name !== "pending" && name !== "starting" && name !== "backoff" && name !== "stopping";
 }

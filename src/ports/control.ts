@@ -1,6 +1,7 @@
 // What an operator can see and do, whoever asks: the control socket, TCP with a token, the watch view, the dashboard. The
 // runtime implements it; HTTP and the command line only carry it.
-import type { Blocker, RuntimeState } from "../core/snapshot.ts";
+import type { Blocker } from "../core/blockers.ts";
+import type { RuntimeState } from "../core/snapshot.ts";
 import type { StateName } from "../core/service-state.ts";
 import type { Stage } from "../core/budget.ts";
 import type { RuntimeEvent } from "./runtime-event.ts";
@@ -109,8 +110,8 @@ export interface StatusSource {
 /** What can be done. */
 export interface Control {
   /**
-   * `start` starts what they need, too. `stop` and `restart` of something that others need is a conflict without `cascade`;
-   * with it, those are stopped before (and started again after). Resolves once the orders are given, not once they are carried out.
+   * `start` starts what they need, too. `stop` of something that others need is a conflict without `cascade`; with it those are
+   * stopped before. `restart` leaves them running, with `cascade` it takes them along. Resolves once the orders are given.
    */
   act(action: ServiceAction, names: readonly string[], options: { cascade: boolean }): Promise<ActionOutcome>;
   /** Reads the config again and applies the difference. */

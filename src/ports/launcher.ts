@@ -1,14 +1,15 @@
 // How one service is brought to life and ended. A launcher belongs to one service: processes, modules from disk and
 // instances handed over in code each have one. It decides nothing: order, deadlines and restarts are the core's.
+
 import type { ProbeResult } from "./probe.ts";
 
 /** What a launcher reports about one incarnation, in this order: `launched` at most once, then one `exited` or `failed`. */
 export type LaunchOutcome =
   /**
    * A process has been spawned; a module's `startup()` has resolved. `manual`: it will say itself when it is ready. `health`: it
-   * can be asked.
+   * has a check of its own.
    */
-  | { type: "launched"; pid?: number; manual?: boolean; health?: true }
+  | { type: "launched"; pid?: number; manual?: boolean; health?: boolean }
   /** It never came up: the command was not found, the module is missing, `startup()` threw. Final. */
   | { type: "failed"; reason: string; error?: unknown }
   /**
@@ -25,10 +26,7 @@ export interface Running {
    * reason. Either way `exited` or `failed` follows without further waiting on its good will.
    */
   kill(): void;
-  /**
-   * Asks what is `launched` with `health` how it is. Resolves, never rejects; an abort resolves with `ok: false`. While one
-   * question is open no second one is put: who asks meanwhile gets the answer to the first, or none.
-   */
+  /** The service's own check, for one that was launched with `health`. Resolves, never rejects; never runs twice at once. */
   health?(signal: AbortSignal): Promise<ProbeResult>;
 }
 

@@ -1,5 +1,6 @@
 // Everything that happens, as a typed stream: what logs, timelines and `on(event)` listeners are fed from.
 import type { Stage } from "../core/budget.ts";
+import type { ProbeName } from "../core/event.ts";
 import type { StateName } from "../core/service-state.ts";
 import type { RuntimeState } from "../core/snapshot.ts";
 
@@ -24,15 +25,27 @@ export type RuntimeEvent = { /** Milliseconds since the Unix epoch. */ atMs: num
       signal: string | null;
     }
   | { type: "service-killed"; service: string; incarnation: number }
-  | { type: "probe-passed"; service: string; incarnation: number; probe: "startup" | "readiness" }
+  | { type: "probe-passed"; service: string; incarnation: number; probe: ProbeName }
   | {
       type: "probe-failed";
       service: string;
       incarnation: number;
-      probe: "startup" | "readiness";
+      probe: ProbeName;
       reason: string;
     }
   | { type: "signal-received"; signal: string }
+  /** Somebody has asked for it over control. */
+  | { type: "order-received"; action: "start" | "stop" | "restart"; services: readonly string[] }
+  /** Another config is in force, or was refused and changed nothing. */
+  | {
+      type: "config-reloaded";
+      added: readonly string[];
+      changed: readonly string[];
+      removed: readonly string[];
+    }
+  | { type: "reload-refused"; problems: readonly string[] }
+  /** A scheduled task's time has come. */
+  | { type: "schedule-came-due"; service: string }
   /** The runtime ends, and why; `service` names the one that brought it about, if it was one. */
   | { type: "shutdown-began"; reason: string; exitCode: number; service?: string }
   /** A stage of the shutdown is over; `late` names what was cut. */

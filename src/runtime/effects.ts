@@ -1,11 +1,12 @@
 // Does what the fleet asks for: launches, stops and kills services, keeps their timers and probes. What comes of it goes back
 // as events; it decides nothing and remembers nothing but what is running.
-import type { Deadline, Effect, FleetEvent, Target } from "../core/event.ts";
+import type { Effect, FleetEvent, ProbeName, Target } from "../core/event.ts";
 import type { ServiceSpec } from "../core/spec.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Launcher, LaunchOutcome, Running } from "../ports/launcher.ts";
 import type { NewRuntimeEvent } from "../ports/runtime-event.ts";
 import { watchProbe, type WatchedProbe } from "./prober.ts";
+import type { Schedule } from "./scheduler.ts";
 
 /** A service as it is handed to the supervisor. */
 export interface SupervisedService {
@@ -14,6 +15,8 @@ export interface SupervisedService {
   startup?: WatchedProbe;
   liveness?: WatchedProbe;
   readiness?: WatchedProbe;
+  /** When a scheduled task is due. */
+  schedule?: Schedule;
 }
 
 export interface EffectsOptions {
@@ -25,16 +28,25 @@ export interface EffectsOptions {
 /** Effects on services; the others are the supervisor's own. */
 type ServiceEffect = Exclude<Effect, { type: "announce" | "give-up" }>;
 
+const GONE = Promise.resolve({ ok: false as const, reason: "it has no check any more" });
+
+/** How often a module's own check is asked where the config says nothing of it. */
+const OWN_CHECK = { intervalMs: 1_000, timeoutMs: 1_000, failureThreshold: 3, successThreshold: 1 };
+
 export class Effects {
-  readonly #services: ReadonlyMap<string, SupervisedService>;
+  #services: ReadonlyMap<string, SupervisedService> = new Map();
   readonly #options: EffectsOptions;
   readonly #running = new Map<string, { incarnation: number; running: Running }>();
-  readonly #watches = new Map<string, () => void>();
-  readonly #timers: Record<Deadline, Map<string, () => void>> = { start: new Map(), stop: new Map() };
+  readonly #watches = new Map<string, (() => void)[]>();
+  readonly #timers = new Map<string, () => void>();
 
-  constructor(services: readonly SupervisedService[], options: EffectsOptions) {
-    this.#services = new Map(services.map((service) => [service.spec.name, service]));
+  constructor(options: EffectsOptions) {
     this.#options = options;
+  }
+
+  /** From now on these are the services; those that run go on. */
+  use(services: readonly SupervisedService[]): void {
+    this.#services = new Map(services.map((service) => [service.spec.name, service]));
   }
 
   perform(effect: ServiceEffect): void {
@@ -49,11 +61,11 @@ export class Effects {
       case "arm":
         return this.#arm(effect);
       case "disarm":
-        return cancel(this.#timers[effect.deadline], effect.service);
+        return this.#disarm(effect.service);
       case "watch":
         return this.#watch(effect);
       case "unwatch":
-        return cancel(this.#watches, effect.service);
+        return this.#unwatch(effect.service);
       default:
         return effect satisfies never;
     }
@@ -61,8 +73,8 @@ export class Effects {
 
   /** Lets go of every timer and probe. */
   release(): void {
-    for (const held of [this.#timers.start, this.#timers.stop, this.#watches])
-      for (const key of held.keys()) cancel(held, key);
+    for (const service of this.#timers.keys()) this.#disarm(service);
+    for (const service of this.#watches.keys()) this.#unwatch(service);
   }
 
   #launch({ service, incarnation }: Target): void {
@@ -89,24 +101,45 @@ export class Effects {
   #arm({ service, incarnation, deadline, delayMs }: Extract<Effect, { type: "arm" }>): void {
     const { clock, dispatch } = this.#options;
     const expire = () => dispatch({ type: "deadline-passed", service, incarnation, deadline });
-    this.#timers[deadline].set(service, clock.after(delayMs, expire));
+    this.#disarm(service);
+    this.#timers.set(service, clock.after(delayMs, expire));
+  }
+
+  #disarm(service: string): void {
+    this.#timers.get(service)?.();
+    this.#timers.delete(service);
   }
 
   #watch({ service, incarnation, probe }: Extract<Effect, { type: "watch" }>): void {
     const { clock, emit, dispatch } = this.#options;
-    const watched = this.#serviceOf({ service, incarnation })[probe];
-    if (!watched) throw new Error(`internal: '${service}' has no ${probe} probe`);
+    const watched = this.#watchedOf({ service, incarnation }, probe);
     const tell = (event: Extract<FleetEvent, { type: "probe-passed" | "probe-failed" }>) => {
       emit(event);
       dispatch(event);
     };
-    cancel(this.#watches, service);
     const stop = watchProbe(watched, {
       clock,
       onPassed: () => tell({ type: "probe-passed", service, incarnation, probe }),
       onFailed: (reason) => tell({ type: "probe-failed", service, incarnation, probe, reason }),
+      failsOnlyAtThreshold: probe === "liveness",
     });
-    this.#watches.set(service, stop);
+    const stops = this.#watches.get(service);
+    if (stops) stops.push(stop);
+    else this.#watches.set(service, [stop]);
+  }
+
+  #unwatch(service: string): void {
+    for (const stop of this.#watches.get(service) ?? []) stop();
+    this.#watches.delete(service);
+  }
+
+  #watchedOf(target: Target, probe: ProbeName): WatchedProbe {
+    const configured = this.#serviceOf(target)[probe];
+    if (configured) return configured;
+    const running = this.#runningOf(target);
+    if (probe !== "readiness" || !running?.health)
+      throw new Error(`internal: '${target.service}' has no ${probe} probe`);
+    return { probe: { check: (signal) => running.health?.(signal) ?? GONE }, schedule: OWN_CHECK };
   }
 
   #serviceOf({ service }: Target): SupervisedService {
@@ -119,9 +152,4 @@ export class Effects {
     const entry = this.#running.get(service);
     return entry?.incarnation === incarnation ? entry.running : undefined;
   }
-}
-
-function cancel(held: Map<string, () => void>, key: string): void {
-  held.get(key)?.();
-  held.delete(key);
 }

@@ -11,6 +11,7 @@ const LEVELS: Readonly<Record<StateName, LogLevel>> = {
   ready: "info",
   unready: "warn",
   completed: "info",
+  backoff: "warn",
   stopping: "debug",
   stopped: "info",
   failed: "error",
@@ -28,6 +29,12 @@ export function narrate(event: RuntimeEvent, log: Log): void {
       return log[event.to === "started" ? "info" : "debug"](event.to);
     case "signal-received":
       return log.info(`received ${event.signal}`);
+    case "order-received":
+      return log.info(`asked to ${event.action} ${event.services.join(", ")}`);
+    case "config-reloaded":
+      return log.info(`config reloaded: ${changesInWords(event)}`);
+    case "reload-refused":
+      return log.error(`config not reloaded, nothing has changed: ${event.problems.join("; ")}`);
     case "shutdown-began":
       if (event.exitCode !== 0) return log.error(event.reason);
       // A service that has ended with 0 was perhaps not meant to end.
@@ -44,8 +51,15 @@ export function narrate(event: RuntimeEvent, log: Log): void {
     case "service-killed":
     case "probe-passed":
     case "probe-failed":
+    case "schedule-came-due":
       return;
     default:
       return event satisfies never;
   }
+}
+
+function changesInWords(changes: Record<"added" | "changed" | "removed", readonly string[]>): string {
+  const { added, changed, removed } = changes;
+  const parts = Object.entries({ added, changed, removed }).filter(([, names]) => names.length > 0);
+  return parts.map(([what, names]) => `${what} ${names.join(", ")}`).join("; ") || "no service has changed";
 }

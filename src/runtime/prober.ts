@@ -11,14 +11,18 @@ export interface WatchedProbe {
 export interface WatchOptions {
   clock: Clock;
   onPassed: () => void;
-  /** Called for every failing answer while the verdict is not a pass, so that the reason stays fresh. */
+  /**
+   * Called for every failing answer while the verdict is not a pass, so that the reason stays fresh; with
+   * `failsOnlyAtThreshold`, once so many have failed in a row, whether it ever passed or not.
+   */
   onFailed: (reason: string) => void;
+  failsOnlyAtThreshold?: boolean;
 }
 
 /** Starts asking at once; returns a function that ends it. */
 export function watchProbe(
   { probe, schedule }: WatchedProbe,
-  { clock, onPassed, onFailed }: WatchOptions,
+  { clock, onPassed, onFailed, failsOnlyAtThreshold = false }: WatchOptions,
 ): () => void {
   let progress = UNASKED;
   let cancelTimer = () => {};
@@ -37,7 +41,8 @@ export function watchProbe(
     const before = progress;
     progress = advance(progress, result.ok, schedule);
     if (progress.passing && !before.passing) onPassed();
-    if (!progress.passing && !result.ok) {
+    const counts = !failsOnlyAtThreshold || progress.streak >= schedule.failureThreshold;
+    if (!progress.passing && !result.ok && counts) {
       onFailed(attempt.signal.aborted ? `no answer within ${schedule.timeoutMs}ms` : result.reason);
     }
     if (!stopped && !(probe.waits && progress.passing)) {

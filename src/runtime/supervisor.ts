@@ -1,21 +1,24 @@
 // The loop: takes one event, folds it through the fleet, performs the effects, whose outcomes come back as events. It decides
-// nothing about services; it holds the runtime's own state, its health and its one shutdown.
-import { budgetMs, drainMs } from "../core/budget.ts";
+// nothing about services; it holds the runtime's own state and its health.
 import type { Effect, FleetEvent } from "../core/event.ts";
-import { exitCodeOf } from "../core/exit.ts";
 import { Fleet } from "../core/fleet.ts";
 import { graphProblems } from "../core/graph.ts";
-import { createPlan } from "../core/plan.ts";
+import { createPlan, type Plan } from "../core/plan.ts";
+import type { FleetMember } from "../core/member.ts";
+import { isAlive } from "../core/service-state.ts";
 import { createSnapshot, type RuntimeState, type Snapshot } from "../core/snapshot.ts";
+import type { ServiceSpec } from "../core/spec.ts";
 import { ExitCode, StartupError, TimeoutError, UsageError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Gate } from "../ports/gate.ts";
+import type { LedgerStatus } from "../ports/control.ts";
 import type { HealthSource } from "../ports/health-source.ts";
 import type { NewRuntimeEvent, RuntimeEvent } from "../ports/runtime-event.ts";
 import { type BackgroundTask, BackgroundTasks, type ShutdownTask } from "./background.ts";
 import { Effects, type SupervisedService } from "./effects.ts";
-import { within } from "./ledger.ts";
-import { type ShutdownReport, shutDown } from "./shutdown.ts";
+import { causeInWords, Ending, type ShutdownCause } from "./ending.ts";
+import { type Schedule, Scheduler } from "./scheduler.ts";
+import type { ShutdownReport } from "./shutdown.ts";
 
 export interface SupervisorOptions {
   clock: Clock;
@@ -27,20 +30,15 @@ export interface SupervisorOptions {
   /** The service whose exit code the runtime leaves with. */
   exitCodeFrom?: string;
   gate?: Gate;
+  /** From 0 up to 1, for the jitter of backoffs. Default: `Math.random`. */
+  random?: () => number;
 }
 
-/** Why the runtime ends. */
-export interface ShutdownCause {
-  reason: string;
-  exitCode: number;
-  /** The service that brought it about, if it was one. */
-  service?: string;
-}
-
-/** Signals this close to the first are the same request: a terminal and a wrapper both deliver Ctrl-C. */
-const SAME_SIGNAL_MS = 100;
-/** How long a forced end waits for what it has killed to be gone. */
-const FORCED_MS = 40;
+/** What may be asked of the fleet from outside. */
+export type Order = Extract<
+  FleetEvent,
+  { type: "start-requested" | "hold-requested" | "restart-requested" | "schedule-came-due" }
+>;
 
 export class Supervisor implements HealthSource {
   readonly #options: SupervisorOptions;
@@ -48,9 +46,13 @@ export class Supervisor implements HealthSource {
   readonly #wallOffsetMs: number;
   readonly #background: BackgroundTasks;
   readonly #shutdownTasks: ShutdownTask[] = [];
-  readonly #readyWaiters = new Set<() => void>();
-  #effects: Effects;
-  #fleet = new Fleet({ services: [], phases: [] });
+  /** Asked after every turn of the loop. */
+  readonly #waiters = new Set<() => void>();
+  readonly #effects: Effects;
+  readonly #scheduler: Scheduler;
+  #services: readonly SupervisedService[] = [];
+  #plan: Plan = { services: [], phases: [] };
+  #fleet = new Fleet(this.#plan);
   #queue: FleetEvent[] = [];
   #looping = false;
   #state: RuntimeState = "uninitialized";
@@ -60,21 +62,43 @@ export class Supervisor implements HealthSource {
   #snapshot: { value: Snapshot; version: string } | undefined;
   #cancelStartupTimeout = () => {};
   #bootDone: { resolve: () => void; reject: (error: unknown) => void } | undefined;
-  readonly #servicesEnded = Promise.withResolvers<void>();
-  #cause: ShutdownCause | undefined;
-  #firstSignalMs: number | undefined;
-  /** A second signal has come: the graceful end has no say any more. */
-  #forced = false;
+  readonly #ending: Ending;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#clock = options.clock;
     this.#wallOffsetMs = options.clock.wallTime() - options.clock.now();
     this.#stateSinceMs = options.clock.now();
-    this.#effects = this.#effectsOn([]);
+    this.#effects = new Effects({
+      clock: options.clock,
+      dispatch: (event) => this.#dispatch(event),
+      emit: (event) => this.#emit(event),
+    });
+    this.#scheduler = new Scheduler({
+      clock: options.clock,
+      onDue: (service) => {
+        this.#emit({ type: "schedule-came-due", service });
+        this.#dispatch({ type: "schedule-came-due", service });
+      },
+    });
     this.#background = new BackgroundTasks((reason) =>
       this.#emit({ type: "background-task-failed", reason }),
     );
+    this.#ending = new Ending({
+      ...options,
+      background: this.#background,
+      shutdownTasks: this.#shutdownTasks,
+      runtime: {
+        state: () => this.#state,
+        fleet: () => this.#fleet,
+        enter: (state) => this.#enter(state),
+        dispatch: (event) => this.#dispatch(event),
+        emit: (event) => this.#emit(event),
+        servicesEnded: () => this.#when(() => this.#fleet.ended),
+        quiesce: () => this.#quiesce(),
+      },
+      onEnded: (report) => this.#onEnded(report),
+    });
   }
 
   get state(): RuntimeState {
@@ -91,9 +115,10 @@ export class Supervisor implements HealthSource {
     const specs = services.map(({ spec }) => spec);
     const problems = graphProblems(specs);
     if (problems.length > 0) throw new UsageError(problems.map(({ message }) => message).join("\n"));
-    const { timeoutMs, concurrency, onFailure } = this.#options.startup;
-    this.#effects = this.#effectsOn(services);
-    this.#fleet = new Fleet(createPlan(specs), { concurrency, onFailure });
+    const { timeoutMs } = this.#options.startup;
+    this.#effects.use(services);
+    this.#fleet = this.#fleetOf(specs);
+    this.#services = services;
     this.#startMs = this.#clock.now();
     this.#enter("starting");
     const booted = new Promise<void>((resolve, reject) => {
@@ -105,33 +130,87 @@ export class Supervisor implements HealthSource {
     await booted;
   }
 
+  /**
+   * Puts other services in the place of the present ones, once startup is over. `fresh` ones, of which the present instances
+   * stop first, start anew; the others of the same name go on. Resolves when the new ones have been told to start. Throws
+   * `UsageError` for an impossible graph, with nothing changed.
+   */
+  async replace(services: readonly SupervisedService[], fresh: ReadonlySet<string>): Promise<void> {
+    const specs = services.map(({ spec }) => spec);
+    const problems = graphProblems(specs);
+    if (problems.length > 0) throw new UsageError(problems.map(({ message }) => message).join("\n"));
+    const kept = new Set(specs.map(({ name }) => name).filter((name) => !fresh.has(name)));
+    const leaving = this.#fleet.members
+      .map(({ planned }) => planned.spec.name)
+      .filter((name) => !kept.has(name));
+    const held = new Set(leaving.filter((name) => isHeld(this.#fleet.member(name))));
+    this.#dispatch({ type: "hold-requested", services: leaving });
+    await this.#when(() => leaving.every((name) => !isRunning(this.#fleet.member(name))));
+    if (this.#state !== "started") return;
+    const known = this.#fleet;
+    const next = this.#fleetOf(specs);
+    next.takeOver(known, fresh);
+    this.#fleet = next;
+    this.#services = services;
+    this.#effects.use(services);
+    this.#schedule();
+    const wanted = specs.filter(
+      ({ name, schedule }) => !schedule && !held.has(name) && (fresh.has(name) || !known.member(name)),
+    );
+    this.#dispatch({ type: "start-requested", services: wanted.map(({ name }) => name) });
+  }
+
+  /** Has something started, stopped or run, in order with everything else that happens. */
+  order(order: Order): void {
+    this.#dispatch(order);
+  }
+
+  /** Adds what somebody else has to tell to the stream of events. */
+  announce(event: NewRuntimeEvent): void {
+    this.#emit(event);
+  }
+
+  /** The services and what they are doing, for reading. */
+  get fleet(): Fleet {
+    return this.#fleet;
+  }
+
+  /** Their order, for pictures. */
+  get plan(): Plan {
+    return this.#plan;
+  }
+
+  /** When a scheduled task is due next, in milliseconds since the Unix epoch. */
+  nextRunMs(service: string): number | undefined {
+    return this.#scheduler.nextRunMs(service);
+  }
+
+  /** What to add to the clock's times to get milliseconds since the Unix epoch. */
+  get wallOffsetMs(): number {
+    return this.#wallOffsetMs;
+  }
+
+  /** How far the shutdown has come; absent while there is none. */
+  ledger(): LedgerStatus | undefined {
+    return this.#ending.ledger();
+  }
+
   /** Stops everything, in order. The first call's promise is everybody's. Never rejects. */
   shutdown(
     cause: ShutdownCause = { reason: "stopping: shutdown was called", exitCode: ExitCode.ok },
   ): Promise<ShutdownReport> {
-    if (this.#cause === undefined) void this.#shutDown(cause);
-    return this.ended.promise;
+    return this.#ending.begin(cause);
   }
 
   /** Resolves when the runtime has ended, whoever asked for it. */
-  readonly ended = Promise.withResolvers<ShutdownReport>();
+  get ended(): Promise<ShutdownReport> {
+    return this.#ending.ended;
+  }
 
   /** Graceful at first; a later one, more than 100 ms after, forces: everything is killed, and the end waits for nothing else. */
   onSignal(signal: string): void {
-    const forcedCode = exitCodeOf({ code: null, signal });
-    const now = this.#clock.now();
     this.#emit({ type: "signal-received", signal });
-    if (this.#firstSignalMs === undefined) {
-      this.#firstSignalMs = now;
-      const cancelled = this.#state === "uninitialized" || this.#state === "starting";
-      const exitCode = cancelled ? forcedCode : ExitCode.ok;
-      void this.shutdown({
-        reason: `stopping on ${signal}${cancelled ? ", startup cancelled" : ""}`,
-        exitCode,
-      });
-    } else if (now - this.#firstSignalMs > SAME_SIGNAL_MS) {
-      void this.#force({ reason: `${signal} a second time`, exitCode: forcedCode });
-    }
+    this.#ending.onSignal(signal);
   }
 
   /** Throws `UsageError` for a name that is not registered. */
@@ -156,11 +235,11 @@ export class Supervisor implements HealthSource {
       };
       const done = (settle: () => void) => {
         cancel();
-        this.#readyWaiters.delete(check);
+        this.#waiters.delete(check);
         settle();
       };
       const cancel = this.#clock.after(timeoutMs, () => fail(`${timeoutMs}ms have passed`));
-      this.#readyWaiters.add(check);
+      this.#waiters.add(check);
       check();
     });
   }
@@ -204,9 +283,30 @@ export class Supervisor implements HealthSource {
     this.#afterLoop();
   }
 
-  #effectsOn(services: readonly SupervisedService[]): Effects {
-    const dispatch = (event: FleetEvent) => this.#dispatch(event);
-    return new Effects(services, { clock: this.#clock, dispatch, emit: (event) => this.#emit(event) });
+  #fleetOf(specs: readonly ServiceSpec[]): Fleet {
+    const { startup, random = Math.random } = this.#options;
+    const { concurrency, onFailure } = startup;
+    this.#plan = createPlan(specs);
+    return new Fleet(this.#plan, { concurrency, onFailure, random });
+  }
+
+  /** Resolves once this holds, which is looked at after every turn of the loop. */
+  #when(holds: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const check = () => {
+        if (!holds()) return;
+        this.#waiters.delete(check);
+        resolve();
+      };
+      this.#waiters.add(check);
+      check();
+    });
+  }
+
+  #schedule(): void {
+    const schedules = new Map<string, Schedule>();
+    for (const { spec, schedule } of this.#services) if (schedule) schedules.set(spec.name, schedule);
+    this.#scheduler.use(schedules);
   }
 
   #perform(effect: Effect): void {
@@ -221,11 +321,11 @@ export class Supervisor implements HealthSource {
       this.#cancelStartupTimeout();
       this.#startedOnce = true;
       this.#enter("started");
+      this.#schedule();
       this.#background.start();
       this.#bootDone?.resolve();
     }
-    if (this.#fleet.ended) this.#servicesEnded.resolve();
-    for (const check of this.#readyWaiters) check();
+    for (const check of this.#waiters) check();
   }
 
   #giveUp(cause: Extract<Effect, { type: "give-up" }>): void {
@@ -234,78 +334,17 @@ export class Supervisor implements HealthSource {
     void this.shutdown({ reason: causeInWords(cause), exitCode, ...(service !== undefined && { service }) });
   }
 
-  // ── the end ──
-
-  async #shutDown(cause: ShutdownCause): Promise<void> {
-    const { shutdown, kubernetes, gate } = this.#options;
-    const budget = budgetMs(shutdown.budgetMs, { kubernetes });
-    const isRollback = this.#state === "starting";
-    const sinceMs = this.#clock.now();
-    this.#cause = cause;
-    this.#emit({ type: "shutdown-began", ...cause });
+  /** Nothing new begins by itself. */
+  #quiesce(): void {
     this.#cancelStartupTimeout();
-    const { stages, overran } = await shutDown({
-      clock: this.#clock,
-      budgetMs: budget,
-      drainMs: isRollback ? 0 : drainMs(shutdown.drainMs, { kubernetes, budgetMs: budget }),
-      ...(gate && { gate }),
-      background: this.#background,
-      shutdownTasks: this.#shutdownTasks,
-      enter: (state) => {
-        if (this.#state !== "destroyed") this.#enter(state);
-      },
-      stopServices: () => this.#stopServices(),
-      killServices: () => this.#dispatch({ type: "kill-requested" }),
-      lateServices: () => this.#lateServices(),
-      emit: (event) => this.#emit(event),
-    });
-    const exitCode = overran ? ExitCode.budget : this.#exitCode(cause, sinceMs);
-    if (!this.#forced) this.#end({ ...cause, exitCode, forced: false, stages });
+    this.#scheduler.stop();
   }
 
-  /**
-   * The cause's code; where that is 0 or `exitCodeFrom` is itself the cause, that service's own. A service that broke while
-   * stopping spoils a clean stop.
-   */
-  #exitCode(cause: ShutdownCause, sinceMs: number): number {
-    const { exitCodeFrom } = this.#options;
-    const own = exitCodeFrom === undefined ? undefined : this.#fleet.member(exitCodeFrom)?.exitCode;
-    if (own !== undefined && (cause.exitCode === ExitCode.ok || cause.service === exitCodeFrom)) return own;
-    const isBroken = this.#fleet.members.some(
-      ({ state }) => state.name === "failed" && state.sinceMs >= sinceMs,
-    );
-    return cause.exitCode === ExitCode.ok && isBroken ? ExitCode.failure : cause.exitCode;
-  }
-
-  async #force(cause: ShutdownCause): Promise<void> {
-    this.#forced = true;
-    this.#dispatch({ type: "kill-requested" });
-    await within(this.#servicesEnded.promise, FORCED_MS, this.#clock);
-    this.#end({ ...cause, forced: true, stages: [] });
-  }
-
-  #stopServices(): Promise<void> {
-    this.#dispatch({ type: "stop-requested" });
-    return this.#servicesEnded.promise;
-  }
-
-  #lateServices(): string[] {
-    return this.#fleet.members.flatMap(({ lateMs, pid, planned }) => {
-      if (lateMs === undefined) return [];
-      const fate = pid === undefined ? "abandoned" : "SIGKILL";
-      return [`${planned.spec.name} (${fate} after ${(lateMs / 1000).toFixed(1)}s)`];
-    });
-  }
-
-  #end(report: ShutdownReport): void {
-    if (this.#state === "destroyed") return;
+  #onEnded({ reason, exitCode }: ShutdownReport): void {
     this.#effects.release();
     this.#enter("destroyed");
-    this.#bootDone?.reject(
-      new StartupError(this.#cause?.reason ?? report.reason, { exitCode: report.exitCode }),
-    );
-    this.ended.resolve(report);
-    for (const check of this.#readyWaiters) check();
+    this.#bootDone?.reject(new StartupError(this.#ending.cause?.reason ?? reason, { exitCode }));
+    for (const check of this.#waiters) check();
   }
 
   #enter(state: RuntimeState): void {
@@ -321,12 +360,10 @@ export class Supervisor implements HealthSource {
   }
 }
 
-function causeInWords({ service, reason, exitCode, during }: Extract<Effect, { type: "give-up" }>): string {
-  if (service === undefined) return reason;
-  if (during === "boot") return `cannot start '${service}': ${reason}`;
-  if (exitCode !== ExitCode.ok) return `'${service}' ${reason} and is critical: stopping`;
-  return (
-    `\`${service}\` ${reason} and is critical: stopping. ` +
-    "If it should end: `kind: task`; if others may go on: `critical: false`"
-  );
+function isHeld(member: FleetMember | undefined): boolean {
+  return member?.state.name === "stopped" && member.state.held === true;
+}
+
+function isRunning(member: FleetMember | undefined): boolean {
+  return member !== undefined && isAlive(member.state);
 }

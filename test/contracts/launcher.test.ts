@@ -37,7 +37,15 @@ const rigs: Record<string, Rig> = {
 
 function ofCommand(argv: string[], onOutput = () => {}): Launcher {
   return processLauncher({
-    process: { type: "process", argv, cwd: "/", environment: {}, stdin: "null", stopSignal: "SIGTERM" },
+    process: {
+      type: "process",
+      argv,
+      cwd: "/",
+      environment: {},
+      stdin: "null",
+      stopSignal: "SIGTERM",
+      forwardSignals: [],
+    },
     environment: process.env,
     lookUpIds: () => ({}),
     output: () => ({

@@ -1,25 +1,14 @@
 // Random service graphs for property tests: acyclic by construction, with every kind of edge and priority.
 import fc from "fast-check";
 import type { Condition, Dependency } from "../../src/config/config.ts";
-import type { ServiceSpec } from "../../src/core/spec.ts";
+import { PLAIN_SPEC, type ServiceSpec } from "../../src/core/spec.ts";
 
 export function spec(name: string, overrides: Partial<ServiceSpec> = {}): ServiceSpec {
-  return {
-    name,
-    task: false,
-    priority: 0,
-    dependencies: [],
-    critical: true,
-    startupProbe: false,
-    readiness: "started",
-    startTimeoutMs: 30_000,
-    stopTimeoutMs: 5_000,
-    ...overrides,
-  };
+  return { ...PLAIN_SPEC, name, group: name, ...overrides };
 }
 
 export function needs(service: string, condition: Condition = "ready", required = true): Dependency {
-  return { service, condition, required };
+  return { service, condition, required, restart: false };
 }
 
 interface Draft {

@@ -37,6 +37,7 @@ function start(
       environment: {},
       stdin: "null",
       stopSignal: "SIGTERM",
+      forwardSignals: [],
       ...config,
     },
     environment: { PATH: process.env["PATH"] },

@@ -40,7 +40,7 @@ describe("Supervisor", () => {
     const [db, api] = [service("db"), service("api", { dependencies: [needs("db")] })];
     await supervisor.run([db, api]);
     api.launcher.report(fast(7));
-    const { exitCode, reason } = await supervisor.ended.promise;
+    const { exitCode, reason } = await supervisor.ended;
     assert.equal(exitCode, 7);
     assert.equal(reason, "'api' ended with 7 and is critical: stopping");
     assert.deepEqual(db.launcher.calls, ["launch 1", "stop 1"]);
@@ -51,7 +51,7 @@ describe("Supervisor", () => {
     const worker = service("worker");
     await supervisor.run([worker]);
     worker.launcher.report(fast(0));
-    const { exitCode, reason } = await supervisor.ended.promise;
+    const { exitCode, reason } = await supervisor.ended;
     assert.equal(exitCode, 0);
     assert.equal(
       reason,
@@ -67,7 +67,7 @@ describe("Supervisor", () => {
     await clock.advance(0);
     assert.deepEqual(slow.launcher.calls, ["launch 1", "stop 1"]);
     slow.launcher.report(fast(0));
-    assert.equal((await supervisor.ended.promise).exitCode, 143);
+    assert.equal((await supervisor.ended).exitCode, 143);
     await running;
   });
 
@@ -83,7 +83,7 @@ describe("Supervisor", () => {
     assert.deepEqual(db.launcher.calls, ["launch 1", "stop 1"]);
     await clock.advance(1);
     supervisor.onSignal("SIGINT");
-    const { exitCode, forced } = await supervisor.ended.promise;
+    const { exitCode, forced } = await supervisor.ended;
     assert.deepEqual({ exitCode, forced }, { exitCode: 130, forced: true });
     assert.deepEqual(db.launcher.calls, ["launch 1", "stop 1", "kill 1"]);
   });
@@ -118,7 +118,7 @@ describe("Supervisor", () => {
     const [check, db] = [service("check", { task: true }, { obliging: false }), service("db")];
     const running = assert.rejects(supervisor.run([check, db]), { exitCode: 5 });
     check.launcher.report(fast(5));
-    assert.equal((await supervisor.ended.promise).exitCode, 5);
+    assert.equal((await supervisor.ended).exitCode, 5);
     await running;
   });
 

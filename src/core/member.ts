@@ -1,0 +1,86 @@
+// One service in the fleet: its place in the plan, its state, and what has to be remembered from one incarnation to the next.
+import type { Effect, Target } from "./event.ts";
+import type { PlannedService } from "./plan.ts";
+import { NO_RESTARTS, type RestartHistory } from "./restart.ts";
+import type { ServiceState } from "./service-state.ts";
+import type { Readiness } from "./spec.ts";
+
+export interface Member {
+  readonly planned: PlannedService;
+  readonly index: number;
+  state: ServiceState;
+  /** How often it has been launched. */
+  incarnation: number;
+  /** As the spec has it, until a module says that it calls `markReady` itself, or has a check of its own. */
+  readiness: Readiness;
+  markedReady: boolean;
+  /** Since when this incarnation has been up; absent: it has not come up. */
+  upSinceMs?: number;
+  /** It has been up in some incarnation, so what goes wrong now is no failed start. */
+  wasUp: boolean;
+  /** It has been ready in this incarnation. */
+  wasReady: boolean;
+  restarts: RestartHistory;
+  /**
+   * What becomes of it once it has stopped: `hold` it until somebody starts it, `restart` it as somebody asked, or `retry` as
+   * its restart policy allows. Absent: it stays down.
+   */
+  after?: "hold" | "restart" | "retry";
+  /** A deadline is armed. */
+  isTimed: boolean;
+  /** Probes of it are asked. */
+  isWatched: boolean;
+  /** It came due while it was running, and runs once more. */
+  isDue: boolean;
+  /** Its process, or the last one it had; modules have none. */
+  pid?: number;
+  /** Milliseconds it was given to stop, where it had to be killed. */
+  lateMs?: number;
+  /** How its last incarnation ended, on the fleet's clock. */
+  lastExit?: { code: number | null; signal: string | null; atMs: number };
+}
+
+/** A service as the fleet sees it, for reading. */
+export type FleetMember = Readonly<Member>;
+
+export function createMember(planned: PlannedService, index: number): Member {
+  return {
+    planned,
+    index,
+    state: { name: "pending", sinceMs: 0 },
+    incarnation: 0,
+    readiness: planned.spec.readiness,
+    markedReady: false,
+    wasUp: false,
+    wasReady: false,
+    restarts: NO_RESTARTS,
+    isTimed: false,
+    isWatched: false,
+    isDue: false,
+  };
+}
+
+/** Makes `member` go on where its predecessor under another plan is. */
+export function adopt(member: Member, predecessor: FleetMember): void {
+  Object.assign(member, { ...predecessor, planned: member.planned, index: member.index });
+}
+
+/** The incarnation that a member is in. */
+export function target({ planned, incarnation }: FleetMember): Target {
+  return { service: planned.spec.name, incarnation };
+}
+
+/** The news of a state just entered. */
+export function announcement(member: FleetMember, from: ServiceState): Effect {
+  const { service, incarnation } = target(member);
+  const effect: Effect = { type: "announce", service, incarnation, from: from.name, to: member.state.name };
+  if (member.pid !== undefined) effect.pid = member.pid;
+  const reason = reasonOf(member.state);
+  if (reason !== undefined) effect.reason = reason;
+  return effect;
+}
+
+function reasonOf(state: ServiceState): string | undefined {
+  if ("failure" in state) return state.failure?.reason;
+  return "reason" in state ? state.reason : undefined;
+}

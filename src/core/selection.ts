@@ -1,0 +1,56 @@
+// Which services an operator's order is about: a name stands for a service or all its replicas, starting takes along what is
+// needed and down, stopping what would lose what it needs. Looks at the fleet, and changes nothing.
+import type { Fleet } from "./fleet.ts";
+import type { FleetMember } from "./member.ts";
+import { isAlive } from "./service-state.ts";
+
+/** The services that go by this name: itself, or its replicas; none if nobody does. */
+export function called(fleet: Fleet, name: string): FleetMember[] {
+  const member = fleet.member(name);
+  return member ? [member] : fleet.members.filter(({ planned }) => planned.spec.group === name);
+}
+
+/** Those given and everything they require that is down, what is needed first. */
+export function withNeeds(fleet: Fleet, services: readonly FleetMember[]): string[] {
+  const chosen = new Set<FleetMember>();
+  const visit = (member: FleetMember) => {
+    if (chosen.has(member)) return;
+    for (const { indexes, required } of member.planned.dependencies) {
+      for (const index of required ? indexes : []) {
+        const needed = fleet.members[index];
+        if (needed && isDown(needed)) visit(needed);
+      }
+    }
+    chosen.add(member);
+  };
+  for (const member of services) visit(member);
+  return [...chosen].map(nameOf);
+}
+
+/** Those that run, or are about to, and need one of these, whatever stands between; themselves left out, dependents first. */
+export function dependentsOf(fleet: Fleet, services: readonly FleetMember[]): string[] {
+  const found = new Set<FleetMember>();
+  const visit = (member: FleetMember) => {
+    for (const index of member.planned.dependents) {
+      const dependent = fleet.members[index];
+      if (!dependent || found.has(dependent) || services.includes(dependent)) continue;
+      if (!isAlive(dependent.state) && dependent.state.name !== "backoff") continue;
+      const isOptional = dependent.planned.dependencies.every(
+        ({ indexes, required }) => !required || !indexes.includes(member.index),
+      );
+      if (isOptional) continue;
+      visit(dependent);
+      found.add(dependent);
+    }
+  };
+  for (const member of services) visit(member);
+  return [...found].map(nameOf);
+}
+
+function isDown({ state }: FleetMember): boolean {
+  return state.name === "stopped" || state.name === "failed" || state.name === "skipped";
+}
+
+function nameOf({ planned }: FleetMember): string {
+  return planned.spec.name;
+}

@@ -1,0 +1,196 @@
+// The one end of a runtime: what brought it about, a graceful shutdown or a forced one, how far it has come, and the exit code.
+// It stops nothing itself: the stages are in `shutdown.ts`, the order of services is the fleet's.
+import { budgetMs, drainMs, STAGES } from "../core/budget.ts";
+import type { Effect, FleetEvent } from "../core/event.ts";
+import { exitCodeOf } from "../core/exit.ts";
+import type { Fleet } from "../core/fleet.ts";
+import type { RuntimeState } from "../core/snapshot.ts";
+import { ExitCode } from "../errors.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { LedgerStatus } from "../ports/control.ts";
+import type { Gate } from "../ports/gate.ts";
+import type { NewRuntimeEvent } from "../ports/runtime-event.ts";
+import type { BackgroundTasks, ShutdownTask } from "./background.ts";
+import { type StageReport, within } from "./ledger.ts";
+import { type ShutdownReport, shutDown } from "./shutdown.ts";
+
+/** Why the runtime ends. */
+export interface ShutdownCause {
+  reason: string;
+  exitCode: number;
+  /** The service that brought it about, if it was one. */
+  service?: string;
+}
+
+/** What the end needs of the loop. */
+export interface EndingRuntime {
+  state(): RuntimeState;
+  fleet(): Fleet;
+  enter(state: RuntimeState): void;
+  dispatch(event: FleetEvent): void;
+  emit(event: NewRuntimeEvent): void;
+  /** Resolves when nothing runs any more. */
+  servicesEnded(): Promise<void>;
+  /** Nothing new is to begin by itself. */
+  quiesce(): void;
+}
+
+export interface EndingOptions {
+  clock: Clock;
+  shutdown: { budgetMs: number | "auto"; drainMs: number | "auto" };
+  kubernetes: boolean;
+  exitCodeFrom?: string;
+  gate?: Gate;
+  background: BackgroundTasks;
+  shutdownTasks: readonly ShutdownTask[];
+  runtime: EndingRuntime;
+  /** Called once, when all is over. */
+  onEnded: (report: ShutdownReport) => void;
+}
+
+/** Signals this close to the first are the same request: a terminal and a wrapper both deliver Ctrl-C. */
+const SAME_SIGNAL_MS = 100;
+/** How long a forced end waits for what it has killed to be gone. */
+const FORCED_MS = 40;
+
+export class Ending {
+  readonly #options: EndingOptions;
+  readonly #ended = Promise.withResolvers<ShutdownReport>();
+  #cause: ShutdownCause | undefined;
+  /** Since when it ends, and what it has behind it. */
+  #progress: { sinceMs: number; budgetMs: number; done: StageReport[] } | undefined;
+  #firstSignalMs: number | undefined;
+  /** A second signal has come: the graceful end has no say any more. */
+  #forced = false;
+
+  constructor(options: EndingOptions) {
+    this.#options = options;
+  }
+
+  /** What began it; absent while nothing has. */
+  get cause(): ShutdownCause | undefined {
+    return this.#cause;
+  }
+
+  get ended(): Promise<ShutdownReport> {
+    return this.#ended.promise;
+  }
+
+  /** The first call's cause is the one that counts. */
+  begin(cause: ShutdownCause): Promise<ShutdownReport> {
+    if (this.#cause === undefined) void this.#shutDown(cause);
+    return this.#ended.promise;
+  }
+
+  /** Graceful at first; a later one, more than 100 ms after, forces. */
+  onSignal(signal: string): void {
+    const { clock, runtime } = this.#options;
+    const forcedCode = exitCodeOf({ code: null, signal });
+    const now = clock.now();
+    if (this.#firstSignalMs === undefined) {
+      this.#firstSignalMs = now;
+      const cancelled = runtime.state() === "uninitialized" || runtime.state() === "starting";
+      const exitCode = cancelled ? forcedCode : ExitCode.ok;
+      void this.begin({ reason: `stopping on ${signal}${cancelled ? ", startup cancelled" : ""}`, exitCode });
+    } else if (now - this.#firstSignalMs > SAME_SIGNAL_MS) {
+      void this.#force({ reason: `${signal} a second time`, exitCode: forcedCode });
+    }
+  }
+
+  /** How far it has come; absent while there is none. */
+  ledger(): LedgerStatus | undefined {
+    if (!this.#progress) return undefined;
+    const { sinceMs, budgetMs: budget, done } = this.#progress;
+    const stage = STAGES[Math.min(done.length, STAGES.length - 1)] ?? "drain";
+    const elapsedMs = this.#options.clock.now() - sinceMs;
+    return { budgetMs: budget, elapsedMs, stage, reason: this.#cause?.reason ?? "", done };
+  }
+
+  async #shutDown(cause: ShutdownCause): Promise<void> {
+    const { clock, shutdown, kubernetes, gate, background, shutdownTasks, runtime } = this.#options;
+    const budget = budgetMs(shutdown.budgetMs, { kubernetes });
+    const isRollback = runtime.state() === "starting";
+    const done: StageReport[] = [];
+    this.#cause = cause;
+    this.#progress = { sinceMs: clock.now(), budgetMs: budget, done };
+    runtime.emit({ type: "shutdown-began", ...cause });
+    runtime.quiesce();
+    const { sinceMs } = this.#progress;
+    const { stages, overran } = await shutDown({
+      clock,
+      budgetMs: budget,
+      drainMs: isRollback ? 0 : drainMs(shutdown.drainMs, { kubernetes, budgetMs: budget }),
+      ...(gate && { gate }),
+      background,
+      shutdownTasks,
+      enter: (state) => {
+        if (runtime.state() !== "destroyed") runtime.enter(state);
+      },
+      stopServices: () => {
+        runtime.dispatch({ type: "stop-requested" });
+        return runtime.servicesEnded();
+      },
+      killServices: () => runtime.dispatch({ type: "kill-requested" }),
+      lateServices: () => this.#lateServices(),
+      emit: (event) => {
+        if (event.type === "stage-ended") done.push(event);
+        runtime.emit(event);
+      },
+    });
+    const exitCode = overran ? ExitCode.budget : this.#exitCode(cause, sinceMs);
+    if (!this.#forced) this.#end({ ...cause, exitCode, forced: false, stages });
+  }
+
+  /**
+   * The cause's code; where that is 0 or `exitCodeFrom` is itself the cause, that service's own. A service that broke while
+   * stopping spoils a clean stop.
+   */
+  #exitCode(cause: ShutdownCause, sinceMs: number): number {
+    const { exitCodeFrom, runtime } = this.#options;
+    const own = exitCodeFrom === undefined ? undefined : runtime.fleet().member(exitCodeFrom)?.lastExit;
+    if (own !== undefined && (cause.exitCode === ExitCode.ok || cause.service === exitCodeFrom))
+      return exitCodeOf(own);
+    const isBroken = runtime
+      .fleet()
+      .members.some(({ state }) => state.name === "failed" && state.sinceMs >= sinceMs);
+    return cause.exitCode === ExitCode.ok && isBroken ? ExitCode.failure : cause.exitCode;
+  }
+
+  async #force(cause: ShutdownCause): Promise<void> {
+    const { clock, runtime } = this.#options;
+    this.#forced = true;
+    runtime.dispatch({ type: "kill-requested" });
+    await within(runtime.servicesEnded(), FORCED_MS, clock);
+    this.#end({ ...cause, forced: true, stages: [] });
+  }
+
+  #lateServices(): string[] {
+    return this.#options.runtime.fleet().members.flatMap(({ lateMs, pid, planned }) => {
+      if (lateMs === undefined) return [];
+      const fate = pid === undefined ? "abandoned" : "SIGKILL";
+      return [`${planned.spec.name} (${fate} after ${(lateMs / 1000).toFixed(1)}s)`];
+    });
+  }
+
+  #end(report: ShutdownReport): void {
+    const { runtime, onEnded } = this.#options;
+    if (runtime.state() === "destroyed") return;
+    onEnded(report);
+    this.#ended.resolve(report);
+  }
+}
+
+export function causeInWords({
+  service,
+  reason,
+  exitCode,
+  during,
+}: Extract<Effect, { type: "give-up" }>): string {
+  if (service === undefined) return reason;
+  if (during === "boot") return `cannot start '${service}': ${reason}`;
+  if (exitCode !== ExitCode.ok) return `'${service}' ${reason} and is critical: stopping`;
+  return (
+    `\`${service}\` ${reason} and is critical: stopping. ` +
+    "If it should end: `kind: task`; if others may go on: `critical: false`"
+  );
+}

@@ -1,0 +1,209 @@
+// What an operator sees and can do, over the supervisor: the Control and StatusSource ports. It translates names and answers;
+// what follows from an order is the fleet's business, and reading a config is handed in.
+import { blockersOf, problemOf } from "../core/blockers.ts";
+import type { FleetMember } from "../core/member.ts";
+import { called, dependentsOf, withNeeds } from "../core/selection.ts";
+import { ConfigError, messageOf } from "../errors.ts";
+import type {
+  ActionOutcome,
+  Control,
+  Limits,
+  ReloadOutcome,
+  RuntimeStatus,
+  ServiceAction,
+  ServiceStatus,
+  StatusSource,
+  Timeline,
+} from "../ports/control.ts";
+import type { RuntimeEvent } from "../ports/runtime-event.ts";
+import type { SupervisedService } from "./effects.ts";
+import { asDot, asMermaid } from "./picture.ts";
+import type { Order, Supervisor } from "./supervisor.ts";
+import { TimelineRecorder } from "./timeline.ts";
+
+/** The services as another reading of the config has them. */
+export interface NextServices {
+  services: readonly SupervisedService[];
+  /** Names of those that are new, are another than before, or are gone. */
+  added: readonly string[];
+  changed: readonly string[];
+  removed: readonly string[];
+}
+
+export interface OperatorOptions {
+  supervisor: Supervisor;
+  name: string;
+  version: string;
+  pid: number;
+  limits: () => Limits;
+  /**
+   * Reads the config again. Throws `ConfigError`, or `UsageError` for a change that needs a restart of the runtime. `applied` of
+   * the result is called once it is in force. Absent: there is none to read.
+   */
+  read?: () => Promise<NextServices & { applied: () => void }>;
+}
+
+const ORDERS = {
+  start: "start-requested",
+  stop: "hold-requested",
+  restart: "restart-requested",
+} as const satisfies Record<ServiceAction, Order["type"]>;
+
+export class Operator implements Control, StatusSource {
+  readonly #options: OperatorOptions;
+  readonly #recorder = new TimelineRecorder();
+  readonly #listeners = new Set<(event: RuntimeEvent) => void>();
+  #reloading = false;
+
+  constructor(options: OperatorOptions) {
+    this.#options = options;
+  }
+
+  /** To be shown everything that happens. */
+  observe(event: RuntimeEvent): void {
+    this.#recorder.observe(event);
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  // ── looking ──
+
+  runtime(): RuntimeStatus {
+    const { supervisor, name, version, pid, limits } = this.#options;
+    const { state, ready, blockedBy } = supervisor.snapshot();
+    const ledger = supervisor.ledger();
+    const uptimeMs = supervisor.uptimeMs();
+    return {
+      name,
+      version,
+      pid,
+      state,
+      ready,
+      uptimeMs,
+      blockedBy,
+      limits: limits(),
+      ...(ledger && { ledger }),
+    };
+  }
+
+  services(): readonly ServiceStatus[] {
+    return this.#options.supervisor.fleet.members.map((member) => this.#statusOf(member));
+  }
+
+  service(name: string): ServiceStatus | undefined {
+    const member = this.#options.supervisor.fleet.member(name);
+    return member && this.#statusOf(member);
+  }
+
+  timeline(): Timeline {
+    return this.#recorder.timeline(this.#options.supervisor.plan);
+  }
+
+  graph(format: "dot" | "mermaid"): string {
+    const { plan } = this.#options.supervisor;
+    return format === "dot" ? asDot(plan) : asMermaid(plan);
+  }
+
+  on(listener: (event: RuntimeEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  #statusOf(member: FleetMember): ServiceStatus {
+    const { fleet, wallOffsetMs, ...supervisor } = this.#world();
+    const { planned, state, incarnation, pid, lastExit } = member;
+    const { spec } = planned;
+    const reason = problemOf(member, fleet);
+    const nextRunMs = supervisor.nextRunMs(spec.name);
+    const isRunning = state.name !== "stopped" && state.name !== "failed" && state.name !== "completed";
+    return {
+      name: spec.name,
+      kind: spec.task ? "task" : spec.inProcess ? "module" : "process",
+      state: state.name,
+      sinceMs: state.sinceMs + wallOffsetMs,
+      ...(reason !== undefined && { reason }),
+      critical: spec.critical,
+      ...(pid !== undefined && isRunning && { pid }),
+      restarts: Math.max(0, incarnation - 1),
+      ...(lastExit && { lastExit: { ...lastExit, atMs: lastExit.atMs + wallOffsetMs } }),
+      blockedBy: blockersOf(member, { fleet, wallOffsetMs }).slice(1),
+      ...(nextRunMs !== undefined && { nextRunMs }),
+      dependencies: spec.dependencies.map(({ service }) => service),
+    };
+  }
+
+  #world() {
+    const { supervisor } = this.#options;
+    const { fleet, wallOffsetMs } = supervisor;
+    return { fleet, wallOffsetMs, nextRunMs: (service: string) => supervisor.nextRunMs(service) };
+  }
+
+  // ── doing ──
+
+  async act(
+    action: ServiceAction,
+    names: readonly string[],
+    { cascade }: { cascade: boolean },
+  ): Promise<ActionOutcome> {
+    const { supervisor } = this.#options;
+    const { fleet } = supervisor;
+    const unknown = names.find((name) => called(fleet, name).length === 0);
+    if (unknown !== undefined) {
+      return { ok: false, kind: "unknown", reason: `cannot ${action} '${unknown}': no such service` };
+    }
+    if (supervisor.ledger()) {
+      return {
+        ok: false,
+        kind: "conflict",
+        reason: `cannot ${action} anything: the runtime is shutting down`,
+      };
+    }
+    const members = names.flatMap((name) => called(fleet, name));
+    const others = action === "start" ? [] : dependentsOf(fleet, members);
+    if (others.length > 0 && !cascade && action === "stop") {
+      const list = others.map((name) => `'${name}'`).join(", ");
+      const reason = `cannot stop '${names.join("', '")}': ${list} ${others.length === 1 ? "needs" : "need"} it; stop those too with --cascade`;
+      return { ok: false, kind: "conflict", reason };
+    }
+    const own = members.map(({ planned }) => planned.spec.name);
+    const services = action === "start" ? withNeeds(fleet, members) : [...(cascade ? others : []), ...own];
+    supervisor.announce({ type: "order-received", action, services });
+    supervisor.order({ type: ORDERS[action], services });
+    return { ok: true, services };
+  }
+
+  async reload(): Promise<ReloadOutcome> {
+    const { supervisor } = this.#options;
+    if (this.#reloading) return { ok: false, problems: ["cannot reload: another reload is under way"] };
+    this.#reloading = true;
+    try {
+      const outcome = await this.#reload();
+      if (outcome.ok) {
+        const { added, changed, removed } = outcome;
+        supervisor.announce({ type: "config-reloaded", added, changed, removed });
+      } else supervisor.announce({ type: "reload-refused", problems: outcome.problems });
+      return outcome;
+    } finally {
+      this.#reloading = false;
+    }
+  }
+
+  async #reload(): Promise<ReloadOutcome> {
+    const { supervisor, read } = this.#options;
+    if (!read) return { ok: false, problems: ["cannot reload: there is no config to read"] };
+    if (supervisor.state !== "started")
+      return { ok: false, problems: [`cannot reload: the runtime is ${supervisor.state}`] };
+    try {
+      const { services, added, changed, removed, applied } = await read();
+      await supervisor.replace(services, new Set(changed));
+      applied();
+      return { ok: true, added, changed, removed };
+    } catch (error) {
+      if (error instanceof ConfigError) return { ok: false, problems: error.message.split("\n") };
+      return { ok: false, problems: [messageOf(error)] };
+    }
+  }
+
+  shutdown(reason: string): void {
+    void this.#options.supervisor.shutdown({ reason, exitCode: 0 });
+  }
+}

@@ -1,0 +1,76 @@
+// When each service started and stopped, remembered from the events; and which of them lay on the chain that made the whole
+// take as long as it did. Of each service only its last start and its last stop are kept.
+import type { Plan } from "../core/plan.ts";
+import type { StateName } from "../core/service-state.ts";
+import type { Timeline, TimelineSpan } from "../ports/control.ts";
+import type { RuntimeEvent } from "../ports/runtime-event.ts";
+
+type Span = Omit<TimelineSpan, "critical">;
+
+const UP: readonly StateName[] = ["ready", "completed"];
+const DOWN: readonly StateName[] = ["stopped", "completed", "failed"];
+
+export class TimelineRecorder {
+  readonly #starts = new Map<string, Span>();
+  readonly #stops = new Map<string, Span>();
+
+  /** To be shown every event. */
+  observe(event: RuntimeEvent): void {
+    if (event.type !== "service-state-changed") return;
+    const { service, to, atMs } = event;
+    if (to === "starting") {
+      this.#starts.delete(service);
+      this.#starts.set(service, { service, fromMs: atMs, state: to });
+    } else if (to === "stopping") {
+      this.#stops.delete(service);
+      this.#stops.set(service, { service, fromMs: atMs, state: to });
+    }
+    this.#note(this.#starts.get(service), { to, atMs, ends: UP });
+    this.#note(this.#stops.get(service), { to, atMs, ends: DOWN });
+  }
+
+  /** `plan` says who could have held up whom. */
+  timeline(plan: Plan): Timeline {
+    const needs = new Map(plan.services.map(({ spec, needs: list }) => [spec.name, namesOf(plan, list)]));
+    const dependents = new Map(
+      plan.services.map(({ spec, dependents: list }) => [spec.name, namesOf(plan, list)]),
+    );
+    return { start: withCritical(this.#starts, needs), stop: withCritical(this.#stops, dependents) };
+  }
+
+  #note(
+    span: Span | undefined,
+    { to, atMs, ends }: { to: StateName; atMs: number; ends: readonly StateName[] },
+  ): void {
+    if (!span || span.toMs !== undefined) return;
+    span.state = to;
+    if (ends.includes(to) || to === "failed") span.toMs = atMs;
+  }
+}
+
+function namesOf(plan: Plan, indexes: readonly number[]): string[] {
+  return indexes.flatMap((index) => plan.services[index]?.spec.name ?? []);
+}
+
+/** Walks back from what came last: each was held up by whichever of those before it came last. */
+function withCritical(
+  spans: ReadonlyMap<string, Span>,
+  before: ReadonlyMap<string, readonly string[]>,
+): TimelineSpan[] {
+  const critical = new Set<string>();
+  let at = lastOf([...spans.values()]);
+  while (at !== undefined && !critical.has(at.service)) {
+    critical.add(at.service);
+    const { fromMs, service } = at;
+    const earlier = (before.get(service) ?? []).flatMap((name) => spans.get(name) ?? []);
+    at = lastOf(earlier.filter(({ toMs }) => toMs !== undefined && toMs <= fromMs));
+  }
+  return [...spans.values()].map((span) => ({ ...span, critical: critical.has(span.service) }));
+}
+
+function lastOf(spans: readonly Span[]): Span | undefined {
+  return spans.reduce<Span | undefined>(
+    (last, span) => ((span.toMs ?? Infinity) > (last?.toMs ?? -Infinity) ? span : last),
+    undefined,
+  );
+}

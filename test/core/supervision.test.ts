@@ -1,0 +1,307 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Effect, FleetEvent } from "../../src/core/event.ts";
+import { Fleet, type FleetOptions } from "../../src/core/fleet.ts";
+import { createPlan } from "../../src/core/plan.ts";
+import { called, dependentsOf, withNeeds } from "../../src/core/selection.ts";
+import { PLAIN_SPEC, type ServiceSpec } from "../../src/core/spec.ts";
+import { needs, spec } from "./arbitrary.ts";
+
+type Told = Omit<Extract<FleetEvent, { service: string; incarnation: number }>, "incarnation">;
+
+/** A fleet that remembers what it asked for, told about the incarnation that is running. */
+function world(specs: readonly ServiceSpec[], options?: FleetOptions) {
+  const fleet = new Fleet(createPlan(specs), options);
+  let now = 0;
+  const effects: Effect[] = [];
+  const tell = (event: FleetEvent, atMs = now) => {
+    now = atMs;
+    const next = fleet.fold(event, now);
+    effects.push(...next);
+    return next;
+  };
+  const about = (event: Told, atMs = now) =>
+    tell({ ...event, incarnation: fleet.member(event.service)?.incarnation ?? 0 } as FleetEvent, atMs);
+  const up = (...names: string[]) => names.forEach((service) => about({ type: "service-launched", service }));
+  const exit = (service: string, code: number | null = 1, atMs = now) =>
+    about({ type: "service-exited", service, code, signal: code === null ? "SIGKILL" : null } as Told, atMs);
+  const boot = (...names: string[]) => {
+    tell({ type: "boot-requested" });
+    up(...names);
+  };
+  const state = (name: string) => fleet.member(name)?.state.name;
+  const launches = (name: string) =>
+    effects.filter((effect) => effect.type === "launch" && effect.service === name).length;
+  const gaveUp = () => effects.find((effect) => effect.type === "give-up");
+  return { fleet, tell, about, up, exit, boot, state, launches, gaveUp, effects };
+}
+
+const restart = (over: Partial<ServiceSpec["restart"]> = {}) => ({
+  restart: { ...PLAIN_SPEC.restart, policy: "on-failure" as const, ...over },
+});
+
+describe("Fleet restarting", () => {
+  test("the first restart is immediate, the second waits for its backoff", () => {
+    const { boot, exit, up, about, state, launches } = world([spec("api", restart())]);
+    boot("api");
+    exit("api", 3, 100);
+    assert.deepEqual([state("api"), launches("api")], ["starting", 2]);
+    up("api");
+    exit("api", 3, 200);
+    assert.deepEqual([state("api"), launches("api")], ["backoff", 2]);
+    about({ type: "deadline-passed", deadline: "backoff", service: "api" } as Told, 300);
+    assert.deepEqual([state("api"), launches("api")], ["starting", 3]);
+  });
+
+  test("beyond the limit it has failed, and a critical service leaves with its own code", () => {
+    const { boot, exit, up, state, gaveUp } = world([
+      spec("api", restart({ limit: { count: 1, windowMs: 60_000 } })),
+    ]);
+    boot("api");
+    exit("api", 3, 100);
+    up("api");
+    exit("api", 3, 200);
+    assert.equal(state("api"), "failed");
+    const reason = "ended with 3; restarted once within 60s";
+    assert.deepEqual(gaveUp(), { type: "give-up", service: "api", reason, exitCode: 3, during: "run" });
+  });
+
+  test("during boot the policy holds, and its exhaustion fails the start with 1", () => {
+    const { tell, exit, gaveUp, fleet } = world([
+      spec("api", { ...restart({ limit: { count: 1, windowMs: 60_000 } }), startupProbe: true }),
+      spec("web", { dependencies: [needs("api")] }),
+    ]);
+    tell({ type: "boot-requested" });
+    exit("api", 3);
+    assert.equal(fleet.boot, "moving");
+    assert.equal(gaveUp(), undefined);
+    exit("api", 3);
+    assert.equal(gaveUp()?.exitCode, 1);
+    assert.equal(gaveUp()?.during, "boot");
+  });
+
+  test("a service of lower priority starts when the higher one is in its first backoff", () => {
+    const { tell, exit, state } = world([
+      spec("low"),
+      spec("high", { ...restart(), priority: 1, startupProbe: true }),
+    ]);
+    tell({ type: "boot-requested" });
+    exit("high", 1);
+    exit("high", 1);
+    assert.deepEqual([state("high"), state("low")], ["backoff", "starting"]);
+  });
+
+  test("one that is not critical only degrades; always restarts after 0, too", () => {
+    const { boot, exit, state, gaveUp } = world([
+      spec("a", { critical: false }),
+      spec("b", restart({ policy: "always" })),
+    ]);
+    boot("a", "b");
+    exit("a", 1);
+    exit("b", 0);
+    assert.deepEqual([state("a"), state("b"), gaveUp()], ["failed", "starting", undefined]);
+  });
+
+  test("a restart awaits its dependencies again, completed tasks excepted", () => {
+    const { boot, exit, up, state } = world([
+      spec("migrate", { task: true }),
+      spec("db", restart()),
+      spec("api", { ...restart(), dependencies: [needs("db"), needs("migrate", "completed")] }),
+    ]);
+    boot("db");
+    exit("migrate", 0);
+    up("api");
+    exit("db", 1);
+    exit("api", 1);
+    assert.deepEqual([state("db"), state("api")], ["starting", "pending"]);
+    up("db");
+    assert.equal(state("api"), "starting");
+  });
+
+  test("a dependency that comes back restarts those that ask for it, and no others", () => {
+    const { boot, exit, up, state, effects } = world([
+      spec("db", restart()),
+      spec("api", { dependencies: [{ ...needs("db"), restart: true }] }),
+      spec("web", { dependencies: [needs("db")] }),
+    ]);
+    boot("db", "api", "web");
+    exit("db", 1);
+    assert.deepEqual([state("api"), state("web")], ["ready", "ready"]);
+    up("db");
+    assert.deepEqual([state("api"), state("web")], ["stopping", "ready"]);
+    exit("api", 0);
+    assert.equal(state("api"), "starting");
+    up("api");
+    assert.equal(effects.filter(({ type }) => type === "stop").length, 1);
+  });
+
+  test("a failing liveness probe stops it and the policy brings it back; without a policy it has failed", () => {
+    const { boot, about, exit, state, gaveUp, launches } = world([
+      spec("api", { ...restart(), livenessProbe: true }),
+      spec("web", { livenessProbe: true }),
+    ]);
+    boot("api", "web");
+    about({ type: "probe-failed", probe: "liveness", reason: "no answer", service: "api" } as Told);
+    assert.equal(state("api"), "stopping");
+    exit("api", 0);
+    assert.deepEqual([state("api"), launches("api"), gaveUp()], ["starting", 2, undefined]);
+    about({ type: "probe-failed", probe: "liveness", reason: "no answer", service: "web" } as Told);
+    assert.equal(gaveUp()?.reason, "liveness probe fails: no answer");
+  });
+
+  test("a module that overruns its shutdown has failed and is not replaced", () => {
+    const { boot, about, state, launches, gaveUp } = world([
+      spec("api", { ...restart(), livenessProbe: true, inProcess: true }),
+    ]);
+    boot("api");
+    about({ type: "probe-failed", probe: "liveness", reason: "no", service: "api" } as Told, 10);
+    about({ type: "deadline-passed", deadline: "stop", service: "api" } as Told, 5_010);
+    about({
+      type: "service-exited",
+      code: 1,
+      signal: null,
+      reason: "abandoned in shutdown()",
+      service: "api",
+    } as Told);
+    assert.deepEqual([state("api"), launches("api")], ["failed", 1]);
+    assert.equal(gaveUp()?.exitCode, 1);
+  });
+
+  test("a critical service with replicas fails when all of them have", () => {
+    const replicas = ["api-1", "api-2"].map((name) => spec(name, { group: "api" }));
+    const { boot, exit, gaveUp } = world(replicas);
+    boot("api-1", "api-2");
+    exit("api-1", 3);
+    assert.equal(gaveUp(), undefined);
+    exit("api-2", 4);
+    assert.equal(gaveUp()?.exitCode, 4);
+  });
+
+  test("a dependency on replicas takes one that is ready, or all that are started", () => {
+    const replicas = ["db-1", "db-2"].map((name) => spec(name, { group: "db" }));
+    const { boot, up, state } = world([
+      ...replicas,
+      spec("one", { dependencies: [needs("db")] }),
+      spec("all", { dependencies: [needs("db", "started")] }),
+    ]);
+    boot("db-2");
+    assert.deepEqual([state("one"), state("all")], ["starting", "pending"]);
+    up("db-1");
+    assert.equal(state("all"), "starting");
+  });
+});
+
+describe("Fleet taking orders", () => {
+  const stack = [
+    spec("db"),
+    spec("api", { dependencies: [needs("db")] }),
+    spec("web", { dependencies: [needs("api")] }),
+  ];
+
+  test("a stop with all dependents goes down in reverse, stays so, and ends nothing", () => {
+    const { fleet, boot, tell, exit, state, gaveUp } = world(stack);
+    boot("db", "api", "web");
+    const db = called(fleet, "db");
+    assert.deepEqual(dependentsOf(fleet, db), ["web", "api"]);
+    tell({ type: "hold-requested", services: ["web", "api", "db"] });
+    assert.deepEqual(["db", "api", "web"].map(state), ["ready", "ready", "stopping"]);
+    exit("web", 0);
+    exit("api", 0);
+    exit("db", 1);
+    assert.deepEqual(["db", "api", "web"].map(state), ["stopped", "stopped", "stopped"]);
+    assert.equal(gaveUp(), undefined);
+    assert.deepEqual(withNeeds(fleet, called(fleet, "web")), ["db", "api", "web"]);
+    tell({ type: "start-requested", services: ["db", "api", "web"] });
+    assert.deepEqual(["db", "api", "web"].map(state), ["starting", "pending", "pending"]);
+  });
+
+  test("a restart with all dependents takes everything down first", () => {
+    const { boot, tell, exit, up, state } = world(stack);
+    boot("db", "api", "web");
+    tell({ type: "restart-requested", services: ["web", "api", "db"] });
+    exit("web", 0);
+    assert.deepEqual(["db", "api", "web"].map(state), ["ready", "stopping", "pending"]);
+    exit("api", 0);
+    exit("db", 0);
+    up("db");
+    up("api");
+    assert.deepEqual(["db", "api", "web"].map(state), ["ready", "ready", "starting"]);
+  });
+
+  test("an order given while it waits, backs off or stops is followed", () => {
+    const { boot, tell, exit, up, state } = world([spec("api", restart())]);
+    boot("api");
+    exit("api", 1, 1);
+    up("api");
+    exit("api", 1, 2);
+    assert.equal(state("api"), "backoff");
+    tell({ type: "start-requested", services: ["api"] });
+    assert.equal(state("api"), "starting");
+    tell({ type: "hold-requested", services: ["api"] });
+    tell({ type: "start-requested", services: ["api"] });
+    exit("api", 0);
+    assert.equal(state("api"), "starting");
+  });
+
+  test("a runtime that stops starts nothing any more, whatever is asked", () => {
+    const { boot, tell, exit, state } = world([spec("api", restart())]);
+    boot("api");
+    tell({ type: "restart-requested", services: ["api"] });
+    tell({ type: "stop-requested" });
+    tell({ type: "start-requested", services: ["api"] });
+    exit("api", 1);
+    assert.equal(state("api"), "stopped");
+  });
+
+  test("a fleet that takes over goes on with what runs and begins anew with what is fresh", () => {
+    const old = world([spec("db"), spec("api", { dependencies: [needs("db")] }), spec("gone")]);
+    old.boot("db", "api", "gone");
+    old.tell({ type: "hold-requested", services: ["api", "gone"] });
+    old.exit("api", 0);
+    old.exit("gone", 0);
+    const next = world([spec("db"), spec("api", { dependencies: [needs("db")] }), spec("more")]);
+    next.fleet.takeOver(old.fleet, new Set(["api"]));
+    next.tell({ type: "start-requested", services: ["api", "more"] });
+    assert.deepEqual(["db", "api", "more"].map(next.state), ["ready", "starting", "starting"]);
+    assert.equal(next.fleet.member("api")?.incarnation, 2);
+    next.tell({ type: "stop-requested" });
+    assert.deepEqual(["db", "api", "more"].map(next.state), ["ready", "stopping", "stopping"]);
+  });
+});
+
+describe("Fleet with schedules", () => {
+  const task = (overlap: "skip" | "queue" | "replace") =>
+    spec("job", { task: true, critical: false, schedule: { overlap } });
+  const due = { type: "schedule-came-due", service: "job" } as const;
+
+  test("a scheduled task is outside boot, runs when due, and again", () => {
+    const { fleet, boot, tell, exit, state, launches } = world([spec("api"), task("skip")]);
+    boot("api");
+    assert.equal(fleet.boot, "settled");
+    assert.equal(state("job"), "pending");
+    tell(due);
+    exit("job", 0);
+    assert.equal(state("job"), "completed");
+    tell(due);
+    exit("job", 7);
+    assert.equal(state("job"), "failed");
+    tell(due);
+    assert.deepEqual([state("job"), launches("job")], ["starting", 3]);
+  });
+
+  test("due while it runs: skipped, queued, or replaced", () => {
+    for (const [overlap, ends] of [
+      ["skip", ["starting", "completed", 1]],
+      ["queue", ["starting", "starting", 2]],
+      ["replace", ["stopping", "starting", 2]],
+    ] as const) {
+      const { boot, tell, exit, state, launches } = world([spec("api"), task(overlap)]);
+      boot("api");
+      tell(due);
+      tell(due);
+      const during = state("job");
+      exit("job", 0);
+      assert.deepEqual([during, state("job"), launches("job")], ends, overlap);
+    }
+  });
+});
