@@ -4,7 +4,9 @@ export interface Row {
   name: string;
   unit: "ms" | "requests/s";
   target: Target;
-  /** Rejects when something it needs is missing. */
+  /** Where the time goes that the floor does not take: said where the target is missed. */
+  cost: string;
+  /** Rejects with `MissingTool` when something it needs is not on this machine. */
   measure(): Promise<Measurement>;
 }
 
@@ -16,6 +18,21 @@ export interface Measurement {
   floor: number;
   /** What else was measured, in words. */
   note?: string;
+}
+
+/** A program of the machine that a row needs. Its message says how to get it. */
+export class MissingTool extends Error {}
+
+/** What came of one row. */
+export type Outcome = Result | { row: string; missing: string };
+
+export async function outcomeOf(row: Row): Promise<Outcome> {
+  try {
+    return resultOf(row, await row.measure());
+  } catch (error) {
+    if (error instanceof MissingTool) return { row: row.name, missing: `missing: ${error.message}` };
+    throw error;
+  }
 }
 
 /** What one row prints. */
@@ -30,7 +47,7 @@ export interface Result {
   note?: string;
 }
 
-export function resultOf({ name, unit, target }: Row, { value, floor, note }: Measurement): Result {
+function resultOf({ name, unit, target }: Row, { value, floor, note }: Measurement): Result {
   const ratio = value / floor;
   return {
     row: name,

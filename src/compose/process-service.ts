@@ -8,14 +8,19 @@ import { lineSplitter } from "../drivers/line-splitter.ts";
 import { logProbe } from "../drivers/log-probe.ts";
 import { newlineSink, notifyProbe, watchdogProbe } from "../drivers/notify-probe.ts";
 import { notifySockets, type NotifySockets, type Speaker, withoutNotify } from "../drivers/notify-socket.ts";
-import { type ByteSink, processLauncher } from "../drivers/process-launcher.ts";
+import { processLauncher } from "../drivers/process-launcher.ts";
+import { spawn as spawnByBun } from "../drivers/spawn-bun.ts";
+import { spawn as spawnByNode } from "../drivers/spawn-node.ts";
 import { tcpProbe } from "../drivers/tcp-probe.ts";
 import { lookUpIds } from "../drivers/users.ts";
 import type { Launcher, LaunchOutcome, Running } from "../ports/launcher.ts";
 import type { Log, Output } from "../ports/log.ts";
 import type { Notice, Probe } from "../ports/probe.ts";
+import type { ByteSink } from "../ports/spawn.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
 import { openSocketCalls } from "./socket-calls.ts";
+
+const spawn = typeof Bun === "undefined" ? spawnByNode : spawnByBun;
 
 /** What all processes share. */
 export interface ProcessContext {
@@ -120,7 +125,7 @@ function execProbeOf(argv: readonly string[], { service: { run }, context: { env
         },
         end() {},
       };
-      return processLauncher({ process: command, environment: env, lookUpIds, output: () => sink });
+      return processLauncher({ process: command, environment: env, spawn, lookUpIds, output: () => sink });
     },
   });
 }
@@ -158,6 +163,7 @@ export function processService(
   const options: LauncherOptions = {
     process: service.run,
     environment: context.env,
+    spawn,
     lookUpIds,
     output: (stream) =>
       lineSink(stream, { name: service.name, output: context.log, readers: audience.lines }),

@@ -2,6 +2,7 @@
 // the config takes over what has not changed, so that what runs goes on.
 import type { Config, ModuleConfig, ProcessConfig, ServiceConfig } from "../config/config.ts";
 import { didYouMean } from "../config/did-you-mean.ts";
+import { timesOf } from "../config/schedule.ts";
 import { select } from "../core/graph.ts";
 import type { ServiceSpec } from "../core/spec.ts";
 import { loadEntrypoint } from "../drivers/entrypoint.ts";
@@ -59,12 +60,11 @@ export async function createServices(
 ): Promise<RunningServices> {
   if (config.services.some(isModule)) await provideLibrary();
   const byName = new Map(config.services.map((service) => [service.name, service]));
-  const services = [];
-  for (const spec of specs) {
+  const services = specs.map((spec) => {
     const service = byName.get(spec.name);
     if (!service) throw new Error(`internal: no config for '${spec.name}'`);
-    services.push(await createService(service, spec, context));
-  }
+    return createService(service, spec, context);
+  });
   return { config, specs, services };
 }
 
@@ -97,17 +97,16 @@ export async function nextServices(
   };
 }
 
-async function createService(
+function createService(
   service: ServiceConfig,
   spec: ServiceSpec,
   context: ServicesContext,
-): Promise<SupervisedService> {
+): SupervisedService {
   const made = isProcess(service)
     ? processService(service, spec, context.processes)
     : moduleFromDisk(service, spec, context);
   if (!service.schedule) return made;
-  const { cronSchedule } = await import("../drivers/cron.ts");
-  return { ...made, schedule: cronSchedule(service.schedule) };
+  return { ...made, schedule: timesOf(service.schedule) };
 }
 
 function isProcess(service: ServiceConfig): service is ServiceConfig & { run: ProcessConfig } {

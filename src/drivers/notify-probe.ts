@@ -1,6 +1,7 @@
 // Probes of what a service says of itself: that it is ready, and that it lives. They read no descriptor and no socket: notices
 // are shown to them as they come.
-import type { Notice, NotificationSink, Probe, ProbeResult } from "../ports/probe.ts";
+import type { Notice, Probe, ProbeResult } from "../ports/probe.ts";
+import type { NotificationSink } from "../ports/spawn.ts";
 
 export interface NotifyProbe extends Probe {
   /** Shows it one notice. */

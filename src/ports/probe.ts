@@ -27,11 +27,3 @@ export type Notice =
   | { type: "trigger" }
   /** It cannot say that it is ready, and why: it never will in this incarnation. */
   | { type: "mute"; reason: string };
-
-/** Takes what a process writes to its notification descriptor. */
-export interface NotificationSink {
-  /** True when that was all: our end is then closed. */
-  write(chunk: Uint8Array): boolean;
-  /** It is closed, by either side. */
-  end(): void;
-}

@@ -1,10 +1,14 @@
 // What services say of themselves: what the probes make of it, and how real processes say it on a descriptor of theirs.
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
+import { spawn as spawnByBun } from "../../src/drivers/spawn-bun.ts";
+import { spawn as spawnByNode } from "../../src/drivers/spawn-node.ts";
 import { newlineSink, notifyProbe, watchdogProbe } from "../../src/drivers/notify-probe.ts";
 import type { LaunchOutcome, Running } from "../../src/ports/launcher.ts";
 import type { Notice } from "../../src/ports/probe.ts";
+import type { Spawn } from "../../src/ports/spawn.ts";
 import { launcherOf } from "../contracts/commands.ts";
 
 const never = new AbortController().signal;
@@ -89,12 +93,13 @@ interface Told {
 }
 
 /** Runs a script whose descriptor `fd` is its notification descriptor; without one it has none. */
-function run(script: string, fd?: number): Told {
+function runBy(spawn: Spawn, { script, fd }: { script: string; fd?: number }): Told {
   const notices: Notice[] = [];
   const first = Promise.withResolvers<Notice>();
   const end = Promise.withResolvers<LaunchOutcome>();
   let written = "";
   const launcher = launcherOf(["sh", "-c", script], {
+    spawn,
     process: fd === undefined ? {} : { notificationFd: fd },
     write: (chunk) => void (written += new TextDecoder().decode(chunk)),
     notification: () =>
@@ -111,50 +116,70 @@ function run(script: string, fd?: number): Told {
 
 const closed = { type: "mute", reason: "closed its notification descriptor without saying ready" };
 
-for (const fd of [3, 7]) {
-  test(`a newline on descriptor ${fd} says that the process is ready, and our end is closed`, async () => {
-    const script = `printf 'almost' >&${fd}; printf ' there\\n' >&${fd}; while echo more >&${fd}; do sleep 0.01; done`;
-    const { first, end, notices } = run(`${script} 2>/dev/null`, fd);
+for (const [by, spawn] of [
+  ["Bun", spawnByBun],
+  ["node:child_process", spawnByNode],
+] as const) {
+  const run = (script: string, fd?: number): Told =>
+    runBy(spawn, { script, ...(fd !== undefined && { fd }) });
+  for (const fd of [3, 7]) {
+    test(`started by ${by}: a newline on descriptor ${fd} says that the process is ready, and our end is closed`, async () => {
+      const script = `printf 'almost' >&${fd}; printf ' there\\n' >&${fd}; while echo more >&${fd}; do sleep 0.01; done`;
+      const { first, end, notices } = run(`${script} 2>/dev/null`, fd);
+      assert.deepEqual(await first, { type: "ready" });
+      // The loop ends, by an error or a signal, when nobody reads any more.
+      assert.equal((await end).type, "exited");
+      assert.deepEqual(notices, [{ type: "ready" }]);
+    });
+
+    test(`started by ${by}: closing descriptor ${fd} without a newline is said, while the process goes on`, async () => {
+      const { running, first, end, notices } = run(`printf hello >&${fd}; exec ${fd}>&-; sleep 60`, fd);
+      assert.deepEqual(await first, closed);
+      running.kill();
+      await end;
+      assert.deepEqual(notices, [closed]);
+    });
+
+    test(`started by ${by}: ending without a newline on descriptor ${fd} is the same`, async () => {
+      const { first, end } = run("exit 4", fd);
+      assert.deepEqual(await first, closed);
+      assert.deepEqual(await end, { type: "exited", code: 4, signal: null });
+    });
+  }
+
+  test(`started by ${by}: a process that keeps its descriptor ends as any other`, async () => {
+    const { first, end, written } = run("echo >&3; sleep 60 & echo $!; exit 0", 3);
     assert.deepEqual(await first, { type: "ready" });
-    // The loop ends, by an error or a signal, when nobody reads any more.
-    assert.equal((await end).type, "exited");
-    assert.deepEqual(notices, [{ type: "ready" }]);
+    assert.deepEqual(await end, { type: "exited", code: 0, signal: null });
+    process.kill(Number(written()));
   });
 
-  test(`closing descriptor ${fd} without a newline is said, while the process goes on`, async () => {
-    const { running, first, end, notices } = run(`printf hello >&${fd}; exec ${fd}>&-; sleep 60`, fd);
-    assert.deepEqual(await first, closed);
-    running.kill();
-    await end;
-    assert.deepEqual(notices, [closed]);
+  test(`started by ${by}: a process has its notification descriptor and no other, though several are open`, async () => {
+    const list = "fd=0; while [ $fd -lt 300 ]; do [ -e /proc/$$/fd/$fd ] && echo $fd; fd=$((fd + 1)); done";
+    const others = [run("sleep 60", 3), run("sleep 60", 9)];
+    const plain = run(list);
+    const notified = run(`${list}; echo >&5`, 5);
+    await Promise.all([plain.end, notified.end]);
+    const without = plain.written().split("\n");
+    const gained = notified
+      .written()
+      .split("\n")
+      .filter((fd) => !without.includes(fd));
+    assert.deepEqual(gained, ["5"]);
+    for (const { running } of others) running.kill();
+    await Promise.all(others.map(({ end }) => end));
   });
 
-  test(`ending without a newline on descriptor ${fd} is the same`, async () => {
-    const { first, end } = run("exit 4", fd);
-    assert.deepEqual(await first, closed);
-    assert.deepEqual(await end, { type: "exited", code: 4, signal: null });
+  test(`started by ${by}: whatever is said, no descriptor is left`, async () => {
+    const descriptors = (): number => readdirSync("/proc/self/fd").length;
+    const scripts = ["echo >&3", "exit 1", "exec 3>&-; exit 1", "echo >&3; echo >&3; exec 3>&-; exit 1"];
+    const round = async (): Promise<void> => {
+      const told = scripts.map((script) => run(script, 3));
+      await Promise.all(told.flatMap(({ first, end }) => [first, end]));
+    };
+    await round();
+    const before = descriptors();
+    for (let rounds = 0; rounds < 5; rounds++) await round();
+    assert.ok(descriptors() <= before, `${descriptors()} descriptors, ${before} before`);
   });
 }
-
-test("a process that keeps its descriptor after readiness ends as any other", async () => {
-  const { first, end, written } = run("echo >&3; sleep 60 & echo $!; exit 0", 3);
-  assert.deepEqual(await first, { type: "ready" });
-  assert.deepEqual(await end, { type: "exited", code: 0, signal: null });
-  process.kill(Number(written()));
-});
-
-test("a process has its notification descriptor and no other, though several are open", async () => {
-  const list = "fd=0; while [ $fd -lt 300 ]; do [ -e /proc/$$/fd/$fd ] && echo $fd; fd=$((fd + 1)); done";
-  const others = [run("sleep 60", 3), run("sleep 60", 9)];
-  const plain = run(list);
-  const notified = run(`${list}; echo >&5`, 5);
-  await Promise.all([plain.end, notified.end]);
-  const without = plain.written().split("\n");
-  const gained = notified
-    .written()
-    .split("\n")
-    .filter((fd) => !without.includes(fd));
-  assert.deepEqual(gained, ["5"]);
-  for (const { running } of others) running.kill();
-  await Promise.all(others.map(({ end }) => end));
-});
