@@ -145,6 +145,7 @@ test("a hundred checks leave no descriptor and no zombie", async () => {
     assert.equal((await passing.check(never)).ok, true);
     assert.equal((await failing.check(never)).ok, false);
   }
-  assert.ok(descriptors() <= before, `${descriptors()} descriptors, ${before} before`);
+  // The last ones may be closed a moment after their end is heard of.
+  while (descriptors() > before) await new Promise((turn) => setImmediate(turn));
   assert.deepEqual(zombies(), []);
 });

@@ -180,6 +180,7 @@ for (const [by, spawn] of [
     await round();
     const before = descriptors();
     for (let rounds = 0; rounds < 5; rounds++) await round();
-    assert.ok(descriptors() <= before, `${descriptors()} descriptors, ${before} before`);
+    // The last ones may be closed a moment after they are heard of.
+    while (descriptors() > before) await new Promise((turn) => setImmediate(turn));
   });
 }

@@ -57,18 +57,22 @@ test("notificationFd: ready at the newline, for who depends on it too", async ()
   assert.equal((await runtime.stop()).code, 0);
 });
 
-test("sd_notify: ready at READY=1, and restarted when no sign of life comes", async () => {
+test("sd_notify: ready at READY=1, restarted when no sign of life comes, and left alone while it does", async () => {
+  // `$$$$` is `$$` once the config is read. Only the second one speaks on.
+  const feed = `while ${say("WATCHDOG=1")}; do echo fed; done`;
   const files = configOf({
     app: {
-      script: `echo up $$; ${say("STATUS=warming up", "READY=1")}; sleep 60`,
+      script: `echo up $$$$; ${say("STATUS=warming up", "READY=1")}; [ -e again ] && ${feed}; : >again; sleep 60`,
       readiness: { notify: true },
-      liveness: { notify: true, interval: "200ms", failureThreshold: 1 },
+      liveness: { notify: true, interval: "500ms", failureThreshold: 2 },
       restart: "always",
     },
   });
   await using runtime = start({ files });
   const { pid } = await runtime.record("app", "ready");
-  await runtime.record("app", /no WATCHDOG=1 for \d+ms, expected every 200ms/);
-  await runtime.record("app", new RegExp(`^up (?!${pid}$)`));
+  await runtime.record("app", /no WATCHDOG=1 for \d+ms, expected every 500ms/);
+  await runtime.record("app", new RegExp(`^up (?!${pid}$)\\d+$`));
+  await runtime.record("app", "fed");
   assert.equal((await runtime.stop()).code, 0);
+  assert.equal(runtime.messages("app", "stdout").filter((line) => String(line).startsWith("up")).length, 2);
 });
