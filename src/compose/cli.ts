@@ -15,6 +15,7 @@ import { Supervisor } from "../runtime/supervisor.ts";
 import type { ModuleContext } from "./module-service.ts";
 import { openLog } from "./open-log.ts";
 import { openServer } from "./open-server.ts";
+import { processContext } from "./process-service.ts";
 import { chosenSpecs, createServices, nextServices } from "./services.ts";
 import { version } from "./version.ts";
 
@@ -84,7 +85,7 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
     log.info(`listening on http://${http.host}:${server.port}`);
   }
   const modules: ModuleContext = { supervisor, clock, log, instances: new Map(), mount: app.mount };
-  const context = { names, profiles, env, output: log, modules };
+  const context = { names, profiles, modules, processes: processContext({ log, env }) };
   let running = await createServices(config, specs, context);
   // What it may reject with is the reason of the end.
   await Promise.allSettled([supervisor.run(running.services)]);

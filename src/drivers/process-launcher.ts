@@ -5,7 +5,7 @@ import process from "node:process";
 import type { ProcessConfig } from "../config/config.ts";
 import { messageOf } from "../errors.ts";
 import type { Launcher, LaunchOutcome, Running } from "../ports/launcher.ts";
-import type { ByteSink, Spawn, Spawned } from "../ports/spawn.ts";
+import type { ByteSink, NotificationSink, Spawn, Spawned } from "../ports/spawn.ts";
 
 /**
  * How long after its exit a process's pipes may stay open before `exited` is reported all the same: something it started may
@@ -23,6 +23,8 @@ export interface ProcessLauncherOptions {
   lookUpIds(who: Pick<ProcessConfig, "user" | "group">): Ids;
   /** Asked once for each stream of each incarnation. */
   output(stream: "stdout" | "stderr"): ByteSink;
+  /** Asked once for each incarnation of a process with a `notificationFd`, which it has only if this is given. */
+  notification?(): NotificationSink;
 }
 
 interface Ids {
@@ -37,7 +39,7 @@ export function processLauncher(options: ProcessLauncherOptions): Launcher {
 }
 
 function launch(options: ProcessLauncherOptions, report: (outcome: LaunchOutcome) => void): Running {
-  const { argv, cwd, stdin, stopSignal } = options.process;
+  const { argv, cwd, stdin, stopSignal, notificationFd } = options.process;
   const environment = { ...options.environment, ...options.process.environment };
   let ids: Ids = {};
   const fail = (error: unknown): void => {
@@ -58,6 +60,8 @@ function launch(options: ProcessLauncherOptions, report: (outcome: LaunchOutcome
       stdin,
       stdout: end.after(options.output("stdout")),
       stderr: end.after(options.output("stderr")),
+      ...(notificationFd !== undefined &&
+        options.notification && { notification: { fd: notificationFd, sink: options.notification() } }),
       onExit: end.onExit,
       onError: fail,
     });
