@@ -1,5 +1,6 @@
 // The composition root of the executable: a config in, an exit code out. Joins the supervisor with processes, modules, the HTTP
 // server, signals and standard output of this process.
+import process from "node:process";
 import type { Config, ModuleConfig, ProcessConfig, ServiceConfig } from "../config/config.ts";
 import { didYouMean } from "../config/did-you-mean.ts";
 import { select } from "../core/graph.ts";
@@ -73,16 +74,27 @@ export async function runConfig(config: Config, { names, profiles, env, json }: 
   }
   const modules: ModuleContext = { supervisor, clock, log, instances: new Map(), mount: app.mount };
   if (config.services.some(isModule)) await provideLibrary();
+  const hasProcesses = config.services.some(isProcess);
+  const orphans =
+    hasProcesses || process.pid === 1
+      ? (await import("./orphans.ts")).orphans({ clock, log, env })
+      : undefined;
+  if (hasProcesses) await orphans?.adopt();
   const byName = new Map(config.services.map((service) => [service.name, service]));
   const supervised = specs.map((spec): SupervisedService => {
     const service = byName.get(spec.name);
-    if (service && isProcess(service)) return processService(service, spec, { output: log, env });
+    if (service && isProcess(service)) {
+      return processService(service, spec, { output: log, env, descendants: orphans?.descendants });
+    }
     if (service && isModule(service)) return moduleFromDisk(service, spec, modules);
     throw new Error(`internal: no config for '${spec.name}'`);
   });
   // What it may reject with is the reason of the end.
   await Promise.allSettled([supervisor.run(supervised)]);
+  // Without processes it can wait until everything has started.
+  if (!hasProcesses) await orphans?.adopt();
   const { exitCode, reason, service } = await supervisor.ended.promise;
+  orphans?.end();
   await flush();
   if (service === undefined && exitCode !== ExitCode.internal) return exitCode;
   throw new StartupError(reason, { exitCode });

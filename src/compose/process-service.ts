@@ -1,6 +1,7 @@
 // A process service made whole: its launcher, its output on its way to the log, and its probes, those that read the log included.
 import type { ProbeConfig, ProcessConfig, ServiceConfig } from "../config/config.ts";
 import type { ServiceSpec } from "../core/spec.ts";
+import type { Descendants } from "../drivers/descendants.ts";
 import { httpProbe } from "../drivers/http-probe.ts";
 import { lineSplitter } from "../drivers/line-splitter.ts";
 import { logProbe } from "../drivers/log-probe.ts";
@@ -16,6 +17,8 @@ export interface ProcessContext {
   output: Output;
   /** What every process starts with; its own environment is added. */
   env: Readonly<Record<string, string | undefined>>;
+  /** Finds what they leave behind. */
+  descendants?: Descendants | undefined;
 }
 
 /** Reads the lines of one service. */
@@ -62,7 +65,7 @@ function probeOf(config: ProbeConfig, readers: LineReader[]): Probe {
 export function processService(
   service: ServiceConfig & { run: ProcessConfig },
   spec: ServiceSpec,
-  { output, env }: ProcessContext,
+  { output, env, descendants }: ProcessContext,
 ): SupervisedService {
   const { readers, ...probes } = probesOf(service);
   const launcher = processLauncher({
@@ -70,6 +73,7 @@ export function processService(
     environment: env,
     lookUpIds,
     output: (stream) => lineSink(stream, { name: service.name, output, readers }),
+    ...(descendants && { family: (incarnation) => descendants.of(service.name, incarnation) }),
   });
   return {
     spec,

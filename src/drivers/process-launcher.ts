@@ -30,6 +30,18 @@ export interface ProcessLauncherOptions {
   lookUpIds(who: Pick<ProcessConfig, "user" | "group">): Ids;
   /** Asked once for each stream of each incarnation. */
   output(stream: "stdout" | "stderr"): ByteSink;
+  /** Keeps track of what each incarnation brings forth. Without it only the process group is ended. */
+  family?(incarnation: number): Family;
+}
+
+/** What comes of one incarnation: drivers/descendants.ts. */
+interface Family {
+  environment: Readonly<Record<string, string>>;
+  born(pid: number): void;
+  remember(): void;
+  kill(): void;
+  leave(): void;
+  end(): Promise<void> | undefined;
 }
 
 interface Ids {
@@ -40,12 +52,19 @@ interface Ids {
 const NOTHING_RUNS: Running = { stop() {}, kill() {} };
 
 export function processLauncher(options: ProcessLauncherOptions): Launcher {
-  return { launch: (_incarnation, report) => launch(options, report) };
+  return {
+    launch: (incarnation, report) => launch(options, { family: options.family?.(incarnation), report }),
+  };
 }
 
-function launch(options: ProcessLauncherOptions, report: (outcome: LaunchOutcome) => void): Running {
+interface Launch {
+  family: Family | undefined;
+  report: (outcome: LaunchOutcome) => void;
+}
+
+function launch(options: ProcessLauncherOptions, { family, report }: Launch): Running {
   const { stopSignal } = options.process;
-  const environment = { ...options.environment, ...options.process.environment };
+  const environment = { ...options.environment, ...options.process.environment, ...family?.environment };
   let ids: Ids = {};
   const fail = (error: unknown): void => {
     const reason = failureReason(error, { process: options.process, path: environment.PATH, ids });
@@ -67,10 +86,11 @@ function launch(options: ProcessLauncherOptions, report: (outcome: LaunchOutcome
     return NOTHING_RUNS;
   }
 
+  let stopping = false;
+  family?.born(pid);
   pipe(child, options);
   report({ type: "launched", pid });
-  reportExit(child, report);
-  let stopping = false;
+  reportExit(child, { report, left: () => (stopping ? family?.end() : family?.leave()) });
   const signalGroup = (signal: string): void => {
     // Once it has exited its number may belong to somebody else.
     if (child.exitCode !== null || child.signalCode !== null) return;
@@ -84,9 +104,16 @@ function launch(options: ProcessLauncherOptions, report: (outcome: LaunchOutcome
     stop() {
       if (stopping) return;
       stopping = true;
+      family?.remember();
       signalGroup(stopSignal);
+      // Who is stopped cannot act on it.
+      signalGroup("SIGCONT");
     },
-    kill: () => signalGroup("SIGKILL"),
+    kill() {
+      stopping = true;
+      family?.kill();
+      signalGroup("SIGKILL");
+    },
   };
 }
 
@@ -119,13 +146,22 @@ function pipe(child: ChildProcess, options: ProcessLauncherOptions): void {
   }
 }
 
+interface Exit {
+  report: (outcome: LaunchOutcome) => void;
+  /** Called at its exit; a promise is waited for. */
+  left: () => Promise<void> | undefined | void;
+}
+
 /** Reports `exited` once the process is gone and its streams are read, or have had their grace. */
-function reportExit(child: ChildProcess, report: (outcome: LaunchOutcome) => void): void {
+function reportExit(child: ChildProcess, { report, left }: Exit): void {
   child.once("exit", (code, signal) => {
+    const leaving = left();
+    const exited = (): void => report({ type: "exited", code, signal });
     const done = (): void => {
       clearTimeout(grace);
       child.off("close", done);
-      report({ type: "exited", code, signal });
+      if (leaving) void leaving.then(exited);
+      else exited();
     };
     const grace = setTimeout(done, PIPE_GRACE_MS);
     child.once("close", done);
