@@ -94,7 +94,7 @@ export async function runConfig(config: Config, { names, profiles, env, json }: 
   // Without processes it can wait until everything has started.
   if (!hasProcesses) await orphans?.adopt();
   const { exitCode, reason, service } = await supervisor.ended.promise;
-  orphans?.end();
+  await orphans?.end();
   await flush();
   if (service === undefined && exitCode !== ExitCode.internal) return exitCode;
   throw new StartupError(reason, { exitCode });

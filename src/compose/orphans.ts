@@ -18,8 +18,8 @@ export interface Orphans {
   descendants: Descendants;
   /** From now on orphans become our children and are waited for. Never rejects. */
   adopt(): Promise<void>;
-  /** Kills what services have left behind. */
-  end(): void;
+  /** Kills what services have left behind; resolves when nobody is. */
+  end(): Promise<void>;
 }
 
 export function orphans({ clock, log, env }: OrphansOptions): Orphans {
@@ -42,8 +42,8 @@ export function orphans({ clock, log, env }: OrphansOptions): Orphans {
         else log.debug(`cannot adopt orphans: ${messageOf(error)}`);
       }
     },
-    end() {
-      descendants.end();
+    async end() {
+      await descendants.end();
       stopReaping();
     },
   };

@@ -47,7 +47,9 @@ function hierarchyOf(
 
   // A controller is in one version at a time; where both are mounted, version 1 names those it has.
   const path1 = pathWhere((controllers) => controllers.includes(controller));
-  const mount1 = mounts.find(({ type, controllers }) => type === "cgroup" && controllers.includes(controller));
+  const mount1 = mounts.find(
+    ({ type, controllers }) => type === "cgroup" && controllers.includes(controller),
+  );
   if (path1 !== undefined && mount1) return { version: 1, levels: levelsOf(mount1, path1, root) };
   const path2 = pathWhere((controllers) => controllers[0] === "");
   const mount2 = mounts.find(({ type }) => type === "cgroup2");

@@ -14,6 +14,9 @@ const VARIABLE = "HARAKA_INCARNATION";
 const KILLED_MS = 1_000;
 const LOOK_AGAIN_MS_MAX = 20;
 
+/** In a process's flags: it is a thread of the kernel. */
+const PF_KTHREAD = 0x0020_0000;
+
 /** One incarnation of a process service, and all that comes of it. */
 export interface Family {
   /** To be added to its environment. */
@@ -35,8 +38,8 @@ export interface Family {
 export interface Descendants {
   /** A new incarnation begins; what is left of the service's last one is killed. */
   of(service: string, incarnation: number): Family;
-  /** Kills what is left of any incarnation. */
-  end(): void;
+  /** Kills what is left of any incarnation; resolves when nobody is. */
+  end(): Promise<void>;
 }
 
 export interface DescendantsOptions {
@@ -55,6 +58,8 @@ export interface Identity {
 
 interface Living extends Identity {
   group: number;
+  /** It is becoming another program just now, and whose it is cannot be told until it has. */
+  unclear?: true;
 }
 
 export function trackDescendants({ adopts, environment }: DescendantsOptions): Descendants {
@@ -68,16 +73,15 @@ export function trackDescendants({ adopts, environment }: DescendantsOptions): D
   /** Who bears a mark that begins so, the services' own processes aside. */
   const bearers = (mark: string): Living[] => {
     const candidates = (adopts() ? ownChildren() : undefined) ?? allPids();
-    return candidates.flatMap((pid) => (!heads.has(pid) && isMarked(pid, mark) ? (living(pid) ?? []) : []));
+    return candidates.flatMap((pid) => (heads.has(pid) ? [] : (bearer(pid, mark) ?? [])));
   };
-  const fell = (mark: string): void => {
-    for (const each of bearers(mark)) for (const who of [...descendantsOf(each.pid), each]) killIfSame(who);
-  };
+  const killAll = async (mark: string): Promise<void> =>
+    outlive(() => bearers(mark), { isDoomed: () => true });
   return {
     of(service, incarnation) {
       const last = gone.get(service);
       gone.delete(service);
-      if (last !== undefined) fell(last);
+      if (last !== undefined) void killAll(last);
       const word = `${run}/${encodeURIComponent(service)}/${incarnation}`;
       // The end of a word belongs to the mark, so that 1 is not the beginning of 10.
       const mark = `${word} `;
@@ -88,7 +92,7 @@ export function trackDescendants({ adopts, environment }: DescendantsOptions): D
         onLeft: () => void gone.set(service, mark),
       });
     },
-    end: () => fell(`${run}/`),
+    end: () => killAll(`${run}/`),
   };
 }
 
@@ -102,24 +106,10 @@ interface FamilyOptions {
 function familyOf({ environment, heads, bearers, onLeft }: FamilyOptions): Family {
   let head = 0;
   let killing = false;
-  let remembered: readonly Identity[] = [];
+  let remembered: readonly Living[] = [];
   const remember = (): void => void (remembered = descendantsOf(head));
 
-  const survivors = (): Living[] => {
-    const all = [...remembered.flatMap((who) => sameNow(who) ?? []), ...bearers()];
-    return [...new Map(all.map((each) => [each.pid, each])).values()];
-  };
-  const outlive = async (first: readonly Living[]): Promise<void> => {
-    let killedMs = 0;
-    let waitMs = 1;
-    for (let left = first; left.length > 0 && killedMs < KILLED_MS; left = survivors()) {
-      const doomed = left.filter(({ group }) => killing || group !== head);
-      doomed.forEach(killIfSame);
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
-      killedMs = doomed.length === left.length ? killedMs + waitMs : 0;
-      waitMs = Math.min(waitMs * 2, LOOK_AGAIN_MS_MAX);
-    }
-  };
+  const survivors = (): Living[] => merge(remembered, bearers());
   return {
     environment,
     born(pid) {
@@ -137,17 +127,45 @@ function familyOf({ environment, heads, bearers, onLeft }: FamilyOptions): Famil
     },
     end() {
       heads.delete(head);
-      const left = survivors();
-      return left.length === 0 ? undefined : outlive(left);
+      return outlive(survivors, { isDoomed: ({ group }) => killing || group !== head });
     },
   };
 }
 
+/**
+ * Kills the doomed among those that `look` finds, and those that come up when they fall, until nobody is left or all who are left
+ * have had their time. `undefined` when nobody is there to begin with.
+ */
+function outlive(
+  look: () => Living[],
+  { isDoomed }: { isDoomed: (each: Living) => boolean },
+): Promise<void> | undefined {
+  const first = look();
+  return first.length === 0 ? undefined : outliveThese(first);
+
+  async function outliveThese(found: readonly Living[]): Promise<void> {
+    let dueMs = 0;
+    let waitMs = 1;
+    for (let left = found; left.length > 0 && dueMs < KILLED_MS; left = merge(left, look())) {
+      left.filter((each) => !each.unclear && isDoomed(each)).forEach(killIfSame);
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+      dueMs = left.every((each) => each.unclear ?? isDoomed(each)) ? dueMs + waitMs : 0;
+      waitMs = Math.min(waitMs * 2, LOOK_AGAIN_MS_MAX);
+    }
+  }
+}
+
+/** Those of `before` who still live, though a dying one loses its environment before it is dead, and those found now. */
+function merge(before: readonly Living[], now: readonly Living[]): Living[] {
+  const known = before.flatMap((each) => (each.unclear ? [] : (sameNow(each) ?? [])));
+  return [...new Map([...known, ...now].map((each) => [each.pid, each])).values()];
+}
+
 /** Everybody alive below `pid`, however deep, whatever their session or group. A broken chain hides what hung on it. */
-export function descendantsOf(pid: number): Identity[] {
+export function descendantsOf(pid: number): Living[] {
   if (!isOwnProc()) return [];
   const childrenOf = hasChildrenFiles() ? childrenByFile : childrenByParent();
-  const found: Identity[] = [];
+  const found: Living[] = [];
   // Not recursive: a chain may be long.
   for (const queue = [...childrenOf(pid)]; queue.length > 0;) {
     const child = queue.pop() ?? 0;
@@ -173,6 +191,19 @@ function sameNow({ pid, startTime }: Identity): Living | undefined {
   return now?.startTime === startTime ? now : undefined;
 }
 
+/** Who it is, if the mark is in its environment or may come to be. */
+function bearer(pid: number, mark: string): Living | undefined {
+  const environment = textOf(`/proc/${pid}/environ`);
+  if (environment === undefined) return undefined;
+  if (environment === "") {
+    const who = isBetweenPrograms(pid) ? living(pid) : undefined;
+    return who && { ...who, unclear: true };
+  }
+  const entry = environment.split("\0").find((each) => each.startsWith(`${VARIABLE}=`));
+  const words = entry?.slice(VARIABLE.length + 1);
+  return words !== undefined && ` ${words} `.includes(` ${mark}`) ? living(pid) : undefined;
+}
+
 /** By proc_pid_stat(5); `undefined` when there is none, or it is dead and only not yet waited for. */
 function living(pid: number): Living | undefined {
   const fields = statOf(pid);
@@ -181,16 +212,16 @@ function living(pid: number): Living | undefined {
   return { pid, startTime: fields[19] ?? "", group: Number(group) };
 }
 
-/** State, parent, group, … and at 19 the start time. The name before them may hold anything, brackets and spaces too. */
+/** In an exec, where the address of the environment is set late. A thread of the kernel never has one. */
+function isBetweenPrograms(pid: number): boolean {
+  const fields = statOf(pid);
+  return fields[48] === "0" && (Number(fields[6]) & PF_KTHREAD) === 0;
+}
+
+/** State, parent, group, … as numbered there, less 3. The name before them may hold anything, brackets and spaces too. */
 function statOf(pid: number): string[] {
   const text = textOf(`/proc/${pid}/stat`) ?? "";
   return text === "" ? [] : text.slice(text.lastIndexOf(")") + 2).split(" ");
-}
-
-function isMarked(pid: number, mark: string): boolean {
-  const entries = textOf(`/proc/${pid}/environ`)?.split("\0") ?? [];
-  const own = entries.find((entry) => entry.startsWith(`${VARIABLE}=`))?.slice(VARIABLE.length + 1);
-  return own !== undefined && ` ${own} `.includes(` ${mark}`);
 }
 
 /** Orphans are given to the first thread. `undefined` where the kernel is built without such files. */
@@ -201,7 +232,9 @@ function ownChildren(): number[] | undefined {
 
 function childrenByFile(pid: number): number[] {
   // Each thread has its own.
-  return namesIn(`/proc/${pid}/task`).flatMap((thread) => pidsIn(textOf(`/proc/${pid}/task/${thread}/children`)));
+  return namesIn(`/proc/${pid}/task`).flatMap((thread) =>
+    pidsIn(textOf(`/proc/${pid}/task/${thread}/children`)),
+  );
 }
 
 function childrenByParent(): (pid: number) => readonly number[] {

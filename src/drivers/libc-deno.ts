@@ -18,7 +18,7 @@ export function openLibc(): Libc {
   });
   return {
     prctl: (option, value) => symbols.prctl(option, value, 0, 0, 0),
-    waitid: (idType, id, info, options) => symbols.waitid(idType, id, info, options),
+    waitid: (...words) => symbols.waitid(...words),
     waitpid: (pid, options) => symbols.waitpid(pid, null, options),
     hearsDeaths: () => true,
   };

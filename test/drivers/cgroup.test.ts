@@ -73,7 +73,9 @@ test("nested groups: the smallest limit on the way to the top holds, with the us
 
 test("of equal limits the outermost holds: its use is the larger", () => {
   const files = { "pod/memory.max": "8192", "pod/memory.current": "8000" };
-  const limits = limitsOf(v2("/pod/app", { ...files, "pod/app/memory.max": "8192", "pod/app/memory.current": "100" }));
+  const limits = limitsOf(
+    v2("/pod/app", { ...files, "pod/app/memory.max": "8192", "pod/app/memory.current": "100" }),
+  );
   assert.deepEqual(limits, { memoryBytes: 8192, memoryUsedBytes: 8000 });
 });
 
@@ -99,7 +101,9 @@ test("a mount point with a space is found", () => {
 
 /** Version 1 as Docker mounts it, the hierarchy of systemd and an empty version 2 beside it. */
 const v1 = (path: string, files: Record<string, string>, root = "/"): Record<string, string> => ({
-  "proc/self/cgroup": [`9:name=systemd:${path}`, `4:memory:${path}`, `1:cpu,cpuacct:${path}`, "0::/"].join("\n"),
+  "proc/self/cgroup": [`9:name=systemd:${path}`, `4:memory:${path}`, `1:cpu,cpuacct:${path}`, "0::/"].join(
+    "\n",
+  ),
   "proc/self/mountinfo": [
     `31 23 0:27 ${root} /sys/fs/cgroup/systemd rw - cgroup systemd rw,name=systemd`,
     `32 23 0:28 ${root} /sys/fs/cgroup/memory rw shared:9 master:3 - cgroup cgroup rw,memory`,

@@ -1,15 +1,22 @@
 // Orphans: as PID 1 of a namespace and as an ordinary process, the runtime waits for thousands that it never started, while the
 // exit status of everything it or a module did start reaches whoever started it.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { root } from "./support/binary.ts";
 import { JAVASCRIPT_RUNTIMES } from "./support/programs.ts";
-import { type RunOptions, start } from "./support/runtime.ts";
+import { isRunning, type RunOptions, type Runtime, start } from "./support/runtime.ts";
 
 const linuxOnly = process.platform === "linux" ? false : "orphans are adopted on Linux";
 const AS_PID_1 = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+
+/** Those that end it, freeze it, or say that it has crashed. */
+const NOT_HARMLESS = new Set<string>(
+  "SIGTERM SIGINT SIGKILL SIGSTOP SIGSEGV SIGBUS SIGILL SIGFPE SIGTRAP SIGABRT SIGIOT".split(" "),
+);
 
 /** Waits until none of our children is dead and not waited for; says how many were at first. */
 const UNDERTAKER = `
@@ -92,13 +99,20 @@ async function bury(
   orphans: number,
   { delaySeconds = 0, ...options }: RunOptions & { delaySeconds?: number },
 ): Promise<void> {
-  const files = { "runtime.yaml": configWith(orphans, delaySeconds), "undertaker.ts": UNDERTAKER, "parent.ts": PARENT };
+  const files = {
+    "runtime.yaml": configWith(orphans, delaySeconds),
+    "undertaker.ts": UNDERTAKER,
+    "parent.ts": PARENT,
+  };
   await using runtime = start({ ...options, files });
   const { code, stderr, stdout } = await runtime.ended;
   assert.deepEqual({ code, stderr }, { code: 0, stderr: "" }, stdout);
   assert.deepEqual(runtime.messages("parent", "runtime").filter(isAbout("wrong")), ["wrong exits: none"]);
   const [first = "", last] = runtime.messages("undertaker", "runtime").filter(isAbout("zombies"));
-  assert.ok(Number(/^zombies (\d+)$/.exec(String(first))?.[1]) > 0, `nobody became our child: ${first}`);
+  assert.ok(
+    Number(/^zombies (\d+)$/.exec(String(first))?.[1]) > 0,
+    `nobody became our child: ${String(first)}`,
+  );
   assert.equal(last, "no zombies");
   for (const [service, end] of [
     ["code-3", "failed: ended with 3"],
@@ -123,7 +137,9 @@ test("PID 1 waits for 5,000 orphans and takes nobody's exit status", patient, ()
   bury(5_000, { prefix: AS_PID_1 }),
 );
 
-test("an ordinary process adopts 5,000 orphans and takes nobody's exit status", patient, () => bury(5_000, {}));
+test("an ordinary process adopts 5,000 orphans and takes nobody's exit status", patient, () =>
+  bury(5_000, {}),
+);
 
 test("so does Deno", patient, () => bury(500, { program: fromSource("deno") }));
 
@@ -140,4 +156,50 @@ test("Node says once, as PID 1, that it cannot wait for orphans", patient, async
   assert.deepEqual(runtime.messages("haraka").filter(isAbout("orphans")), [
     "cannot wait for orphans: Node has no way to call the C library; use the executable, or run under an init that does (docker run --init)",
   ]);
+});
+
+/** A shell that starts a daemon of its own session, which says its process id, and then does as told. */
+const withDaemon = (then: string): string =>
+  `command: [sh, -c, "(setsid sh -c 'echo daemon $$$$; exec sleep 1000' &); ${then}"]`;
+
+async function daemonOf(runtime: Runtime, service: string): Promise<number> {
+  const { message } = await runtime.record(service, /^daemon \d+$/);
+  return Number(String(message).split(" ")[1]);
+}
+
+const DAEMONS = `
+http: false
+services:
+  polite: { ${withDaemon("exec sleep 1000")} }
+  stubborn: { ${withDaemon("trap '' TERM; sleep 1000 & wait; wait")}, stopTimeout: 200ms }
+  once: { kind: task, ${withDaemon("exit 0")} }
+`;
+
+for (const name of ["executable", "deno", "node"] as const) {
+  test(`${name} leaves nothing of its services behind, daemons included`, patient, async () => {
+    const options = name === "executable" ? {} : { program: fromSource(name) };
+    await using runtime = start({ ...options, files: { "runtime.yaml": DAEMONS } });
+    const pids = await Promise.all(["polite", "stubborn", "once"].map((each) => daemonOf(runtime, each)));
+    await runtime.started();
+    assert.deepEqual(pids.map(isRunning), [true, true, true]);
+    const { code, stderr } = await runtime.stop();
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+    assert.deepEqual(pids.filter(isRunning), []);
+  });
+}
+
+test("as PID 1, a signal that nobody handles does nothing", patient, async () => {
+  const files = { "runtime.yaml": 'services: { app: { command: [sleep, "1000"] } }' };
+  await using runtime = start({ prefix: AS_PID_1, files });
+  await runtime.started();
+  const [pid = 0] = readFileSync(`/proc/${runtime.pid}/task/${runtime.pid}/children`, "utf8")
+    .split(" ")
+    .map(Number);
+  for (const signal of Object.keys(constants.signals) as NodeJS.Signals[])
+    if (!NOT_HARMLESS.has(signal)) process.kill(pid, constants.signals[signal]);
+  assert.equal((await runtime.get("/health/ready")).status, 200);
+  assert.deepEqual(runtime.messages("app", "runtime"), ["ready"]);
+  process.kill(pid, "SIGTERM");
+  const { code, stderr } = await runtime.ended;
+  assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
 });
