@@ -85,11 +85,21 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
     log.info(`listening on http://${http.host}:${server.port}`);
   }
   const modules: ModuleContext = { supervisor, clock, log, instances: new Map(), mount: app.mount };
-  const context = { names, profiles, modules, processes: processContext({ log, env }) };
+  const hasProcesses = config.services.some(({ run }) => run.type === "process");
+  const orphans =
+    hasProcesses || process.pid === 1
+      ? (await import("./orphans.ts")).orphans({ clock, log, env })
+      : undefined;
+  if (hasProcesses) await orphans?.adopt();
+  const processes = processContext({ log, env, descendants: orphans?.descendants });
+  const context = { names, profiles, modules, processes };
   let running = await createServices(config, specs, context);
   // What it may reject with is the reason of the end.
   await Promise.allSettled([supervisor.run(running.services)]);
+  // Without processes it can wait until everything has started.
+  if (!hasProcesses) await orphans?.adopt();
   const { exitCode, reason, service } = await supervisor.ended;
+  await orphans?.end();
   await flush();
   if (service === undefined && exitCode !== ExitCode.internal) return exitCode;
   throw new StartupError(reason, { exitCode });

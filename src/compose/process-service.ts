@@ -2,6 +2,7 @@
 // that hear what it says of itself included.
 import type { ProbeConfig, ProcessConfig, ServiceConfig } from "../config/config.ts";
 import type { ServiceSpec } from "../core/spec.ts";
+import type { Descendants } from "../drivers/descendants.ts";
 import { execProbe } from "../drivers/exec-probe.ts";
 import { httpProbe } from "../drivers/http-probe.ts";
 import { lineSplitter } from "../drivers/line-splitter.ts";
@@ -29,12 +30,18 @@ export interface ProcessContext {
   env: Readonly<Record<string, string | undefined>>;
   /** Where services say by sd_notify that they are ready. */
   sockets: NotifySockets;
+  /** Finds what they leave behind. */
+  descendants?: Descendants | undefined;
 }
 
 /** `env` is this process's own: what it was given to notify with is not handed on. */
-export function processContext({ log, env }: Pick<ProcessContext, "log" | "env">): ProcessContext {
+export function processContext({
+  log,
+  env,
+  descendants,
+}: Pick<ProcessContext, "log" | "env" | "descendants">): ProcessContext {
   const sockets = notifySockets({ openCalls: openSocketCalls, onUnable: (reason) => log.warn(reason) });
-  return { log, env: withoutNotify(env), sockets };
+  return { log, env: withoutNotify(env), sockets, descendants };
 }
 
 /** Reads the lines of one service. */
@@ -150,6 +157,7 @@ export function processService(
   spec: ServiceSpec,
   context: ProcessContext,
 ): SupervisedService {
+  const { descendants } = context;
   const { audience, ...probes } = probesOf(service, context);
   if (audience.socket.length > 0) audience.socket.push(statusLog(service.name, context.log));
   const all = Object.values(audience).flat();
@@ -168,6 +176,7 @@ export function processService(
     output: (stream) =>
       lineSink(stream, { name: service.name, output: context.log, readers: audience.lines }),
     notification: () => newlineSink(listen(audience.descriptor)),
+    ...(descendants && { family: (incarnation) => descendants.of(service.name, incarnation) }),
   };
   const launcher = processLauncher(options);
   return {
