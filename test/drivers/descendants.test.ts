@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import process from "node:process";
 import { after, test } from "node:test";
 import { descendantsOf, killIfSame, trackDescendants } from "../../src/drivers/descendants.ts";
-import { spawn } from "../../src/drivers/spawn-node.ts";
+import { spawn as spawnByNode } from "../../src/drivers/spawn-node.ts";
 import { processLauncher } from "../../src/drivers/process-launcher.ts";
 import { record, type Recorded } from "../contracts/outcomes.ts";
 import { isRunning } from "../e2e/support/runtime.ts";
@@ -33,7 +33,7 @@ function start(
   let written = "";
   const waiting = new Set<() => void>();
   const launcher = processLauncher({
-    spawn,
+    spawn: spawnByNode,
     process: {
       type: "process",
       argv: ["sh", "-c", script],
