@@ -5,6 +5,7 @@
 interface Native {
   requestIP?(request: Request): { address: string } | null;
   readonly pendingRequests?: number;
+  timeout?(request: Request, seconds: number): void;
   readonly remoteAddr?: { readonly hostname?: string };
   readonly completed?: Promise<void>;
   readonly incoming?: { readonly socket: { readonly remoteAddress?: string } };
@@ -44,4 +45,9 @@ export function whenSent(env: unknown, done: () => void): boolean {
   }
   native?.outgoing?.once("close", done);
   return native?.outgoing !== undefined;
+}
+
+/** Lets the connection of a stream be silent for as long as it likes; only Bun would cut it. */
+export function withoutIdleTimeout(request: Request, env: unknown): void {
+  (env as Native | undefined)?.timeout?.(request, 0);
 }

@@ -23,3 +23,15 @@ export interface Server {
 
 /** Opens the port. Rejects with an error whose `code` is `EADDRINUSE`, `EACCES`, … when it cannot be had. */
 export type Listen = (options: ListenOptions) => Promise<Server>;
+
+export interface PathOptions {
+  /** Where the Unix socket is to be; nothing may be there. */
+  path: string;
+  fetch: Fetch;
+}
+
+/**
+ * The same over a Unix socket, without an idle timeout that a stream would notice. It is bound before the function returns its
+ * promise, so a umask around the call counts. Closing removes whatever is at `path`.
+ */
+export type ListenOnPath = (options: PathOptions) => Promise<{ close(): Promise<void> }>;
