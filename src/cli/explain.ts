@@ -15,16 +15,15 @@ export const explain: Verb = {
     if (name === undefined || more.length > 0)
       throw new UsageError(`'explain' takes one service (got ${args.positionals.length})`);
     const { connect } = await import("./client.ts");
-    const { allServices, refuseUnknown } = await import("./picture.ts");
+    const { allServices, resolveNames } = await import("./picture.ts");
     const { explanationOf, isWell, tree } = await import("./explanation.ts");
     const services = await allServices(await connect(args, io));
-    refuseUnknown(
-      [name],
-      services.map((service) => service.name),
-    );
-    const explanation = explanationOf(name, services);
-    const json = args.flags["json"] === true;
-    io.stdout(`${json ? JSON.stringify(explanation) : tree(explanation, Date.now()).join("\n")}\n`);
-    return isWell(explanation.state) ? ExitCode.ok : ExitCode.failure;
+    // Several where the name stands for replicas.
+    const explanations = resolveNames([name], services).map((each) => explanationOf(each, services));
+    const lines = explanations.flatMap((each) => tree(each, Date.now()));
+    const [only] = explanations;
+    const json = JSON.stringify(explanations.length === 1 ? only : explanations);
+    io.stdout(`${args.flags["json"] === true ? json : lines.join("\n")}\n`);
+    return explanations.every(({ state }) => isWell(state)) ? ExitCode.ok : ExitCode.failure;
   },
 };

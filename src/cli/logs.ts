@@ -30,13 +30,13 @@ export const logs: Verb = {
         `cannot print the last '${lines as string}' lines: -n takes a whole number from 0`,
       );
     const { connect } = await import("./client.ts");
-    const { allServices, refuseUnknown } = await import("./picture.ts");
+    const { allServices, resolveNames } = await import("./picture.ts");
     const client = await connect(args, io);
-    const known = (await allServices(client)).map(({ name }) => name);
-    refuseUnknown(args.positionals, known);
+    const services = await allServices(client);
+    const names = args.positionals.length > 0 ? args.positionals : services.map(({ name }) => name);
     const { printLogs } = await import("./log-printer.ts");
     return printLogs(client, {
-      names: args.positionals.length > 0 ? [...new Set(args.positionals)] : known,
+      names: resolveNames(names, services),
       follow: args.flags["follow"] === true,
       ...(lines !== undefined && { tail: Number(lines) }),
       json: args.flags["json"] === true,

@@ -28,10 +28,9 @@ async function operate(action: ServiceAction, args: Args, io: Io): Promise<numbe
     throw new UsageError(`cannot ${action} nothing: name a service, as 'haraka ${action} api'${whole}`);
   }
   const { connect, servicePath } = await import("./client.ts");
-  const { allServices, refuseUnknown } = await import("./picture.ts");
+  const { allServices, resolveNames } = await import("./picture.ts");
   const client = await connect(args, io);
-  const known = (await allServices(client)).map(({ name }) => name);
-  refuseUnknown(args.positionals, known);
+  resolveNames(args.positionals, await allServices(client));
   const body = { cascade: args.flags["cascade"] === true, also };
   const answer = await client.ask<{ services: string[] }>("POST", servicePath(first, `/${action}`), { body });
   const { services } = answer.body;

@@ -9,19 +9,25 @@ import type { Picture } from "./status-table.ts";
 export async function picture(client: Client, names: readonly string[] = []): Promise<Picture> {
   const { body: runtime } = await client.ask<RuntimeView>("GET", "/api/v1/runtime");
   const services = await allServices(client);
-  refuseUnknown(
-    names,
-    services.map(({ name }) => name),
-  );
-  return { runtime, services: services.filter(({ name }) => names.length === 0 || names.includes(name)) };
+  if (names.length === 0) return { runtime, services };
+  const wanted = resolveNames(names, services);
+  return { runtime, services: services.filter(({ name }) => wanted.includes(name)) };
 }
 
 export async function allServices(client: Client): Promise<ServiceView[]> {
   return (await client.ask<{ items: ServiceView[] }>("GET", "/api/v1/services")).body.items;
 }
 
-export function refuseUnknown(names: readonly string[], known: readonly string[]): void {
-  const unknown = names.find((name) => !known.includes(name));
-  if (unknown === undefined) return;
-  throw new UsageError(`unknown service '${unknown}'${didYouMean(unknown, known)}`);
+/** Each name once, one that stands for replicas as theirs. Throws `UsageError` for a name nobody has. */
+export function resolveNames(names: readonly string[], services: readonly ServiceView[]): string[] {
+  const known = services.map(({ name }) => name);
+  const resolved = names.flatMap((name) => {
+    if (known.includes(name)) return [name];
+    const replicas = known.filter(
+      (each) => each.startsWith(`${name}-`) && /^\d+$/.test(each.slice(name.length + 1)),
+    );
+    if (replicas.length > 0) return replicas;
+    throw new UsageError(`unknown service '${name}'${didYouMean(name, known)}`);
+  });
+  return [...new Set(resolved)];
 }

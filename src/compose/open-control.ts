@@ -1,11 +1,10 @@
-// The control API where operators reach it: on its Unix socket, opened here, and on TCP behind the token. Says in one warning
-// what keeps a socket that nobody asked for from opening; the runtime goes on without it.
+// The control API where operators reach it: on its Unix socket, opened here, and on TCP behind the token. What answers is loaded
+// with the first request, so that a start does not wait for it. A socket that nobody asked for and that cannot be opened is
+// warned about once, and the runtime goes on without it.
 import type { ControlConfig, HttpConfig } from "../config/config.ts";
+import type { RuntimeState } from "../core/snapshot.ts";
 import { openControlSocket, SocketHeldError } from "../drivers/control-socket.ts";
 import { messageOf, StartupError } from "../errors.ts";
-import { guarded } from "../http/control-guard.ts";
-import { createControl } from "../http/control.ts";
-import { createHealth } from "../http/health.ts";
 import type { Identity } from "../http/health-page.ts";
 import type { Fetch, ListenOnPath } from "../http/server.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -32,18 +31,12 @@ export async function openControl(control: ControlConfig, parts: ControlParts): 
   const { socket } = control;
   if (socket === false) return { close: async () => {} };
   const ending = new AbortController();
-  const app = createControl({
-    ...parts,
-    channel: "the control socket",
-    ending: ending.signal,
-    // Of its own, so that whoever asks here is not taken for a prober of the port.
-    probes: createHealth({ ...parts, trusting: true, isClosing: () => ending.signal.aborted }),
-  });
+  const fetch = later(() => onSocket(parts, ending.signal));
   try {
     const listen = await listenOnPath();
     const server = await openControlSocket({
       path: socket,
-      listen: (path) => listen({ path, fetch: (request, native) => app.fetch(request, native as object) }),
+      listen: (path) => listen({ path, fetch }),
     });
     return {
       async close() {
@@ -66,16 +59,49 @@ function holderOf({ pid }: SocketHeldError): string {
   return `${who} holds it; stop that one, or name another with control.socket or HARAKA_DATA`;
 }
 
-/** The control API for the TCP port, until `ending` aborts its streams. */
-export function controlOverTcp(
+async function onSocket(parts: ControlParts, ending: AbortSignal): Promise<Fetch> {
+  const { createControl } = await import("../http/control.ts");
+  const { createHealth } = await import("../http/health.ts");
+  const app = createControl({
+    ...parts,
+    channel: "the control socket",
+    ending,
+    // Of its own, so that whoever asks here is not taken for a prober of the port.
+    probes: createHealth({ ...parts, trusting: true, isClosing: () => ending.aborted }),
+  });
+  return (request, native) => app.fetch(request, native as object);
+}
+
+/** The control API for the TCP port. Its streams end when the runtime begins to stop, so that nothing waits for them. */
+export function controlOverTcp(where: { token: string; http: HttpConfig }, parts: ControlParts): Fetch {
+  const ending = new AbortController();
+  const look = (state: RuntimeState) => {
+    if (STOPPING.includes(state)) ending.abort("the runtime is stopping");
+  };
+  look(parts.status.runtime().state);
+  parts.status.on((event) => event.type === "runtime-state-changed" && look(event.to));
+  return later(() => onTcp(where, { ...parts, ending: ending.signal }));
+}
+
+const STOPPING: readonly RuntimeState[] = ["draining", "stopping", "destroyed"];
+
+async function onTcp(
   { token, http }: { token: string; http: HttpConfig },
-  { ending, ...parts }: ControlParts & { ending: AbortSignal },
-): Fetch {
-  const app = createControl({ ...parts, channel: "TCP", ending });
+  parts: ControlParts & { ending: AbortSignal },
+): Promise<Fetch> {
+  const { createControl } = await import("../http/control.ts");
+  const { guarded } = await import("../http/control-guard.ts");
+  const app = createControl({ ...parts, channel: "TCP" });
   return guarded((request, native) => app.fetch(request, native as object), {
     token,
     isOwnHost: (name) => name === http.host.toLowerCase() || (isEverywhere(http.host) && isOwnAddress(name)),
   });
+}
+
+/** Answers with what `open` gives, which is opened by the first request. */
+function later(open: () => Promise<Fetch>): Fetch {
+  let opened: Promise<Fetch> | undefined;
+  return async (request, native) => (await (opened ??= open()))(request, native);
 }
 
 /** It listens on every address of this machine. */

@@ -4,8 +4,8 @@
 /** The second argument of `fetch`, and Hono's `c.env`; at most one server's part of it is there. */
 interface Native {
   requestIP?(request: Request): { address: string } | null;
-  readonly pendingRequests?: number;
   timeout?(request: Request, seconds: number): void;
+  readonly pendingRequests?: number;
   readonly remoteAddr?: { readonly hostname?: string };
   readonly completed?: Promise<void>;
   readonly incoming?: { readonly socket: { readonly remoteAddress?: string } };
@@ -47,7 +47,7 @@ export function whenSent(env: unknown, done: () => void): boolean {
   return native?.outgoing !== undefined;
 }
 
-/** Lets the connection of a stream be silent for as long as it likes; only Bun would cut it. */
-export function withoutIdleTimeout(request: Request, env: unknown): void {
+/** Lets an answer be silent for as long as it likes, where the server would cut it. */
+export function keepOpen(request: Request, env: unknown): void {
   (env as Native | undefined)?.timeout?.(request, 0);
 }

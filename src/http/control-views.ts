@@ -1,5 +1,5 @@
 // How the control API shows what the runtime knows: the ports' numbers as names and ISO times that outsiders read. Pure.
-import type { Blocker } from "../core/snapshot.ts";
+import type { Blocker } from "../core/blockers.ts";
 import type { LogLine, RuntimeStatus, ServiceStatus, Timeline, TimelineSpan } from "../ports/control.ts";
 import type { RuntimeEvent } from "../ports/runtime-event.ts";
 

@@ -6,7 +6,7 @@ import { messageOf } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Control, LogSource, ServiceAction, StatusSource } from "../ports/control.ts";
 import type { Log } from "../ports/log.ts";
-import { withoutIdleTimeout } from "./connection.ts";
+import { keepOpen } from "./connection.ts";
 import { BadInput, COUNT, FLAG, NAMES, oneOf, readInput, readQuery, TEXT } from "./control-input.ts";
 import { eventView, lineView, runtimeView, serviceView, timelineView } from "./control-views.ts";
 import { type FeedOptions, feed, type Message } from "./feed.ts";
@@ -86,10 +86,13 @@ function addRuntime(app: Hono, { status, operate, channel, ...streams }: Control
 }
 
 function addServices(app: Hono, { status, operate, logs, ...streams }: ControlOptions): void {
-  const unknown = (name: string) => {
-    const names = status.services().map((service) => service.name);
-    return notFound(`unknown service "${name}"${didYouMean(name, names)}`);
+  /** `; did you mean "x"?` for the first of the names that nobody has. */
+  const nearest = (names: readonly string[]) => {
+    const known = status.services().map(({ name }) => name);
+    const missing = names.find((name) => !known.includes(name));
+    return missing === undefined ? "" : didYouMean(missing, known);
   };
+  const unknown = (name: string) => notFound(`unknown service "${name}"${nearest([name])}`);
   app.get(SERVICES, (c) => answer(c, listOf(status.services().map(serviceView))));
   app.get(`${SERVICES}/:name`, (c) => {
     const service = status.service(c.req.param("name"));
@@ -99,11 +102,9 @@ function addServices(app: Hono, { status, operate, logs, ...streams }: ControlOp
     const input = { cascade: FLAG, also: NAMES };
     const { cascade = false, also = [] } = await readInput(c.req.raw, c.req.queries(), input);
     const names = [c.req.param("name"), ...also];
-    const missing = names.find((name) => status.service(name) === undefined);
-    if (missing !== undefined) return unknown(missing);
     const outcome = await operate.act(c.req.param("action") as ServiceAction, names, { cascade });
     if (outcome.ok) return answer(c, { services: outcome.services }, 202);
-    if (outcome.kind === "unknown") return notFound(outcome.reason);
+    if (outcome.kind === "unknown") return notFound(outcome.reason + nearest(names));
     return problem({ status: 409, title: "Conflict", detail: outcome.reason });
   });
   app.get(`${SERVICES}/:name/logs`, (c) => {
@@ -148,7 +149,7 @@ function only(app: Hono, method: "GET" | "POST", path: string): void {
 function stream(c: Context, options: Omit<FeedOptions, "format">): Response {
   const format = accepts(c, "application/x-ndjson") && !accepts(c, "text/event-stream") ? "ndjson" : "sse";
   const nobody = c.req.method === "HEAD" ? { ending: AbortSignal.abort("HEAD"), backlog: [] } : {};
-  withoutIdleTimeout(c.req.raw, c.env);
+  keepOpen(c.req.raw, c.env);
   return feed({ ...options, ...nobody, format });
 }
 
