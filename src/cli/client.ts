@@ -42,7 +42,7 @@ export interface AskOptions {
 }
 
 /** `--socket`, else `HARAKA_SOCKET`, else the config's. Throws `UsageError`, or `ConfigError` for a config that is wrong. */
-export async function findSocket(args: Args, io: Io): Promise<string> {
+async function findSocket(args: Args, io: Io): Promise<string> {
   const named = args.flags["socket"] ?? io.env["HARAKA_SOCKET"];
   if (typeof named === "string" && named !== "") return resolve(io.cwd, named);
   const { readConfig } = await import("../compose/read-config.ts");

@@ -23,24 +23,26 @@ export function gantt({ start, stop }: TimelineView, options: GanttOptions): str
 
 function half(title: string, spans: readonly Span[], { width, nowMs }: GanttOptions): string[] {
   const rows = spans
-    .map((span) => {
+    .map(({ to, ...span }) => {
       const fromMs = Date.parse(span.from);
-      const toMs = span.to === undefined ? Math.max(nowMs, fromMs) : Date.parse(span.to);
-      return { ...span, fromMs, toMs, took: `${inWords(toMs - fromMs)}${span.to === undefined ? "…" : ""}` };
+      const toMs = to === undefined ? Math.max(nowMs, fromMs) : Date.parse(to);
+      const took = inWords(toMs - fromMs);
+      const note =
+        to === undefined ? `${took}… ${span.state}` : span.state === "failed" ? `${took} failed` : took;
+      return { ...span, fromMs, toMs, note };
     })
     .toSorted((one, other) => one.fromMs - other.fromMs || one.toMs - other.toMs);
   const beginMs = Math.min(...rows.map(({ fromMs }) => fromMs));
   const wholeMs = Math.max(...rows.map(({ toMs }) => toMs)) - beginMs;
   const names = Math.max(...rows.map(({ service }) => service.length));
-  const times = Math.max(...rows.map(({ took }) => took.length));
-  const room = Math.max(10, width - names - times - "*   ||  ".length);
-  const scale = wholeMs === 0 ? 0 : (room - 1) / wholeMs;
-  const lines = rows.map(({ service, critical, fromMs, toMs, took, state, to }) => {
-    const from = Math.round((fromMs - beginMs) * scale);
-    const length = Math.max(1, Math.round((toMs - beginMs) * scale) - from + (toMs > fromMs ? 0 : 1));
-    const bar = (" ".repeat(from) + (critical ? "━" : "─").repeat(length)).slice(0, room).padEnd(room);
-    const where = to === undefined || state === "failed" ? ` ${state}` : "";
-    return `${critical ? "*" : " "} ${service.padEnd(names)} |${bar}| ${took.padStart(times)}${where}`.trimEnd();
+  const notes = Math.max(...rows.map(({ note }) => note.length));
+  const room = Math.max(10, width - names - notes - "*  || ".length);
+  const column = (ms: number) => (wholeMs === 0 ? 0 : Math.round(((ms - beginMs) * room) / wholeMs));
+  const lines = rows.map(({ service, critical, fromMs, toMs, note }) => {
+    // Whatever is short is still seen.
+    const from = Math.min(column(fromMs), room - 1);
+    const bar = " ".repeat(from) + (critical ? "━" : "─").repeat(Math.max(1, column(toMs) - from));
+    return `${critical ? "*" : " "} ${service.padEnd(names)} |${bar.padEnd(room)}| ${note}`;
   });
   return [`${title}: ${inWords(wholeMs)}`, ...lines];
 }

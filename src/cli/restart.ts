@@ -1,10 +1,10 @@
-// `haraka restart`: services of a running runtime; what others need only together with those.
+// `haraka restart`: services of a running runtime; those that need them go on, or go along.
 import { operation } from "./operate.ts";
 
 export const restart = operation("restart", {
   summary: "stop and start services of a running runtime",
   examples: [
-    ["restart api", "api"],
-    ["restart db --cascade", "db, and around it all that need it"],
+    ["restart db", "db; what needs it goes on"],
+    ["restart db --cascade", "all that need it, too"],
   ],
 });

@@ -34,13 +34,11 @@ const CLEAR_BELOW = "\x1b[J";
 
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const;
 
-/** `onKey` gets one key at a time, as `q` or `\x1b[A`. */
-export function openScreen(options: { onKey(key: string): void; onResize(): void }): Screen {
+/** `onInput` gets what was typed, as the terminal says it. */
+export function openScreen(options: { onInput(text: string): void; onResize(): void }): Screen {
   const { stdin, stdout } = process;
   let borrowed = true;
-  const onData = (bytes: Buffer) => {
-    for (const key of keysOf(bytes.toString("utf8"))) options.onKey(key);
-  };
+  const onData = (bytes: Buffer) => options.onInput(bytes.toString("utf8"));
   const restore = () => {
     if (!borrowed) return;
     borrowed = false;
@@ -66,12 +64,6 @@ export function openScreen(options: { onKey(key: string): void; onResize(): void
     },
     restore,
   };
-}
-
-/** Escape sequences whole, all else letter by letter. */
-export function keysOf(text: string): string[] {
-  // oxlint-disable-next-line no-control-regex -- that is how a terminal says arrow
-  return text.match(/\x1b(?:\[[0-9;]*[A-Za-z~]|O[A-Z])?|[^]/gu) ?? [];
 }
 
 function write(text: string): void {

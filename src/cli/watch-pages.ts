@@ -16,12 +16,17 @@ const KEYS: Readonly<Record<string, Keys>> = {
   j: "down",
   l: "logs",
   s: { action: "start", cascade: false },
-  S: { action: "start", cascade: true },
   x: { action: "stop", cascade: false },
   X: { action: "stop", cascade: true },
   r: { action: "restart", cascade: false },
   R: { action: "restart", cascade: true },
 };
+
+/** Escape sequences whole, all else letter by letter. */
+export function keysOf(text: string): string[] {
+  // oxlint-disable-next-line no-control-regex -- that is how a terminal says arrow
+  return text.match(/\x1b(?:\[[0-9;]*[A-Za-z~]|O[A-Z])?|[^]/gu) ?? [];
+}
 
 /** What a key does; nothing for most. */
 export function keyOf(key: string): Keys | undefined {
@@ -35,7 +40,7 @@ export interface PageOptions {
   nowMs: number;
 }
 
-const HELP = "up/down choose  s start  x stop  r restart  X and R: with those that need it  l logs  q quit";
+const HELP = "up/down  s start  x stop  r restart  X R with those that need it  l logs  q quit";
 const LOG_HELP = "any key: back  q quit";
 
 /** As many services as fit, the chosen one among them. */

@@ -7,7 +7,7 @@ import { picture } from "./picture.ts";
 import { type Picture, statusTable } from "./status-table.ts";
 import { colourful, isInteractive, openScreen, type Screen } from "./terminal.ts";
 import type { Io } from "./verb.ts";
-import { type Keys, keyOf, logsPage, servicesPage } from "./watch-pages.ts";
+import { type Keys, keyOf, keysOf, logsPage, servicesPage } from "./watch-pages.ts";
 
 /** Many things happen at once; more pictures a second than this nobody sees. */
 const REST_MS = 40;
@@ -84,7 +84,10 @@ class Session {
   async run(): Promise<{ code: number; farewell: string }> {
     // Whatever keeps the runtime from being reached is said before the screen is taken.
     await this.#look();
-    this.#screen = openScreen({ onKey: (key) => this.#onKey(key), onResize: () => this.#draw() });
+    this.#screen = openScreen({
+      onInput: (text) => keysOf(text).forEach((key) => this.#onKey(key)),
+      onResize: () => this.#draw(),
+    });
     try {
       this.#draw();
       void this.#follow();
@@ -161,10 +164,9 @@ class Session {
       const { status, body } = await this.#client.ask<{ services: string[]; detail?: string }>("POST", path, {
         expect: [409],
       });
-      const upper = action === "stop" ? "X" : action === "start" ? "S" : "R";
       this.#message =
         status === 409
-          ? `${body.detail} (here: ${upper})`
+          ? `${body.detail} (here: X)`
           : `${action}: ${body.services.join(", ") || "nothing to do"}`;
     } catch (error) {
       this.#message = messageOf(error);

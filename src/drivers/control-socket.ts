@@ -20,7 +20,6 @@ import { messageOf } from "../errors.ts";
 const PATH_BYTES_MAX = process.platform === "linux" ? 107 : 103;
 const LOCK_PATIENCE_MS = 5_000;
 const RETRY_MS = 10;
-const PID_TRIES = 20;
 
 export interface SocketServer {
   close(): Promise<void>;
@@ -51,15 +50,17 @@ export async function openControlSocket({ path, listen }: ControlSocketOptions):
   const hidden = join(dirname(path), `.${Math.random().toString(36).slice(2, 8)}`);
   refuseLong(path, hidden);
   let server: SocketServer | undefined;
-  let inode: bigint;
+  let inode = 0n;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     server = await withMask(0o177, () => listen(hidden));
     inode = lstatSync(hidden, { bigint: true }).ino;
+    // Before anybody can meet the socket.
+    writePid(pidFile(path, inode));
     await publish(hidden, path);
     rmSync(hidden);
-    writePid(path, inode);
   } catch (error) {
+    if (inode !== 0n) rmSync(pidFile(path, inode), { force: true });
     await server?.close();
     throw error instanceof SocketHeldError ? error : new Error(reasonOf(error, path), { cause: error });
   }
@@ -67,9 +68,9 @@ export async function openControlSocket({ path, listen }: ControlSocketOptions):
   return {
     async close() {
       if (lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino === inode) {
-        rmSync(pidFile(path), { force: true });
         rmSync(path, { force: true });
       }
+      rmSync(pidFile(path, inode), { force: true });
       await close();
     },
   };
@@ -90,8 +91,9 @@ async function publish(hidden: string, path: string): Promise<void> {
   await refuseTaken(path);
   using _ = await lock(`${path}.lock`);
   while (!tryLink(hidden, path)) {
-    await refuseTaken(path);
+    const dead = await refuseTaken(path);
     rmSync(path, { force: true });
+    rmSync(pidFile(path, dead), { force: true });
   }
 }
 
@@ -105,16 +107,20 @@ function tryLink(from: string, to: string): boolean {
   }
 }
 
-/** Returns when nothing is at `path` but perhaps a socket on which nobody listens. */
-async function refuseTaken(path: string): Promise<void> {
+/** Returns when nothing is at `path`, 0, or a socket on which nobody listens, its inode. */
+async function refuseTaken(path: string): Promise<bigint> {
   const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-  if (found === undefined) return;
+  if (found === undefined) return 0n;
   if (!found.isSocket()) {
     throw new Error(
       `there is a ${found.isDirectory() ? "folder" : "file"} of that name; move it away, or ${ELSEWHERE}`,
     );
   }
-  if (await isAnswered(path)) throw new SocketHeldError(await holderOf(path, found.ino));
+  const answered = await isAnswered(path);
+  // Another may have come in between: then it was that one who answered.
+  if (lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino !== found.ino) return refuseTaken(path);
+  if (answered) throw new SocketHeldError(readPid(pidFile(path, found.ino)));
+  return found.ino;
 }
 
 /** The kernel's word: it refuses connections to a socket whose process has died. */
@@ -155,32 +161,22 @@ async function lock(file: string): Promise<Disposable> {
   }
 }
 
-const pidFile = (path: string): string => `${path}.pid`;
+/** The inode says which socket it is about: one file for all would be written after the socket is met, or by who does not get it. */
+const pidFile = (path: string, inode: bigint): string => `${path}.${inode}.pid`;
 
-/** The inode says which socket the pid is about. Only a message will miss it. */
-function writePid(path: string, inode: bigint): void {
+/** Only a message will miss it. */
+function writePid(file: string): void {
   try {
-    rmSync(pidFile(path), { force: true });
-    writeFileSync(pidFile(path), `${process.pid} ${inode}\n`, { mode: 0o600, flag: "wx" });
+    rmSync(file, { force: true });
+    writeFileSync(file, `${process.pid}\n`, { mode: 0o600, flag: "wx" });
   } catch {
     // No space left, or somebody's folder of that name.
   }
 }
 
-/** Its pid comes a moment after it. */
-async function holderOf(path: string, inode: bigint): Promise<number | undefined> {
-  for (let triesLeft = PID_TRIES; triesLeft > 0; triesLeft--) {
-    const pid = readPid(path, inode);
-    if (pid !== undefined) return pid;
-    await new Promise((retry) => setTimeout(retry, RETRY_MS));
-  }
-  return undefined;
-}
-
-function readPid(path: string, inode: bigint): number | undefined {
+function readPid(file: string): number | undefined {
   try {
-    const [pid, about] = readFileSync(pidFile(path), "utf8").trim().split(" ");
-    return about === String(inode) ? Number(pid) : undefined;
+    return Number(readFileSync(file, "utf8")) || undefined;
   } catch {
     return undefined;
   }
@@ -213,9 +209,14 @@ function reasonOf(error: unknown, path: string): string {
   }
 }
 
-/** The nearest part of the path that is there. */
+/** The nearest part of the path that can be looked at. */
 function existing(path: string): string {
-  return lstatSync(path, { throwIfNoEntry: false }) === undefined ? existing(dirname(path)) : path;
+  try {
+    lstatSync(path);
+    return path;
+  } catch {
+    return existing(dirname(path));
+  }
 }
 
 function codeOf(error: unknown): unknown {

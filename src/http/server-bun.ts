@@ -1,6 +1,6 @@
 // The HTTP server under Bun. Hands the server itself to `fetch`, which gives the peer's address and counts requests; never
 // looks at a request.
-import type { Listen, ListenOnPath } from "./server.ts";
+import { closeGently, type Listen, type ListenOnPath } from "./server.ts";
 
 /** The largest that Bun takes. */
 const IDLE_TIMEOUT_SECONDS_MAX = 255;
@@ -27,5 +27,5 @@ export const listenOnPath: ListenOnPath = async ({ path, fetch }) => {
     idleTimeout: IDLE_TIMEOUT_SECONDS_MAX,
     fetch,
   } as Bun.Serve.Options<undefined>);
-  return { close: () => server.stop(true) };
+  return { close: () => closeGently(server.stop(), () => server.stop(true)) };
 };

@@ -1,6 +1,6 @@
 // The HTTP server under Deno. Hands Deno's info to `fetch`, which gives the peer's address and when the answer has left;
 // never looks at a request.
-import type { Fetch, Listen, ListenOnPath } from "./server.ts";
+import { closeGently, type Fetch, type Listen, type ListenOnPath } from "./server.ts";
 
 /** The part of Deno's API that is used here; its types are not among the dependencies. */
 declare const Deno: {
@@ -10,7 +10,7 @@ declare const Deno: {
       onListen: () => void;
     },
     handler: Fetch,
-  ): { addr: { port: number }; finished: Promise<void> };
+  ): { addr: { port: number }; finished: Promise<void>; shutdown(): Promise<void> };
 };
 
 export const listen: Listen = async ({ host, port, fetch }) => {
@@ -30,10 +30,5 @@ export const listen: Listen = async ({ host, port, fetch }) => {
 export const listenOnPath: ListenOnPath = async ({ path, fetch }) => {
   const cut = new AbortController();
   const server = Deno.serve({ path, signal: cut.signal, onListen: () => {} }, fetch);
-  return {
-    close() {
-      cut.abort();
-      return server.finished;
-    },
-  };
+  return { close: () => closeGently(server.shutdown(), () => cut.abort()) };
 };

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createServer, type Server, type ServerOptions } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
-import type { Fetch, Listen, ListenOnPath } from "./server.ts";
+import { closeGently, type Fetch, type Listen, type ListenOnPath } from "./server.ts";
 
 export const listen: Listen = async ({ host, port, idleTimeoutMs, fetch }) => {
   const server = serverOf(fetch, { keepAliveTimeout: idleTimeoutMs });
@@ -13,14 +13,18 @@ export const listen: Listen = async ({ host, port, idleTimeoutMs, fetch }) => {
   return {
     host,
     port: (server.address() as AddressInfo).port,
-    close: () => close(server),
+    close() {
+      const gone = closed(server);
+      server.closeAllConnections();
+      return gone;
+    },
   };
 };
 
 export const listenOnPath: ListenOnPath = async ({ path, fetch }) => {
   const server = serverOf(fetch, {}).listen(path);
   await once(server, "listening");
-  return { close: () => close(server) };
+  return { close: () => closeGently(closed(server), () => server.closeAllConnections()) };
 };
 
 function serverOf(fetch: Fetch, options: ServerOptions): Server {
@@ -32,8 +36,7 @@ function serverOf(fetch: Fetch, options: ServerOptions): Server {
   });
 }
 
-function close(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeAllConnections();
-  return closed;
+/** It listens no more, and connections without a request are closed; resolves when there are no others. */
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
 }

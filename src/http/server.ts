@@ -32,6 +32,18 @@ export interface PathOptions {
 
 /**
  * The same over a Unix socket, without an idle timeout that a stream would notice. It is bound before the function returns its
- * promise, so a umask around the call counts. Closing removes whatever is at `path`.
+ * promise, so a umask around the call counts. Closing removes whatever is at `path` and lets answers leave, within reason.
  */
 export type ListenOnPath = (options: PathOptions) => Promise<{ close(): Promise<void> }>;
+
+/** What is on its way may take as long; a client that does not read is cut. */
+const LAST_WORDS_MS = 250;
+
+/** Waits for `left` a little while; what has not left by then is cut. */
+export async function closeGently(left: Promise<unknown>, cut: () => unknown): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const patience = new Promise<boolean>((resolve) => (timer = setTimeout(resolve, LAST_WORDS_MS, false)));
+  const hasLeft = await Promise.race([left.then(() => true), patience]);
+  clearTimeout(timer);
+  if (!hasLeft) await cut();
+}
