@@ -100,6 +100,7 @@ suite("the status table", () => {
   test("is cut to the width, and coloured only on the word", () => {
     const services = [view("db", { state: "failed", reason: "x".repeat(200) })];
     const lines = statusTable({ runtime, services }, { nowMs: NOW_MS, colour: true, width: 40 });
+    // oxlint-disable-next-line no-control-regex -- the colours
     assert.match(lines.at(-1) ?? "", /^db {7}\x1b\[31mfailed\x1b\[0m {2}5\.0s {2}- {4}0 {9}x+…$/);
     // oxlint-disable-next-line no-control-regex -- the colours
     for (const line of lines) assert.ok(line.replace(/\x1b\[\d+m/g, "").length <= 40, line);

@@ -13,7 +13,7 @@ import { JAVASCRIPT_RUNTIMES } from "../e2e/support/programs.ts";
 
 export type RuntimeName = keyof typeof JAVASCRIPT_RUNTIMES;
 
-export interface Answer {
+interface Answer {
   status: number;
   headers: Record<string, unknown>;
   text: string;
@@ -75,7 +75,7 @@ export async function startControl(
       child.stdin.write(`${line}\n`);
       return answer();
     },
-    ask: (method, path, more = {}) => ask(socket, { method, path, ...more }),
+    ask: (method, path, more = {}) => askSocket(socket, { method, path, ...more }),
     async raw(bytes) {
       const connection = connect({ path: socket });
       let received = "";
@@ -100,7 +100,8 @@ export async function startControl(
   };
 }
 
-async function ask(
+/** One request over a socket. */
+export async function askSocket(
   socket: string,
   { body, ...options }: { method: string; path: string; headers?: Record<string, string>; body?: string },
 ): Promise<Answer> {

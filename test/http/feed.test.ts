@@ -96,7 +96,7 @@ test("a stream that is asked for after the end has its backlog and ends", async 
 
 test("a slow reader loses messages, is told how many, and then gets what comes", async () => {
   const clock = testClock();
-  let send = (_: Message) => {};
+  let send: (message: Message) => void = () => {};
   const response = feed({
     format: "sse",
     clock,
