@@ -64,6 +64,7 @@ suite("Host and Origin", () => {
   for (const host of [
     "evil.example",
     "localhost.evil.example",
+    "notlocalhost",
     "127.0.0.1.evil.example",
     "10.0.0.7:8080",
     "[::2]",
