@@ -3,6 +3,7 @@
 import process from "node:process";
 import type { Config } from "../config/config.ts";
 import { systemClock } from "../drivers/clock.ts";
+import { logRing } from "../drivers/log-ring.ts";
 import { onStopSignal } from "../drivers/signals.ts";
 import { onUncaught } from "../drivers/uncaught.ts";
 import { ExitCode, messageOf, StartupError } from "../errors.ts";
@@ -13,6 +14,7 @@ import { narrate } from "../runtime/narrate.ts";
 import { Operator } from "../runtime/operator.ts";
 import { Supervisor } from "../runtime/supervisor.ts";
 import type { ModuleContext } from "./module-service.ts";
+import { controlOverTcp, openControl } from "./open-control.ts";
 import { openLog } from "./open-log.ts";
 import { openServer } from "./open-server.ts";
 import { processContext } from "./process-service.ts";
@@ -39,12 +41,14 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   const { names, profiles, env, json } = options;
   const specs = chosenSpecs(config, { names, profiles });
   const { runtime, http } = config;
-  const { log, flush } = openLog({
+  const { log: output, flush } = openLog({
     name: runtime.name,
     format: json ? "json" : runtime.log.format,
     level: runtime.log.level,
     services: specs.map(({ name }) => name),
   });
+  const logs = logRing({ bytesMax: runtime.log.ringBytes, wallTime: Date.now });
+  const log = logs.keeping(output);
   const clock = systemClock();
   let server: Server | undefined;
   const gate = createGate({ close: async () => server?.close() });
@@ -79,7 +83,11 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
     });
     void supervisor.shutdown({ reason: "stopping after an uncaught error", exitCode: ExitCode.internal });
   });
-  const app = createApp({ service: runtime.name, version, health: supervisor, gate, log });
+  const identity = { service: runtime.name, version };
+  const parts = { ...identity, status: operator, operate: operator, logs, health: supervisor, log, clock };
+  const { token } = config.control;
+  const control = http && token !== undefined ? controlOverTcp({ token, http }, parts) : undefined;
+  const app = createApp({ ...identity, health: supervisor, gate, log, ...(control && { control }) });
   if (http) {
     server = await openServer(http, app.fetch);
     log.info(`listening on http://${http.host}:${server.port}`);
@@ -94,12 +102,15 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   const processes = processContext({ log, env, descendants: orphans?.descendants });
   const context = { names, profiles, modules, processes };
   let running = await createServices(config, specs, context);
+  // Before the services: of two runtimes on one socket the second must not start any.
+  const socket = await openControl(config.control, parts);
   // What it may reject with is the reason of the end.
   await Promise.allSettled([supervisor.run(running.services)]);
   // Without processes it can wait until everything has started.
   if (!hasProcesses) await orphans?.adopt();
   const { exitCode, reason, service } = await supervisor.ended;
   await orphans?.end();
+  await socket.close();
   await flush();
   if (service === undefined && exitCode !== ExitCode.internal) return exitCode;
   throw new StartupError(reason, { exitCode });

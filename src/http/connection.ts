@@ -4,6 +4,7 @@
 /** The second argument of `fetch`, and Hono's `c.env`; at most one server's part of it is there. */
 interface Native {
   requestIP?(request: Request): { address: string } | null;
+  timeout?(request: Request, seconds: number): void;
   readonly pendingRequests?: number;
   readonly remoteAddr?: { readonly hostname?: string };
   readonly completed?: Promise<void>;
@@ -44,4 +45,9 @@ export function whenSent(env: unknown, done: () => void): boolean {
   }
   native?.outgoing?.once("close", done);
   return native?.outgoing !== undefined;
+}
+
+/** Lets an answer be silent for as long as it likes, where the server would cut it. */
+export function keepOpen(request: Request, env: unknown): void {
+  (env as Native | undefined)?.timeout?.(request, 0);
 }

@@ -26,6 +26,8 @@ export interface HealthOptions extends Identity {
   health: HealthSource;
   /** Answers should carry `Connection: close`. */
   isClosing: () => boolean;
+  /** Everybody who can ask may know the reasons, as on the control socket. Default: only who asks from this machine. */
+  trusting?: boolean;
 }
 
 /** `env` is what the server handed to `fetch`. Other methods than GET and HEAD get 405. */
@@ -47,6 +49,7 @@ type Answers = Partial<Record<Format | "jsonWithoutReasons" | "draftWithoutReaso
 export function createHealth({
   health,
   isClosing,
+  trusting = false,
   ...identity
 }: HealthOptions): Record<Probe, HealthHandler> {
   let current: Snapshot | undefined;
@@ -89,7 +92,7 @@ export function createHealth({
       if (snapshot !== current) refresh(snapshot);
       const format = request.headers.get("accept")?.includes(MEDIA_TYPES.draft) ? "draft" : "json";
       // Asking for the peer costs more than the whole answer, so only when there is something to hide.
-      const withoutReasons = guarded && !isLocal(request, env);
+      const withoutReasons = guarded && !trusting && !isLocal(request, env);
       const kind = withoutReasons ? (`${format}WithoutReasons` as const) : format;
       const answer = (prepared[probe][kind] ??= prepare(snapshot, { probe, format, withoutReasons }));
       const nowMs = Date.now();

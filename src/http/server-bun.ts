@@ -1,6 +1,6 @@
 // The HTTP server under Bun. Hands the server itself to `fetch`, which gives the peer's address and counts requests; never
 // looks at a request.
-import type { Listen } from "./server.ts";
+import { closeGently, type Listen, type ListenOnPath } from "./server.ts";
 
 /** The largest that Bun takes. */
 const IDLE_TIMEOUT_SECONDS_MAX = 255;
@@ -17,4 +17,15 @@ export const listen: Listen = async ({ host, port, idleTimeoutMs, fetch }) => {
     fetch,
   });
   return { host, port: server.port ?? port, close: () => server.stop(true) };
+};
+
+export const listenOnPath: ListenOnPath = async ({ path, fetch }) => {
+  const server = Bun.serve({
+    unix: path,
+    development: false,
+    // Not in its type, but it counts, and is 10 s without.
+    idleTimeout: IDLE_TIMEOUT_SECONDS_MAX,
+    fetch,
+  } as Bun.Serve.Options<undefined>);
+  return { close: () => closeGently(server.stop(), () => server.stop(true)) };
 };
