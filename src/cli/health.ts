@@ -1,5 +1,6 @@
 // `haraka health`: asks a running runtime how it is; the HEALTHCHECK of an image that has no curl. Exit 0 or 1, nothing else.
 import { ExitCode, messageOf } from "../errors.ts";
+import { HEALTHCHECK_HEADER } from "../http/probers.ts";
 import { CONFIG_FLAGS, configRequest } from "./config-flags.ts";
 import { JSON_FLAG, type Verb } from "./verb.ts";
 
@@ -47,6 +48,8 @@ async function ask(url: string): Promise<Response> {
     const options: RequestInit & { proxy: false } = {
       signal: AbortSignal.timeout(PATIENCE_MS),
       proxy: false,
+      // Else a shutdown would wait until this one has seen it.
+      headers: { [HEALTHCHECK_HEADER]: "1" },
     };
     return await fetch(url, options as RequestInit);
   } catch (error) {

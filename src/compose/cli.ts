@@ -40,7 +40,7 @@ export interface RunOptions {
 export async function runConfig(config: Config, { names, profiles, env, json }: RunOptions): Promise<number> {
   const specs = chosen(config, { names, profiles });
   const { runtime, http } = config;
-  const { log, flush } = openLog({
+  const { log, flush, terminal } = openLog({
     name: runtime.name,
     format: json ? "json" : runtime.log.format,
     level: runtime.log.level,
@@ -48,13 +48,14 @@ export async function runConfig(config: Config, { names, profiles, env, json }: 
   });
   const clock = systemClock();
   let server: Server | undefined;
-  const gate = createGate({ close: async () => server?.close() });
+  const gate = createGate({ clock, close: async () => server?.close() });
   const supervisor = new Supervisor({
     clock,
     emit: (event) => narrate(event, log),
     startup: runtime.startup,
     shutdown: runtime.shutdown,
     kubernetes: env.KUBERNETES_SERVICE_HOST !== undefined,
+    attended: terminal,
     ...(runtime.exitCodeFrom !== undefined && { exitCodeFrom: runtime.exitCodeFrom }),
     gate,
   });

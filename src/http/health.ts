@@ -3,6 +3,7 @@
 import type { Snapshot } from "../core/snapshot.ts";
 import type { HealthSource } from "../ports/health-source.ts";
 import { isLocal } from "./connection.ts";
+import type { HttpGate } from "./gate.ts";
 import { type Format, type Identity, type Page, type Probe, hasReasons, renderPage } from "./health-page.ts";
 import { problem } from "./problem.ts";
 
@@ -24,8 +25,8 @@ const MEDIA_TYPES: Readonly<Record<Format, string>> = {
 
 export interface HealthOptions extends Identity {
   health: HealthSource;
-  /** Answers should carry `Connection: close`. */
-  isClosing: () => boolean;
+  /** Says whether to close connections, and wants to know who asks readiness. */
+  gate: Pick<HttpGate, "closing" | "watch">;
 }
 
 /** `env` is what the server handed to `fetch`. Other methods than GET and HEAD get 405. */
@@ -46,7 +47,7 @@ type Answers = Partial<Record<Format | "jsonWithoutReasons" | "draftWithoutReaso
 /** One handler for each probe. */
 export function createHealth({
   health,
-  isClosing,
+  gate,
   ...identity
 }: HealthOptions): Record<Probe, HealthHandler> {
   let current: Snapshot | undefined;
@@ -85,6 +86,7 @@ export function createHealth({
     (request, env) => {
       const { method } = request;
       if (method !== "GET" && method !== "HEAD") return methodNotAllowed(method);
+      if (probe === "ready") gate.watch.asked(request, env);
       const snapshot = health.snapshot();
       if (snapshot !== current) refresh(snapshot);
       const format = request.headers.get("accept")?.includes(MEDIA_TYPES.draft) ? "draft" : "json";
@@ -94,7 +96,7 @@ export function createHealth({
       const answer = (prepared[probe][kind] ??= prepare(snapshot, { probe, format, withoutReasons }));
       const nowMs = Date.now();
       if (nowMs !== answer.stampedAtMs) stamp(answer, nowMs);
-      return new Response(answer.body, isClosing() ? answer.closingInit : answer.init);
+      return new Response(answer.body, gate.closing ? answer.closingInit : answer.init);
     };
   return {
     health: handlerOf("health"),

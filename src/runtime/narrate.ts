@@ -32,6 +32,8 @@ export function narrate(event: RuntimeEvent, log: Log): void {
       if (event.exitCode !== 0) return log.error(event.reason);
       // A service that has ended with 0 was perhaps not meant to end.
       return log[event.service === undefined ? "info" : "warn"](event.reason);
+    case "drain-began":
+      return log.info(drainInWords(event));
     case "stage-ended":
       if (event.late.length > 0) log.warn(`late: ${event.late.join(", ")}`, { stage: event.stage });
       return log.debug(`stage ${event.stage} took ${Math.round(event.tookMs)}ms`);
@@ -48,4 +50,10 @@ export function narrate(event: RuntimeEvent, log: Log): void {
     default:
       return event satisfies never;
   }
+}
+
+function drainInWords({ limitMs, probers }: Extract<RuntimeEvent, { type: "drain-began" }>): string {
+  if (probers.length === 0) return `draining for ${limitMs}ms`;
+  const named = probers.map(({ source, intervalMs }) => `${source} every ${Math.round(intervalMs)}ms`);
+  return `draining until whoever asks readiness knows, at most ${limitMs}ms: ${named.join(", ")}`;
 }

@@ -1,6 +1,7 @@
 // The loop: takes one event, folds it through the fleet, performs the effects, whose outcomes come back as events. It decides
 // nothing about services; it holds the runtime's own state, its health and its one shutdown.
-import { budgetMs, drainMs } from "../core/budget.ts";
+import { budgetMs } from "../core/budget.ts";
+import { drainRule } from "../core/drain.ts";
 import type { Effect, FleetEvent } from "../core/event.ts";
 import { exitCodeOf } from "../core/exit.ts";
 import { Fleet } from "../core/fleet.ts";
@@ -24,6 +25,8 @@ export interface SupervisorOptions {
   shutdown: { budgetMs: number | "auto"; drainMs: number | "auto" };
   /** Whether the process runs in a Kubernetes pod; decides what `auto` means. */
   kubernetes: boolean;
+  /** Somebody sits at a terminal and waits for the end; then `auto` does not drain. Default: false. */
+  attended?: boolean;
   /** The service whose exit code the runtime leaves with. */
   exitCodeFrom?: string;
   gate?: Gate;
@@ -237,7 +240,7 @@ export class Supervisor implements HealthSource {
   // ── the end ──
 
   async #shutDown(cause: ShutdownCause): Promise<void> {
-    const { shutdown, kubernetes, gate } = this.#options;
+    const { shutdown, kubernetes, attended = false, gate } = this.#options;
     const budget = budgetMs(shutdown.budgetMs, { kubernetes });
     const isRollback = this.#state === "starting";
     const sinceMs = this.#clock.now();
@@ -247,7 +250,8 @@ export class Supervisor implements HealthSource {
     const { stages, overran } = await shutDown({
       clock: this.#clock,
       budgetMs: budget,
-      drainMs: isRollback ? 0 : drainMs(shutdown.drainMs, { kubernetes, budgetMs: budget }),
+      // Who has never been ready has been sent nothing.
+      drain: drainRule(isRollback ? 0 : shutdown.drainMs, { kubernetes, attended }),
       ...(gate && { gate }),
       background: this.#background,
       shutdownTasks: this.#shutdownTasks,

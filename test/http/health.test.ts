@@ -1,6 +1,7 @@
 // What the health endpoints say, asked of the app itself without a socket.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { systemClock } from "../../src/drivers/clock.ts";
 import { createGate } from "../../src/http/gate.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { HealthSource } from "../../src/ports/health-source.ts";
@@ -13,7 +14,7 @@ const REMOTE = { requestIP: () => ({ address: "10.1.2.3" }), pendingRequests: 0 
 const SINCE = "2026-01-02T03:04:05.000Z";
 
 function appOf(health: HealthSource) {
-  return createApp({ health, gate: createGate(), log: silentLog, service: "shop", version: "1.2.3" });
+  return createApp({ health, gate: createGate({ clock: systemClock() }), log: silentLog, service: "shop", version: "1.2.3" });
 }
 
 async function ask(path: string, options: { health: HealthSource; env?: unknown; accept?: string }) {

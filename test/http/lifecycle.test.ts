@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { Hono } from "hono";
+import { systemClock } from "../../src/drivers/clock.ts";
 import { type HttpGate, createGate } from "../../src/http/gate.ts";
 import { lifecycleMiddleware } from "../../src/http/lifecycle.ts";
 import { scriptedHealth, stopping } from "../fixtures/http-snapshots.ts";
@@ -11,7 +12,7 @@ import { scriptedHealth, stopping } from "../fixtures/http-snapshots.ts";
 /** `/` streams "a" at once and "b" when `release` is called. With `bare`, the server is hidden from the app. */
 function serve(options: { bare?: boolean } = {}) {
   const health = scriptedHealth();
-  const gate = createGate();
+  const gate = createGate({ clock: systemClock() });
   let release = () => {};
   const released = new Promise<void>((resolve) => (release = resolve));
   const app = new Hono()
@@ -87,7 +88,7 @@ test("lifecycle hands on the very response of the app", async () => {
   let made: Response | undefined;
   const lifecycle = lifecycleMiddleware({
     health: scriptedHealth(),
-    gate: createGate(),
+    gate: createGate({ clock: systemClock() }),
     service: "a",
     version: "1",
   });
