@@ -4,14 +4,18 @@
 /** How long a client should wait before it connects again, to whoever is there by then. */
 const RETRY_MS = 1_000;
 
+export interface CarriedStream {
+  /** The same, and we can end it. */
+  response: Response;
+  /** Its client has gone: nothing more is sent, and nobody may come to read. */
+  abandon: () => void;
+}
+
 export interface EventStreams {
   /** Those whose end has not been taken by the server yet. */
   readonly open: number;
-  /**
-   * The same response, which we can end. `gone` is called once the server has taken its last byte, or when its client has gone,
-   * which `signal` may tell first.
-   */
-  carry(response: Response, options: { signal: AbortSignal; gone: () => void }): Response;
+  /** Calls `gone` once the server has taken the last byte, or when the client has gone. */
+  carry(response: Response, gone: () => void): CarriedStream;
   /** Ends all streams, and from now on each one as it comes. */
   end(): void;
 }
@@ -27,10 +31,10 @@ export function createEventStreams(): EventStreams {
     get open() {
       return streams.size;
     },
-    carry(response, { signal, gone }) {
+    carry(response, gone) {
       if (response.body === null) {
         gone();
-        return response;
+        return { response, abandon() {} };
       }
       const stream = new EndableStream(response.body, {
         isText: !response.headers.has("content-encoding"),
@@ -41,10 +45,7 @@ export function createEventStreams(): EventStreams {
       });
       streams.add(stream);
       if (ending) stream.end();
-      // A client that goes before its answer comes may leave a stream that nobody reads.
-      if (signal.aborted) stream.abandon();
-      else signal.addEventListener("abort", () => stream.abandon(), { once: true });
-      return new Response(stream.readable, response);
+      return { response: new Response(stream.readable, response), abandon: () => stream.abandon() };
     },
     end() {
       ending = true;

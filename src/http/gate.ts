@@ -4,7 +4,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Gate } from "../ports/gate.ts";
 import { keepOpen } from "./connection.ts";
 import { createEventStreams, isEventStream } from "./event-streams.ts";
-import { type Arrival, createInFlight } from "./in-flight.ts";
+import { type Arrival, InFlight } from "./in-flight.ts";
 import { createProberWatch, type ProberWatch } from "./probers.ts";
 import { problem } from "./problem.ts";
 import { createWebSockets } from "./web-sockets.ts";
@@ -33,7 +33,7 @@ export function createGate({ clock, close }: GateOptions): HttpGate {
   const watch = createProberWatch(clock);
   const streams = createEventStreams();
   const sockets = createWebSockets();
-  const inFlight = createInFlight(clock, () => streams.open);
+  const inFlight = new InFlight(clock, () => streams.open);
 
   async function answered(arrival: Arrival, answer: () => Promise<Response>): Promise<Response> {
     const visit = inFlight.enter(arrival);
@@ -50,9 +50,9 @@ export function createGate({ clock, close }: GateOptions): HttpGate {
     const isRead = request.method !== "HEAD";
     if (isRead && isEventStream(response)) {
       keepOpen(request, arrival.env);
-      visit.streams();
-      const gone = visit.told ? inFlight.look : visit.leave;
-      response = streams.carry(response, { signal: request.signal, gone });
+      const stream = streams.carry(response, visit.told ? () => inFlight.look() : visit.leave);
+      visit.streams(stream.abandon);
+      response = stream.response;
     } else if (!visit.told) {
       if (isRead) response = whenRead(response, visit.leave);
       else visit.leave();
@@ -85,9 +85,9 @@ export function createGate({ clock, close }: GateOptions): HttpGate {
     },
     probers: watch.active,
     onAsked: watch.onAsked,
-    inFlight: inFlight.count,
-    whenEmpty: inFlight.whenEmpty,
-    inside: inFlight.names,
+    inFlight: () => inFlight.count(),
+    whenEmpty: (signal) => inFlight.whenEmpty(signal),
+    inside: () => inFlight.names(),
     async close() {
       state = "refusing";
       await close?.();

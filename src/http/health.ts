@@ -45,11 +45,7 @@ interface Prepared {
 type Answers = Partial<Record<Format | "jsonWithoutReasons" | "draftWithoutReasons", Prepared>>;
 
 /** One handler for each probe. */
-export function createHealth({
-  health,
-  gate,
-  ...identity
-}: HealthOptions): Record<Probe, HealthHandler> {
+export function createHealth({ health, gate, ...identity }: HealthOptions): Record<Probe, HealthHandler> {
   let current: Snapshot | undefined;
   let guarded = false;
   let prepared = noAnswers();

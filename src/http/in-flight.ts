@@ -13,20 +13,10 @@ export interface Visit {
   readonly told: boolean;
   /** The answer is made. */
   answered(): void;
-  /** The answer is an event stream, which is not awaited while it is open. */
-  streams(): void;
+  /** The answer is an event stream, which is not awaited while it is open. Calls `abandon` when its client has gone. */
+  streams(abandon: () => void): void;
   /** The answer has left. */
   leave(): void;
-}
-
-export interface InFlight {
-  enter(arrival: Arrival): Visit;
-  count(): number;
-  /** Resolves when the count is 0; once `signal` has aborted nobody looks any more. */
-  whenEmpty(signal: AbortSignal): Promise<void>;
-  /** The count may have fallen for a reason of its own. */
-  look(): void;
-  names(): string[];
 }
 
 /** How often to look whether a server that only counts has sent the last byte. */
@@ -36,82 +26,105 @@ const NAMES_MAX = 5;
 interface Inside {
   arrival: Arrival;
   sinceMs: number;
-  streams: boolean;
+  /** Only for an event stream. */
+  abandon?: () => void;
 }
 
-/** `openStreams`: how many event streams are not to be waited for. */
-export function createInFlight(clock: Pick<Clock, "now" | "after">, openStreams: () => number): InFlight {
-  const inside = new Set<Inside>();
-  /** Servers that count; theirs are inside only until the answer is made. */
-  const servers = new Set<CountingServer>();
-  let uncounted = 0;
-  let look = () => {};
+export class InFlight {
+  readonly #clock: Pick<Clock, "now" | "after">;
+  readonly #openStreams: () => number;
+  readonly #inside = new Set<Inside>();
+  /** Servers that count; their requests are inside only until the answer is made. */
+  readonly #servers = new Set<CountingServer>();
+  /** Those inside whose server does not count. */
+  #uncounted = 0;
+  #onFewer = () => {};
 
-  function count(): number {
-    let sum = uncounted;
-    for (const server of servers) sum += server.pendingRequests;
-    return Math.max(0, sum - openStreams());
+  /** `openStreams`: how many event streams are not to be waited for. */
+  constructor(clock: Pick<Clock, "now" | "after">, openStreams: () => number) {
+    this.#clock = clock;
+    this.#openStreams = openStreams;
   }
 
-  function whenEmpty(signal: AbortSignal): Promise<void> {
+  enter(arrival: Arrival): Visit {
+    const one: Inside = { arrival, sinceMs: this.#clock.now() };
+    const server = countingServer(arrival.env);
+    this.#inside.add(one);
+    if (server === undefined) this.#uncounted += 1;
+    else this.#servers.add(server);
+    const leave = () => {
+      if (!this.#inside.delete(one)) return;
+      if (server === undefined) {
+        this.#uncounted -= 1;
+        one.abandon?.();
+      }
+      this.#onFewer();
+    };
+    const told = server !== undefined || whenSent(arrival.env, leave);
+    return {
+      told,
+      leave,
+      answered: () => void (server !== undefined && leave()),
+      streams(abandon) {
+        one.abandon = abandon;
+        // Not under Deno: it aborts after a whole answer, too, and warns whoever listens.
+        if (server === undefined && told) return;
+        const { signal } = arrival.req.raw;
+        if (signal.aborted) abandon();
+        else signal.addEventListener("abort", abandon, { once: true });
+      },
+    };
+  }
+
+  count(): number {
+    let sum = this.#uncounted;
+    for (const server of this.#servers) sum += server.pendingRequests;
+    return Math.max(0, sum - this.#openStreams());
+  }
+
+  /** The count may have fallen for a reason of its own. */
+  look(): void {
+    this.#onFewer();
+  }
+
+  /** Resolves when the count is 0; once `signal` has aborted nobody looks any more. */
+  whenEmpty(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       let cancel = () => {};
       const stop = () => {
         cancel();
-        look = () => {};
+        this.#onFewer = () => {};
       };
       const check = () => {
         cancel();
-        if (count() === 0) {
+        if (this.count() === 0) {
           stop();
           resolve();
-        } else if (inside.size === 0) {
+        } else if (this.#inside.size === 0) {
           // Only bytes are on their way, of which such a server does not tell.
-          cancel = clock.after(SENT_POLL_MS, check);
+          cancel = this.#clock.after(SENT_POLL_MS, check);
         }
       };
-      look = () => {
+      this.#onFewer = () => {
         cancel();
         // A server that counts is handed the answer only after this.
-        if (servers.size === 0) check();
-        else cancel = clock.after(0, check);
+        if (this.#servers.size === 0) check();
+        else cancel = this.#clock.after(0, check);
       };
       signal.addEventListener("abort", stop, { once: true });
       check();
     });
   }
 
-  return {
-    enter(arrival) {
-      const one: Inside = { arrival, sinceMs: clock.now(), streams: false };
-      const server = countingServer(arrival.env);
-      inside.add(one);
-      if (server === undefined) uncounted += 1;
-      else servers.add(server);
-      const leave = () => {
-        if (!inside.delete(one)) return;
-        if (server === undefined) uncounted -= 1;
-        look();
-      };
-      const told = server !== undefined || whenSent(arrival.env, leave);
-      return {
-        told,
-        leave,
-        answered: () => void (server !== undefined && leave()),
-        streams: () => void (one.streams = true),
-      };
-    },
-    count,
-    whenEmpty,
-    look: () => look(),
-    names() {
-      const requests = [...inside].filter(({ streams }) => !streams);
-      const names = requests.slice(0, NAMES_MAX).map(({ arrival: { req }, sinceMs }) => {
-        return `${req.method} ${req.path} (${((clock.now() - sinceMs) / 1000).toFixed(1)}s)`;
-      });
-      const rest = count() - names.length;
-      if (rest <= 0) return names;
-      return names.length > 0 ? [...names, `${rest} more`] : [`${rest} unread ${rest === 1 ? "answer" : "answers"}`];
-    },
-  };
+  /** What is in flight, in words: the first few by name and age. */
+  names(): string[] {
+    const requests = [...this.#inside].filter(({ abandon }) => abandon === undefined);
+    const names = requests.slice(0, NAMES_MAX).map(({ arrival: { req }, sinceMs }) => {
+      return `${req.method} ${req.path} (${((this.#clock.now() - sinceMs) / 1000).toFixed(1)}s)`;
+    });
+    const rest = this.count() - names.length;
+    if (rest <= 0) return names;
+    if (names.length > 0) return [...names, `${rest} more`];
+    return [`${rest} unread ${rest === 1 ? "answer" : "answers"}`];
+  }
 }

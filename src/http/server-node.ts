@@ -1,18 +1,27 @@
 // The HTTP server under Node, by @hono/node-server. Hands Node's request and response to `fetch`, which give the peer's
 // address and when the answer has left; never looks at a request.
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
-import { getRequestListener } from "@hono/node-server";
+import { createAdaptorServer } from "@hono/node-server";
+import { NodeSockets } from "./server-node-sockets.ts";
 import type { Listen } from "./server.ts";
 
 export const listen: Listen = async ({ host, port, idleTimeoutMs, fetch }) => {
-  // The host name stands in for a Host header, which HTTP/1.0 does not need.
-  const listener = getRequestListener(fetch, { hostname: "localhost" });
-  const server = createServer({ keepAliveTimeout: idleTimeoutMs }, (incoming, outgoing) => {
-    // It answers its own failures and never rejects.
-    void listener(incoming, outgoing);
-  });
+  const sockets = new NodeSockets();
+  const options = {
+    keepAliveTimeout: idleTimeoutMs,
+    // Any other offer to upgrade is one to decline, as by a server that knows none.
+    shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === "websocket",
+  };
+  const server = createAdaptorServer({
+    fetch,
+    // Stands in for a Host header, which HTTP/1.0 does not need.
+    hostname: "localhost",
+    createServer,
+    serverOptions: options,
+    websocket: { server: sockets },
+  }) as ReturnType<typeof createServer>;
   server.listen(port, host);
   await once(server, "listening");
   return {
@@ -21,6 +30,8 @@ export const listen: Listen = async ({ host, port, idleTimeoutMs, fetch }) => {
     close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
+      // They are no connections of the server any more, but it waits for them.
+      sockets.close();
       return closed;
     },
   };

@@ -108,10 +108,16 @@ function drainWork({ drain, budgetMs, clock, gate, enter, emit }: ShutdownContex
       if (drain.until === "probers" && gate) wait = waitForProbers(gate, clock);
       const probers = wait?.probers ?? [];
       if (probers.length > 0 || (drain.until === "time" && limitMs > 0)) {
-        emit({ type: "drain-began", limitMs, probers: probers.map(({ source, intervalMs }) => ({ source, intervalMs })) });
+        emit({
+          type: "drain-began",
+          limitMs,
+          probers: probers.map(({ source, intervalMs }) => ({ source, intervalMs })),
+        });
       }
       // A time is over when the ledger says so.
-      return drain.until === "time" && limitMs > 0 ? new Promise(() => {}) : (wait?.done ?? Promise.resolve());
+      return drain.until === "time" && limitMs > 0
+        ? new Promise(() => {})
+        : (wait?.done ?? Promise.resolve());
     },
     cut: () => wait?.stop(),
     late: () => (wait?.unaware() ?? []).map(({ source }) => `prober ${source}`),

@@ -14,7 +14,13 @@ const REMOTE = { requestIP: () => ({ address: "10.1.2.3" }), pendingRequests: 0 
 const SINCE = "2026-01-02T03:04:05.000Z";
 
 function appOf(health: HealthSource) {
-  return createApp({ health, gate: createGate({ clock: systemClock() }), log: silentLog, service: "shop", version: "1.2.3" });
+  return createApp({
+    health,
+    gate: createGate({ clock: systemClock() }),
+    log: silentLog,
+    service: "shop",
+    version: "1.2.3",
+  });
 }
 
 async function ask(path: string, options: { health: HealthSource; env?: unknown; accept?: string }) {
