@@ -6,6 +6,7 @@ import { health20 } from "./health.ts";
 import { modules50Start, modules50Stop } from "./modules.ts";
 import { noop1000 } from "./noop.ts";
 import { chain20, fanout99, stop20 } from "./processes.ts";
+import { rolling } from "./rolling.ts";
 import { type Result, resultOf, type Row } from "./row.ts";
 
 const ROWS: readonly Row[] = [
@@ -17,6 +18,7 @@ const ROWS: readonly Row[] = [
   modules50Stop,
   noop1000,
   health20,
+  rolling,
 ];
 const WIDTHS = [17, 9, 11, 9, 7, 9, 5];
 

@@ -2,7 +2,7 @@
 
 export interface Row {
   name: string;
-  unit: "ms" | "requests/s";
+  unit: "ms" | "requests/s" | "failed";
   target: Target;
   /** Rejects when something it needs is missing. */
   measure(): Promise<Measurement>;
@@ -31,7 +31,8 @@ export interface Result {
 }
 
 export function resultOf({ name, unit, target }: Row, { value, floor, note }: Measurement): Result {
-  const ratio = value / floor;
+  // None of none is as good as it gets.
+  const ratio = value === floor ? 1 : value / floor;
   return {
     row: name,
     value: round(value),
