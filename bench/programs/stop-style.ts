@@ -17,10 +17,11 @@ const server = Bun.serve({
       : app.fetch(request);
   },
 });
-process.once("SIGTERM", async () => {
+async function stop(): Promise<void> {
   if (style === "exit") process.exit(0);
   ready = false;
   if (style !== "stop") await Bun.sleep(Number(style));
   await server.stop();
   process.exit(0);
-});
+}
+process.once("SIGTERM", () => void stop());

@@ -41,7 +41,10 @@ export function countingServer(env: unknown): CountingServer | undefined {
   return (env as Native | undefined)?.pendingRequests === undefined ? undefined : (env as CountingServer);
 }
 
-/** Calls `done` once the answer has left, or the client has; returns false if this server does not tell. */
+/**
+ * Calls `done` once the answer has left, or the client has; returns false if this server does not tell. Deno takes what it has
+ * been given in one piece for sent.
+ */
 export function whenSent(env: unknown, done: () => void): boolean {
   const native = env as Native | undefined;
   if (native?.completed !== undefined) {

@@ -172,9 +172,9 @@ test("lifecycle ends event streams and WebSockets of the user's own routes and s
     )
     .get(
       "/socket",
-      upgradeWebSocket(() => ({ onMessage: ({ data }, socket) => socket.send(`got ${String(data)}`) })),
+      upgradeWebSocket(() => ({ onMessage: ({ data }, socket) => socket.send(`got ${data as string}`) })),
     );
-  await using server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: app.fetch, websocket });
+  using server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: app.fetch, websocket });
 
   const events = (await fetch(`${server.url.href}events`)).body!.getReader();
   assert.equal(new TextDecoder().decode((await events.read()).value), "data: first\n\n");

@@ -91,10 +91,32 @@ for (const runtime of RUNTIMES) {
     test("an event stream that is asked for in a drain ends at once", async () => {
       await using rig = await startServer(runtime);
       await rig.command("show up");
+      assert.equal(await rig.command("isDraining"), false);
       await rig.command("drain");
+      assert.equal(await rig.command("isDraining"), true);
       const answer = await fetch(`${rig.url}/events`);
       assert.deepEqual([answer.status, await answer.text()], [200, "retry: 1000\n\n"]);
     });
+
+    // Deno calls an answer sent once it has taken it, so it is not asked here.
+    if (runtime !== "deno") {
+      test("an answer has left when its client has taken it, not when it is made", async () => {
+        await using rig = await startServer(runtime);
+        await rig.command("show up");
+        const slow = connect(rig.port, "127.0.0.1").pause();
+        slow.write("GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        await rig.command("inFlight 1");
+        await rig.command("drain");
+        await rig.command("refuse");
+        assert.match(String(await rig.command("inside")), /^(GET \/large \(\d\.\ds\)|1 unread answer)$/);
+        let taken = 0;
+        slow.on("data", ({ length }) => void (taken += length)).resume();
+        await rig.command("whenEmpty");
+        await rig.command("close");
+        if (!slow.closed) await once(slow, "close");
+        assert.ok(taken > 20_000_000);
+      });
+    }
 
     test("a client that does not read its event stream is not waited for, others are", async () => {
       await using rig = await startServer(runtime);
