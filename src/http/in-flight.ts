@@ -65,13 +65,10 @@ export class InFlight {
       told,
       leave,
       answered: () => void (server !== undefined && leave()),
-      streams(abandon) {
+      streams: (abandon) => {
         one.abandon = abandon;
-        // Not under Deno: it aborts after a whole answer, too, and warns whoever listens.
-        if (server === undefined && told) return;
-        const { signal } = arrival.req.raw;
-        if (signal.aborted) abandon();
-        else signal.addEventListener("abort", abandon, { once: true });
+        // Its client went before it came.
+        if (server === undefined && !this.#inside.has(one)) abandon();
       },
     };
   }

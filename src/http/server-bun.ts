@@ -27,7 +27,7 @@ type Socket = Bun.ServerWebSocket<SocketData>;
 const websocket: Bun.WebSocketHandler<SocketData> = {
   open: (socket) => told(socket, ({ onOpen }) => onOpen?.(new Event("open"), contextOf(socket))),
   message(socket, message) {
-    const data = typeof message === "string" ? message : copyOf(message);
+    const data = typeof message === "string" ? message : message.buffer;
     told(socket, ({ onMessage }) => onMessage?.(createWSMessageEvent(data), contextOf(socket)));
   },
   close(socket, code, reason) {
@@ -59,9 +59,4 @@ function contextOf(socket: Socket): WSContext {
     send: (data, { compress }) => void socket.send(data, compress),
     close: (code, reason) => socket.close(code, reason),
   });
-}
-
-/** Bun gives a view of memory that it uses again. */
-function copyOf(message: Buffer): ArrayBuffer {
-  return new Uint8Array(message).buffer;
 }

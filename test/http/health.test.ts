@@ -5,6 +5,7 @@ import { systemClock } from "../../src/drivers/clock.ts";
 import { createGate } from "../../src/http/gate.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { HealthSource } from "../../src/ports/health-source.ts";
+import { testClock } from "../../src/testing.ts";
 import { degraded, scriptedHealth, starting, stopping, up } from "../fixtures/http-snapshots.ts";
 import { silentLog } from "./silent-log.ts";
 
@@ -194,4 +195,27 @@ test("10,000 concurrent probes read the snapshot and the clock, and render once"
   assert.deepEqual(called, new Set(["snapshot", "uptimeMs"]));
   // Once to see whether there is something to hide, once to write it down.
   assert.equal(rendered, 2);
+});
+
+test("only questions about readiness make a prober, by whichever of its names", async () => {
+  const gate = createGate({ clock: testClock() });
+  const app = createApp({
+    health: scriptedHealth(),
+    gate,
+    log: silentLog,
+    service: "shop",
+    version: "1.2.3",
+  });
+  const knock = (path: string, method = "GET") =>
+    app.fetch(new Request(`http://localhost${path}`, { method }), REMOTE);
+  for (const path of ["/health", "/health/live", "/livez", "/health/startup", "/startupz", "/"])
+    for (let count = 0; count < 3; count++) await knock(path);
+  for (let count = 0; count < 3; count++) await knock("/health/ready", "POST");
+  assert.deepEqual(gate.probers(), []);
+  await knock("/health/ready");
+  await knock("/readyz", "HEAD");
+  assert.deepEqual(
+    gate.probers().map(({ source }) => source),
+    ["10.1.2.3"],
+  );
 });

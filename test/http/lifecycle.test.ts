@@ -111,6 +111,12 @@ for (const bare of [false, true]) {
     await inFlight(rig.gate, 0);
   });
 
+  test(`lifecycle counts an answer to HEAD, whose body nobody reads, out again behind ${server}`, async () => {
+    await using rig = serve({ bare });
+    assert.equal((await fetch(rig.url, { method: "HEAD" })).status, 200);
+    await inFlight(rig.gate, 0);
+  });
+
   test(`lifecycle counts neither health nor what has been answered behind ${server}`, async () => {
     await using rig = serve({ bare });
     for (const path of ["health", "text", "throw", "throw-text", "nothing", "redirect"]) {

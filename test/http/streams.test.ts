@@ -67,6 +67,25 @@ for (const runtime of RUNTIMES) {
     });
   });
 
+  describe(`server-${runtime}: event streams without a reader`, () => {
+    test("an event stream whose client went before it came leaves nothing behind", async () => {
+      await using rig = await startServer(runtime);
+      await rig.command("show up");
+      const gone = connect(rig.port, "127.0.0.1");
+      gone.write("GET /events/late HTTP/1.1\r\nHost: a\r\n\r\n");
+      await rig.command("inFlight 1");
+      gone.destroy();
+      await once(gone, "close");
+      await rig.command("release");
+      assert.equal(await rig.command("inFlight 0"), 0);
+      const waiting = await fetch(`${rig.url}/stream`);
+      assert.equal(await rig.command("inFlight 1"), 1);
+      await rig.command("release");
+      await waiting.text();
+      assert.equal(await rig.command("inFlight 0"), 0);
+    });
+  });
+
   describe(`server-${runtime}: event streams at the end`, () => {
     const cases = [
       ["between two events", "data: second\n\n", "retry: 1000\n\n"],
@@ -192,6 +211,31 @@ for (const runtime of RUNTIMES) {
       await rig.command("whenEmpty");
       await assert.rejects(openSocket(rig));
       await rig.command("close");
+    });
+
+    test("a WebSocket that was being made when the door closed gets 1001", async () => {
+      await using rig = await startServer(runtime);
+      await rig.command("show up");
+      const socket = new WebSocket(`${rig.url.replace("http", "ws")}/socket/late`);
+      const closed = once(socket, "close") as Promise<[CloseEvent]>;
+      await rig.command("inFlight 1");
+      await rig.command("refuse");
+      await rig.command("release");
+      assert.equal((await closed)[0].code, 1001);
+    });
+
+    test("close cuts a WebSocket whose client does not answer", async () => {
+      await using rig = await startServer(runtime);
+      await rig.command("show up");
+      const silent = connect(rig.port, "127.0.0.1");
+      const upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13";
+      silent.write(
+        `GET /socket HTTP/1.1\r\nHost: a\r\n${upgrade}\r\nSec-WebSocket-Key: ${"A".repeat(22)}==\r\n\r\n`,
+      );
+      await once(silent, "data");
+      await rig.command("close");
+      silent.resume();
+      if (!silent.closed) await once(silent, "close");
     });
 
     test("a WebSocket gets 1001 also when the port closes right after", async () => {
