@@ -2,6 +2,7 @@
 // curl. Exit 0 or 1, nothing else.
 import { resolve } from "node:path";
 import { ExitCode, messageOf } from "../errors.ts";
+import { HEALTHCHECK_HEADER } from "../http/probers.ts";
 import { SOCKET_FLAGS, configRequest } from "./config-flags.ts";
 import { type Args, type Io, JSON_FLAG, type Verb } from "./verb.ts";
 
@@ -88,6 +89,8 @@ async function askPort(url: string): Promise<Reply> {
     const options: RequestInit & { proxy: false } = {
       signal: AbortSignal.timeout(PATIENCE_MS),
       proxy: false,
+      // Else a shutdown would wait until this one has seen it.
+      headers: { [HEALTHCHECK_HEADER]: "1" },
     };
     const response = await fetch(url, options as RequestInit);
     return { ok: response.ok, body: await response.text() };

@@ -41,7 +41,11 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   const { names, profiles, env, json } = options;
   const specs = chosenSpecs(config, { names, profiles });
   const { runtime, http } = config;
-  const { log: output, flush } = openLog({
+  const {
+    log: output,
+    flush,
+    terminal,
+  } = openLog({
     name: runtime.name,
     format: json ? "json" : runtime.log.format,
     level: runtime.log.level,
@@ -51,7 +55,7 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   const log = logs.keeping(output);
   const clock = systemClock();
   let server: Server | undefined;
-  const gate = createGate({ close: async () => server?.close() });
+  const gate = createGate({ clock, close: async () => server?.close() });
   const supervisor = new Supervisor({
     clock,
     emit: (event) => {
@@ -61,6 +65,7 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
     startup: runtime.startup,
     shutdown: runtime.shutdown,
     kubernetes: env.KUBERNETES_SERVICE_HOST !== undefined,
+    attended: terminal,
     ...(runtime.exitCodeFrom !== undefined && { exitCodeFrom: runtime.exitCodeFrom }),
     gate,
   });

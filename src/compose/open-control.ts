@@ -66,10 +66,19 @@ async function onSocket(parts: ControlParts, ending: AbortSignal): Promise<Fetch
     ...parts,
     channel: "the control socket",
     ending,
-    // Of its own, so that whoever asks here is not taken for a prober of the port.
-    probes: createHealth({ ...parts, trusting: true, isClosing: () => ending.aborted }),
+    probes: createHealth({ ...parts, trusting: true, gate: openGate(ending) }),
   });
   return (request, native) => app.fetch(request, native as object);
+}
+
+/** Whoever asks over the socket is no prober of the port. */
+function openGate(ending: AbortSignal) {
+  return {
+    get closing() {
+      return ending.aborted;
+    },
+    watch: { asked() {} },
+  };
 }
 
 /** The control API for the TCP port. Its streams end when the runtime begins to stop, so that nothing waits for them. */

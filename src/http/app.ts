@@ -42,7 +42,7 @@ interface Mount {
 const UP: ReadonlySet<string | undefined> = new Set(["started", "ready", "unready"] satisfies StateName[]);
 
 export function createApp({ health, gate, log, control, ...identity }: AppOptions): App {
-  const answers = createHealth({ ...identity, health, isClosing: () => gate.closing });
+  const answers = createHealth({ ...identity, health, gate });
   const mounts = new Map<string, Mount>();
   // Hono takes no routes after its first request, so a mount drops the front app and the next request builds a new one.
   let front: Hono | undefined;
@@ -60,7 +60,7 @@ export function createApp({ health, gate, log, control, ...identity }: AppOption
     for (const { method, path, mount } of all.filter(({ middleware }) => middleware)) {
       app.on(method, path, (c, next) => (isUp(mount) ? visit(c, mount) : next()));
     }
-    return app.notFound((c) => gate.pass(c.env, async () => unmatched(c)));
+    return app.notFound((c) => gate.pass(c, async () => unmatched(c)));
   }
 
   function isUp({ service }: Mount): boolean {
@@ -68,7 +68,7 @@ export function createApp({ health, gate, log, control, ...identity }: AppOption
   }
 
   function visit(c: Context, mount: Mount): Promise<Response> {
-    return gate.pass(c.env, async () => {
+    return gate.pass(c, async () => {
       if (!isUp(mount))
         return unavailable(`cannot answer ${c.req.path}: service "${mount.service}" is not up`);
       try {

@@ -3,6 +3,7 @@
 import type { Snapshot } from "../core/snapshot.ts";
 import type { HealthSource } from "../ports/health-source.ts";
 import { isLocal } from "./connection.ts";
+import type { HttpGate } from "./gate.ts";
 import { type Format, type Identity, type Page, type Probe, hasReasons, renderPage } from "./health-page.ts";
 import { problem } from "./problem.ts";
 
@@ -24,8 +25,8 @@ const MEDIA_TYPES: Readonly<Record<Format, string>> = {
 
 export interface HealthOptions extends Identity {
   health: HealthSource;
-  /** Answers should carry `Connection: close`. */
-  isClosing: () => boolean;
+  /** Says whether to close connections, and wants to know who asks readiness. */
+  gate: Pick<HttpGate, "closing"> & { watch: Pick<HttpGate["watch"], "asked"> };
   /** Everybody who can ask may know the reasons, as on the control socket. Default: only who asks from this machine. */
   trusting?: boolean;
 }
@@ -48,7 +49,7 @@ type Answers = Partial<Record<Format | "jsonWithoutReasons" | "draftWithoutReaso
 /** One handler for each probe. */
 export function createHealth({
   health,
-  isClosing,
+  gate,
   trusting = false,
   ...identity
 }: HealthOptions): Record<Probe, HealthHandler> {
@@ -88,6 +89,7 @@ export function createHealth({
     (request, env) => {
       const { method } = request;
       if (method !== "GET" && method !== "HEAD") return methodNotAllowed(method);
+      if (probe === "ready") gate.watch.asked(request, env);
       const snapshot = health.snapshot();
       if (snapshot !== current) refresh(snapshot);
       const format = request.headers.get("accept")?.includes(MEDIA_TYPES.draft) ? "draft" : "json";
@@ -97,7 +99,7 @@ export function createHealth({
       const answer = (prepared[probe][kind] ??= prepare(snapshot, { probe, format, withoutReasons }));
       const nowMs = Date.now();
       if (nowMs !== answer.stampedAtMs) stamp(answer, nowMs);
-      return new Response(answer.body, isClosing() ? answer.closingInit : answer.init);
+      return new Response(answer.body, gate.closing ? answer.closingInit : answer.init);
     };
   return {
     health: handlerOf("health"),

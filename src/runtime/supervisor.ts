@@ -27,6 +27,8 @@ export interface SupervisorOptions {
   shutdown: { budgetMs: number | "auto"; drainMs: number | "auto" };
   /** Whether the process runs in a Kubernetes pod; decides what `auto` means. */
   kubernetes: boolean;
+  /** Somebody sits at a terminal and waits for the end; then `auto` does not drain. Default: false. */
+  attended?: boolean;
   /** The service whose exit code the runtime leaves with. */
   exitCodeFrom?: string;
   gate?: Gate;
