@@ -2,6 +2,7 @@
 // server, signals and standard output of this process.
 import process from "node:process";
 import type { Config } from "../config/config.ts";
+import { openCgroup } from "../drivers/cgroup.ts";
 import { systemClock } from "../drivers/clock.ts";
 import { logRing } from "../drivers/log-ring.ts";
 import { onStopSignal } from "../drivers/signals.ts";
@@ -10,6 +11,8 @@ import { ExitCode, messageOf, StartupError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import { createGate } from "../http/gate.ts";
 import type { Server } from "../http/server.ts";
+import type { Limits } from "../ports/control.ts";
+import { withMemory } from "../runtime/memory-health.ts";
 import { narrate } from "../runtime/narrate.ts";
 import { Operator } from "../runtime/operator.ts";
 import { Supervisor } from "../runtime/supervisor.ts";
@@ -69,12 +72,14 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
     ...(runtime.exitCodeFrom !== undefined && { exitCodeFrom: runtime.exitCodeFrom }),
     gate,
   });
+  const limits = containerLimits();
+  const health = withMemory({ health: supervisor, limits, clock });
   const operator = new Operator({
     supervisor,
     name: runtime.name,
     version,
     pid: process.pid,
-    limits: () => ({}),
+    limits,
     async read() {
       const next = await nextServices(running, options.readAgain(), context);
       return { ...next, applied: () => void (running = next.running) };
@@ -89,10 +94,10 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
     void supervisor.shutdown({ reason: "stopping after an uncaught error", exitCode: ExitCode.internal });
   });
   const identity = { service: runtime.name, version };
-  const parts = { ...identity, status: operator, operate: operator, logs, health: supervisor, log, clock };
+  const parts = { ...identity, status: operator, operate: operator, logs, health, log, clock };
   const { token } = config.control;
   const control = http && token !== undefined ? controlOverTcp({ token, http }, parts) : undefined;
-  const app = createApp({ ...identity, health: supervisor, gate, log, ...(control && { control }) });
+  const app = createApp({ ...identity, health, gate, log, ...(control && { control }) });
   if (http) {
     server = await openServer(http, app.fetch);
     log.info(`listening on http://${http.host}:${server.port}`);
@@ -119,4 +124,10 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   await flush();
   if (service === undefined && exitCode !== ExitCode.internal) return exitCode;
   throw new StartupError(reason, { exitCode });
+}
+
+/** What the container allows. Where to look is found when somebody asks first. */
+function containerLimits(): () => Limits {
+  let read: (() => Limits) | undefined;
+  return () => (process.platform === "linux" ? (read ??= openCgroup())() : {});
 }

@@ -18,6 +18,9 @@ export const HEALTH_PATHS: ReadonlyMap<string, Probe> = new Map([
   ["/startupz", "startup"],
 ]);
 
+/** `?verbose`, with or without a value, among whatever else is asked. */
+const VERBOSE = /[?&]verbose(?:[=&#]|$)/;
+
 const MEDIA_TYPES: Readonly<Record<Format, string>> = {
   json: "application/json",
   draft: "application/health+json",
@@ -32,7 +35,7 @@ export interface HealthOptions extends Identity {
 }
 
 /** `env` is what the server handed to `fetch`. Other methods than GET and HEAD get 405. */
-export type HealthHandler = (request: Request, env: unknown) => Response;
+export type HealthHandler = (request: Request, env: unknown) => Response | Promise<Response>;
 
 /** Everything that stays the same from one answer to the next while the snapshot does. */
 interface Prepared {
@@ -99,6 +102,8 @@ export function createHealth({
       const answer = (prepared[probe][kind] ??= prepare(snapshot, { probe, format, withoutReasons }));
       const nowMs = Date.now();
       if (nowMs !== answer.stampedAtMs) stamp(answer, nowMs);
+      const isVerbose = probe === "health" && format === "json" && VERBOSE.test(request.url);
+      if (isVerbose && (trusting || isLocal(request, env))) return verbose(answer, health);
       return new Response(answer.body, gate.closing ? answer.closingInit : answer.init);
     };
   return {
@@ -107,6 +112,15 @@ export function createHealth({
     live: handlerOf("live"),
     startup: handlerOf("startup"),
   };
+}
+
+/** With the container's limits, and how late the event loop is, measured by waiting for its next turn. */
+async function verbose({ body, init }: Prepared, health: HealthSource): Promise<Response> {
+  const askedMs = performance.now();
+  await new Promise((resolve) => setTimeout(resolve));
+  const lagMs = Math.round((performance.now() - askedMs) * 10) / 10;
+  const details = { limits: health.limits?.() ?? {}, eventLoop: { lagMs } };
+  return new Response(`${body.slice(0, -1)},${JSON.stringify(details).slice(1)}`, init);
 }
 
 function noAnswers(): Record<Probe, Answers> {

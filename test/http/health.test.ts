@@ -219,3 +219,18 @@ test("only questions about readiness make a prober, by whichever of its names", 
     ["10.1.2.3"],
   );
 });
+
+test("/health?verbose adds the container's limits and the lag of the event loop, on this machine only", async () => {
+  const health = { ...scriptedHealth(), limits: () => ({ memoryBytes: 1024, cpus: 1.5 }) };
+  const { body } = await ask("/health?verbose", { health });
+  assert.deepEqual(body["limits"], { memoryBytes: 1024, cpus: 1.5 });
+  assert.equal(typeof (body["eventLoop"] as { lagMs: number }).lagMs, "number");
+  assert.equal(body["status"], "healthy");
+  for (const [path, env] of [
+    ["/health?verbose", REMOTE],
+    ["/health?verbosely", LOCAL],
+    ["/health", LOCAL],
+  ] as const) {
+    assert.equal((await ask(path, { health, env })).body["limits"], undefined, path);
+  }
+});
