@@ -93,14 +93,15 @@ function launch(options: ProcessLauncherOptions, { family, report }: Launch): Ru
   const { pid } = child;
   family?.born(pid);
   report({ type: "launched", pid });
-  const signalGroup = (signal: string): void => {
+  const send = (to: number, signal: string): void => {
     if (child.exited) return;
     try {
-      process.kill(-pid, signal);
+      process.kill(to, signal);
     } catch {
       // Gone between its death and our hearing of it.
     }
   };
+  const signalGroup = (signal: string): void => send(-pid, signal);
   return {
     stop() {
       if (stopping) return;
@@ -115,6 +116,7 @@ function launch(options: ProcessLauncherOptions, { family, report }: Launch): Ru
       family?.kill();
       signalGroup("SIGKILL");
     },
+    signal: (name) => send(pid, name),
   };
 }
 

@@ -75,6 +75,11 @@ export class Effects {
     }
   }
 
+  /** Hands a signal on to what runs of a service. */
+  signal(target: Target, name: string): void {
+    this.#runningOf(target)?.signal?.(name);
+  }
+
   /** Lets go of every timer and probe. */
   release(): void {
     for (const service of this.#armed.keys()) this.#disarm(service);
