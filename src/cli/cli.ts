@@ -4,6 +4,7 @@ import { didYouMean } from "../config/did-you-mean.ts";
 import { ConfigError, ExitCode, messageOf, StartupError, UsageError } from "../errors.ts";
 import { graph } from "./graph.ts";
 import { health } from "./health.ts";
+import { dev } from "./dev.ts";
 import { generalHelp, verbHelp } from "./help.ts";
 import { init } from "./init.ts";
 import { run } from "./run.ts";
@@ -12,7 +13,7 @@ import { validate } from "./validate.ts";
 import { type Io, parseVerb, type Verb } from "./verb.ts";
 import { version } from "./version.ts";
 
-const VERBS: readonly Verb[] = [run, validate, init, health, graph, schema, version];
+const VERBS: readonly Verb[] = [run, dev, validate, init, health, graph, schema, version];
 
 /** Not among the others, whose help it prints. */
 const help: Verb = {

@@ -1,5 +1,5 @@
-// The services of a config made whole: which of them to run, and each with its launcher, probes and schedule. Another reading of
-// the config takes over what has not changed, so that what runs goes on.
+// The services of a config made whole: which of them to run, and each with its launcher, probes and schedule. What another reading
+// of the config makes of them is next door in `next-services.ts`.
 import type { Config, ModuleConfig, ProcessConfig, ServiceConfig } from "../config/config.ts";
 import { didYouMean } from "../config/did-you-mean.ts";
 import { select } from "../core/graph.ts";
@@ -8,11 +8,11 @@ import { loadEntrypoint } from "../drivers/entrypoint.ts";
 import { UsageError } from "../errors.ts";
 import type { Output } from "../ports/log.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
-import type { NextServices } from "../runtime/operator.ts";
 import { type ModuleContext, moduleService } from "./module-service.ts";
 import { probesOf, processService } from "./process-service.ts";
 import { provideLibrary } from "./provide-library.ts";
 import { specOf } from "./read-config.ts";
+import type { ServiceFiles } from "./service-files.ts";
 
 export interface ServicesContext {
   /** Run these and what they need; empty: all that no profile holds back. */
@@ -22,11 +22,14 @@ export interface ServicesContext {
   env: Readonly<Record<string, string | undefined>>;
   output: Output;
   modules: ModuleContext;
+  files: ServiceFiles;
 }
 
 /** What runs of a config. */
 export interface RunningServices {
   config: Config;
+  /** What the processes inherit. */
+  env: ServicesContext["env"];
   specs: readonly ServiceSpec[];
   services: readonly SupervisedService[];
 }
@@ -60,7 +63,10 @@ export async function createServices(
   specs: readonly ServiceSpec[],
   context: ServicesContext,
 ): Promise<RunningServices> {
-  if (config.services.some(isModule)) await provideLibrary();
+  if (config.services.some(isModule)) {
+    await provideLibrary();
+    await context.files.prepare();
+  }
   const byName = new Map(config.services.map((service) => [service.name, service]));
   const services = [];
   for (const spec of specs) {
@@ -68,36 +74,7 @@ export async function createServices(
     if (!service) throw new Error(`internal: no config for '${spec.name}'`);
     services.push(await createService(service, spec, context));
   }
-  return { config, specs, services };
-}
-
-/**
- * The services of another reading, those that are as they were taken over. Throws `UsageError` where more than services has
- * changed.
- */
-export async function nextServices(
-  running: RunningServices,
-  config: Config,
-  context: ServicesContext,
-): Promise<NextServices & { running: RunningServices }> {
-  refuseOtherChanges(running.config, config);
-  const specs = chosenSpecs(config, context);
-  const next = await createServices(config, specs, context);
-  const names = specs.map(({ name }) => name);
-  const [before, after] = [madeFrom(running), madeFrom(next)];
-  const isSame = (name: string) => before.get(name) === after.get(name);
-  const known = new Map(running.services.map((service) => [service.spec.name, service]));
-  const services = next.services.map((service) => {
-    const present = known.get(service.spec.name);
-    return present && isSame(service.spec.name) ? present : service;
-  });
-  return {
-    services,
-    added: names.filter((name) => !known.has(name)),
-    changed: names.filter((name) => known.has(name) && !isSame(name)),
-    removed: [...known.keys()].filter((name) => !names.includes(name)),
-    running: { ...next, services },
-  };
+  return { config, env: context.env, specs, services };
 }
 
 async function createService(
@@ -107,7 +84,7 @@ async function createService(
 ): Promise<SupervisedService> {
   const made = isProcess(service)
     ? processService(service, spec, context)
-    : moduleFromDisk(service, spec, context.modules);
+    : moduleFromDisk(service, spec, context);
   if (!service.schedule) return made;
   const { cronSchedule } = await import("../drivers/cron.ts");
   return { ...made, schedule: cronSchedule(service.schedule) };
@@ -117,40 +94,25 @@ function isProcess(service: ServiceConfig): service is ServiceConfig & { run: Pr
   return service.run.type === "process";
 }
 
-function isModule(service: ServiceConfig): service is ServiceConfig & { run: ModuleConfig } {
+export function isModule(service: ServiceConfig): service is ServiceConfig & { run: ModuleConfig } {
   return service.run.type === "module";
 }
 
 function moduleFromDisk(
   service: ServiceConfig,
   spec: ServiceSpec,
-  context: ModuleContext,
+  { modules, files }: ServicesContext,
 ): SupervisedService {
   if (!isModule(service)) throw new Error(`internal: '${service.name}' is no module`);
   const { readers: _, ...probes } = probesOf(service);
-  return { ...moduleService(spec, () => loadEntrypoint(service.name, service.run), context), ...probes };
-}
-
-/** What each service is made of, as text: its own part of the config, and its place among the chosen. */
-function madeFrom({ config, specs }: RunningServices): ReadonlyMap<string, string> {
-  const byName = new Map(config.services.map((service) => [service.name, service]));
-  return new Map(specs.map((spec) => [spec.name, JSON.stringify([spec, partsOf(byName.get(spec.name))])]));
-}
-
-/** Where it stands in the file is no part of it, and costs a second reading to ask for. */
-function partsOf(service: ServiceConfig | undefined): unknown {
-  const keys = Object.keys(service ?? {}).filter((key) => key !== "position");
-  return keys.map((key) => [key, Reflect.get(service ?? {}, key)]);
-}
-
-/** What is read once, at the start. */
-const FIXED = ["runtime", "http", "control"] as const satisfies (keyof Config)[];
-
-function refuseOtherChanges(before: Config, after: Config): void {
-  const changed = FIXED.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]));
-  if (changed.length === 0) return;
-  const verb = changed.length === 1 ? "has" : "have";
-  throw new UsageError(
-    `cannot reload: ${changed.join(", ")} ${verb} changed, which needs a restart of the runtime; nothing was changed`,
-  );
+  const load = async () => {
+    try {
+      return await loadEntrypoint(service.name, service.run);
+    } catch (error) {
+      // A restart is to try it anew, and an import that has failed is remembered as such.
+      await files.forgetFailure(service.run.file);
+      throw error;
+    }
+  };
+  return { ...moduleService(spec, load, modules), ...probes };
 }
