@@ -62,19 +62,15 @@ export async function dev({ request, names, profiles, json, stderr, listen }: De
 
 /** Waits until there is a config that can be read; an exit code when a signal comes first. */
 async function firstReading(config: DevConfig, stderr: DevOptions["stderr"]): Promise<DevReading | number> {
+  let signalled: Promise<string> | undefined;
   for (;;) {
     try {
       return config.read({ lenient: false });
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      const signal = await Promise.race([
-        changed(config, () => {
-          stderr(
-            `${error.message}\nharaka: nothing is started; trying again when one of these files changes\n`,
-          );
-        }),
-        stopSignal(),
-      ]);
+      signalled ??= stopSignal();
+      const message = `${error.message}\nharaka: nothing is started; trying again when one of these files changes\n`;
+      const signal = await Promise.race([signalled, changed(config, () => stderr(message))]);
       if (signal !== undefined) return exitCodeOf({ code: null, signal });
     }
   }

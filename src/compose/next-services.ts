@@ -2,7 +2,7 @@
 // so that they go on; the code of the others is loaded before anything is stopped for it.
 import type { Config, ServiceConfig } from "../config/config.ts";
 import { loadEntrypoint } from "../drivers/entrypoint.ts";
-import { UNSURE } from "../drivers/file-content.ts";
+import { ABSENT, UNSURE } from "../drivers/file-content.ts";
 import { ConfigError, messageOf, UsageError } from "../errors.ts";
 import type { NextServices } from "../runtime/operator.ts";
 import { diagnosticAt, type ReadConfig } from "./read-config.ts";
@@ -72,12 +72,9 @@ export async function nextServices(
   const isSame = (name: string) => before.get(name) === after.get(name) && files.get(name)?.length === 0;
   const other = names.filter((name) => known.has(name) && !isSame(name));
   const added = names.filter((name) => !known.has(name));
-  // What is new to the running ones may have been loaded before, by a service that is there again.
-  const loaded = new Set([...contents.values()].flatMap((each) => [...each.keys()]));
-  const modules = chosen(next).filter(isModule);
-  const stale = modules.flatMap(({ name }) =>
-    (files.get(name) ?? []).filter((file) => known.has(name) || !loaded.has(file)),
-  );
+  const stale = chosen(next)
+    .filter(isModule)
+    .flatMap(({ name }) => otherThanLoaded(nextContents.get(name), contents));
   const takeBack = stale.length > 0 ? await context.files.renew(stale) : () => {};
   const broken = await loadProblems(next, { names: new Set([...other, ...added]), files: context.files });
   if (!lenient && broken.size > 0) {
@@ -127,10 +124,18 @@ function chosen({ config, specs }: Pick<RunningServices, "config" | "specs">): S
 
 /** Where contents differ: other files, more of them or fewer. */
 function differing(before: FileContents = new Map(), after: FileContents = new Map()): string[] {
-  const all = new Set([...before.keys(), ...after.keys()]);
-  return [...all]
-    .filter((file) => before.get(file) !== after.get(file) || before.get(file) === UNSURE)
-    .sort();
+  const all = [...new Set([...before.keys(), ...after.keys()])].sort();
+  return all.filter(
+    (file) => (before.get(file) ?? ABSENT) !== (after.get(file) ?? ABSENT) || before.get(file) === UNSURE,
+  );
+}
+
+/** Those that no service runs with: what is as others have it is shared with them. */
+function otherThanLoaded(files: FileContents = new Map(), contents: Contents): string[] {
+  const loaded = new Map([...contents.values()].flatMap((each) => [...each]));
+  return [...files]
+    .filter(([file, text]) => text !== ABSENT && loaded.get(file) !== text)
+    .map(([file]) => file);
 }
 
 /** What each service is made of, as text: its own part of the config, its place among the chosen, and what it inherits. */
