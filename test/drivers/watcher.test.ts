@@ -97,7 +97,7 @@ test("Watcher waits for folders that are not there", async () => {
   using folder = watching({ files: ["x/y/a"], globs: ["p/q/*.txt"] });
   folder.put("x/y/a");
   folder.put("p/q/b.txt");
-  const seen = new Set([...(await folder.next())]);
+  const seen = new Set(await folder.next());
   while (seen.size < 2) for (const each of await folder.next()) seen.add(each);
   assert.deepEqual([...seen].toSorted(), ["p/q/b.txt", "x/y/a"]);
   folder.put("x/y/a", "more");

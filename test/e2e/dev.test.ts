@@ -317,6 +317,20 @@ describe("dev and the config", () => {
     assert.equal((await runtime.stop()).code, 0);
   });
 
+  test("while it is wrong, other changes are still made", async () => {
+    await using runtime = develop({
+      "runtime.yaml": "services: { speaker: { entrypoint: ./speaker.ts } }\n",
+      "speaker.ts": SPEAKER,
+      "words/word.ts": word("one"),
+    });
+    await runtime.record("speaker", "says one");
+    await runtime.started();
+    runtime.write("runtime.yaml", "oops: 1\n");
+    await runtime.record("haraka", /^nothing has changed:/);
+    runtime.write("words/word.ts", word("two"));
+    await runtime.record("speaker", "says two");
+  });
+
   test("what counts from the next start on is said, and keeps nothing else from being done", async () => {
     await using runtime = develop({ "runtime.yaml": says("one") });
     await runtime.started();
@@ -438,6 +452,24 @@ services:
     await runtime.record("api", "api");
     await runtime.record("haraka", "code.txt changed: restarting db; then api, which needs it");
     assert.equal((await runtime.stop()).code, 0);
+  });
+
+  test("what has failed is tried again with every change, what somebody has not asked for is left alone", async () => {
+    await using runtime = develop({
+      "runtime.yaml": `
+services:
+  bad: { command: [sh, -c, 'test -e door || exit 3; echo in; exec sleep 1000'] }
+  other: { command: [sh, -c, "cat in.txt; exec sleep 1000"], watch: ["in.txt"] }
+`,
+      "in.txt": "one\n",
+    });
+    await runtime.record("bad", /^failed: ended with 3/);
+    await runtime.record("other", "one");
+    runtime.write("door", "").write("in.txt", "two\n");
+    await runtime.record("haraka", "in.txt changed: restarting other; trying bad again");
+    await runtime.record("bad", "in");
+    runtime.write("in.txt", "three\n");
+    await runtime.record("haraka", "in.txt changed: restarting other");
   });
 
   test("a crash of a critical service, its end with 0 and an error that nobody catches do not end it", async () => {
