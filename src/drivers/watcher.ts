@@ -2,7 +2,7 @@
 // such a file, so that files which are replaced, removed and made anew are seen, too. It never polls, and never reads a file: whether
 // one has really changed is for others to find out.
 import { type FSWatcher, readdirSync, realpathSync, statSync, watch } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { messageOf } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 
@@ -36,6 +36,8 @@ const PATIENCE_MS = 500;
 interface Folder {
   inode: number;
   watcher: FSWatcher;
+  /** It was removed or moved. One of the same name may be there again, even with the same inode. */
+  isGone: boolean;
 }
 
 export class Watcher {
@@ -75,7 +77,11 @@ export class Watcher {
   #onEvent(folder: string, event: string, name: string | null): void {
     const path = name === null ? folder : join(folder, name);
     this.#touch(path);
-    this.#isStale ||= event === "rename" && this.#isAboutFolders(path, folder);
+    if (event === "rename") {
+      for (const each of [this.#folders.get(path), isItself(path, folder) && this.#folders.get(folder)])
+        if (each) each.isGone = true;
+      this.#isStale ||= this.#isAboutFolders(path, folder);
+    }
     this.#arm();
   }
 
@@ -92,8 +98,10 @@ export class Watcher {
   /** A folder has come or gone, or a link leads elsewhere. */
   #isAboutFolders(path: string, folder: string): boolean {
     if (this.#folders.has(path) || (this.#links.size > 0 && this.#files.has(path))) return true;
-    const isOther = statOf(folder)?.ino !== this.#folders.get(folder)?.inode;
-    return isOther || statOf(path)?.isDirectory() === true;
+    const known = this.#folders.get(folder);
+    return (
+      !known || known.isGone || statOf(folder)?.ino !== known.inode || statOf(path)?.isDirectory() === true
+    );
   }
 
   /** Tells once it has been quiet for a moment. */
@@ -119,8 +127,8 @@ export class Watcher {
     this.#isStale = false;
     this.#links = linksOf(this.#files);
     const wanted = foldersOf([...this.#files, ...this.#links.keys()], this.#trees);
-    for (const [folder, { inode, watcher }] of this.#folders) {
-      if (wanted.get(folder) === inode) continue;
+    for (const [folder, { inode, isGone, watcher }] of this.#folders) {
+      if (wanted.get(folder) === inode && !isGone) continue;
       watcher.close();
       this.#folders.delete(folder);
     }
@@ -133,7 +141,7 @@ export class Watcher {
     try {
       const watcher = watch(folder, (event, name) => this.#onEvent(folder, event, name));
       watcher.on("error", (error) => this.#fail(folder, error));
-      this.#folders.set(folder, { inode, watcher });
+      this.#folders.set(folder, { inode, watcher, isGone: false });
     } catch (error) {
       this.#fail(folder, error);
     }
@@ -187,6 +195,10 @@ function linksOf(files: ReadonlySet<string>): Map<string, string> {
   }
   return links;
 }
+
+/** The kernel tells of the folder's own end with the folder's own name. */
+const isItself = (path: string, folder: string): boolean =>
+  path === folder || (basename(path) === basename(folder) && statOf(path) === undefined);
 
 const statOf = (path: string) => statSync(path, { throwIfNoEntry: false });
 

@@ -114,6 +114,19 @@ test("Watcher follows a folder that is removed and made again", async () => {
   assert.deepEqual(await folder.next(), ["in/a"]);
 });
 
+test("Watcher follows a folder that another one has taken the place of", async () => {
+  using folder = watching({ files: ["in/a"], before: { "in/a": "1" } });
+  rmSync(folder.at("in"), { recursive: true });
+  folder.put("in/a", "2");
+  assert.deepEqual(await folder.next(), ["in/a"]);
+  folder.put("other/a", "3");
+  renameSync(folder.at("in"), folder.at("old"));
+  renameSync(folder.at("other"), folder.at("in"));
+  assert.deepEqual(await folder.next(), ["in/a"]);
+  folder.put("in/a", "4");
+  assert.deepEqual(await folder.next(), ["in/a"]);
+});
+
 test("Watcher sees what comes into a tree, in folders that are new as well", async () => {
   using folder = watching({
     globs: ["src/**/*.ts"],
