@@ -119,6 +119,7 @@ export class Operator implements Control, StatusSource {
     const isRunning = state.name !== "stopped" && state.name !== "failed" && state.name !== "completed";
     return {
       name: spec.name,
+      group: spec.group,
       kind: spec.task ? "task" : spec.inProcess ? "module" : "process",
       state: state.name,
       sinceMs: state.sinceMs + wallOffsetMs,

@@ -70,9 +70,11 @@ function withCritical(
   return [...spans.values()].map((span) => ({ ...span, critical: critical.has(span.service) }));
 }
 
+/** What has not ended comes last of all. */
 function lastOf(spans: readonly Span[]): Span | undefined {
+  const endOf = ({ toMs = Infinity }: Span) => toMs;
   return spans.reduce<Span | undefined>(
-    (last, span) => ((span.toMs ?? Infinity) > (last?.toMs ?? -Infinity) ? span : last),
+    (last, span) => (last === undefined || endOf(span) > endOf(last) ? span : last),
     undefined,
   );
 }

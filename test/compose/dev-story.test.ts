@@ -71,8 +71,8 @@ test("statusLines gives each service its number and what there is to say of it",
   assert.deepEqual(
     statusLines(
       [
-        { ...service, name: "a", state: "ready", pid: 7, restarts: 1 },
-        { ...service, name: "long", state: "failed", restarts: 2, reason: "ended with 3" },
+        { ...service, name: "a", group: "a", state: "ready", pid: 7, restarts: 1 },
+        { ...service, name: "long", group: "long", state: "failed", restarts: 2, reason: "ended with 3" },
       ],
       181_000,
     ),
