@@ -56,6 +56,14 @@ export class StartupError extends Error {
   }
 }
 
+/** The plane's store refuses, is held by another, is full or lost. Exit code 75 where it ends the runtime. */
+export class StoreError extends Error {
+  override readonly name = "StoreError";
+  constructor(message: string, options: { cause?: unknown } = {}) {
+    super(message, options);
+  }
+}
+
 /** The message of anything that can be thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -1,0 +1,140 @@
+// Where the plane keeps what must survive: for each tenant one append-only log and one set of versioned entries, changed together
+// or not at all. A driver decides nothing: what is written, and what it means, is the plane's.
+
+/** What JSON can hold. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+export const WAL_TYPES = [
+  "session_created",
+  "session_updated",
+  "session_rotated",
+  "session_closed",
+  "session_expired",
+  "session_revoked",
+  "intent_received",
+  "execution_started",
+  "execution_completed",
+  "execution_failed",
+  "cancel_requested",
+  "saga_started",
+  "saga_completed",
+  "saga_compensated",
+  "saga_parked",
+  "saga_resolved",
+  "step_started",
+  "step_completed",
+  "step_failed",
+  "step_in_doubt",
+  "compensation_started",
+  "compensation_completed",
+  "compensation_failed",
+  "timer_set",
+  "timer_fired",
+  "signal_received",
+  "state_written",
+  "state_deleted",
+  "state_expired",
+] as const;
+
+export type WalType = (typeof WAL_TYPES)[number];
+
+/** One thing the plane has decided, as it stands in the log. */
+export interface LogRecord {
+  /** Counts from 1 for each tenant, without gaps. */
+  seq: number;
+  /** `event_…`, unique. */
+  id: string;
+  type: WalType;
+  tenant: string;
+  /** When it was appended, by the store's clock, in milliseconds since the Unix epoch. */
+  timeMs: number;
+  session?: string;
+  execution?: string;
+  saga?: string;
+  step?: string;
+  payload: Json;
+}
+
+/** A record before it has its place: the store gives `seq`, `tenant` and `timeMs`. */
+export type NewRecord = Omit<LogRecord, "seq" | "tenant" | "timeMs">;
+
+/** One versioned entry of a tenant. */
+export interface Entry {
+  /** Made by `keyOf` (core/key.ts): parts percent-encoded and joined by `/`, so that no two lists of parts are one key. */
+  key: string;
+  value: Json;
+  /** Raised by one with every write, from 1. After a removal or an expiry it goes on from where it was as long as anybody can tell. */
+  version: number;
+  /** From then on it is not visible any more; milliseconds since the Unix epoch, by the store's clock. */
+  expiresAtMs?: number;
+}
+
+export interface Commit {
+  /** All of these must hold, or nothing is written. `version` 0: there must be none (an expired one is none). */
+  expect?: readonly { key: string; version: number }[];
+  append?: readonly NewRecord[];
+  put?: readonly { key: string; value: Json; expiresAtMs?: number }[];
+  remove?: readonly string[];
+  /** It is written on behalf of an execution: the token must be that of its latest claim. */
+  owner?: Ownership;
+}
+
+export type CommitResult =
+  /** Durable. `firstSeq` is that of the first record appended (of the next one, if none was); `versions` those of what was put, in order. */
+  | { ok: true; firstSeq: number; timeMs: number; versions: readonly number[] }
+  /** Nothing was written: the first expectation that does not hold, and the version that is there (0: none). */
+  | { ok: false; reason: "conflict"; key: string; version: number }
+  /** Nothing was written: somebody else owns the execution by now. */
+  | { ok: false; reason: "fenced" };
+
+export interface Ownership {
+  execution: string;
+  /** 128 random bits, new at each claim. */
+  token: string;
+}
+
+export interface Claim extends Ownership {
+  tenant: string;
+}
+
+export interface Page<T> {
+  items: readonly T[];
+  /** What to go on after; absent at the end. */
+  cursor?: string;
+}
+
+/**
+ * All methods reject with `StoreError` when the store is lost, full or closed; what was to be written is then not acknowledged,
+ * and never written in part.
+ */
+export interface Store {
+  /** The only write of data, one round trip. Resolves once it is durable. */
+  commit(tenant: string, commit: Commit): Promise<CommitResult>;
+  /** What is there and has not expired, in the order asked for, with `undefined` for what is not. */
+  get(tenant: string, keys: readonly string[]): Promise<readonly (Entry | undefined)[]>;
+  /** By key, ascending; expired ones left out. */
+  scan(tenant: string, query: { prefix: string; after?: string; limit: number }): Promise<Page<Entry>>;
+  /** Ascending; those of one execution by an index. */
+  log(
+    tenant: string,
+    query: { after: number; limit: number; execution?: string },
+  ): Promise<readonly LogRecord[]>;
+  /** Calls `onAppended` after each append, perhaps once for several: a hint to read on. Returns a function that ends it. */
+  watch(tenant: string, onAppended: () => void): () => void;
+  /** Tenants that have anything, ascending, and the sequence number of their last record. */
+  tenants(): Promise<readonly { tenant: string; lastSeq: number }[]>;
+  /** Entries that have expired and are still kept, of all tenants, for whoever removes them. */
+  expired(limit: number): Promise<readonly { tenant: string; entry: Entry }[]>;
+  /** Waits for what is under way, and lets go. */
+  close(): Promise<void>;
+}
+
+/** Who runs which execution. An execution is open while the entry `keyOf("open", ID)` is there; its value has `{definition}`. */
+export interface Ownerships {
+  /** Takes open executions that nobody owns any more and whose definition is among `known`; `undefined`: any. */
+  claim(options: { known?: readonly string[]; limit: number }): Promise<readonly Claim[]>;
+  /** Prolongs these; resolves with those that are lost. */
+  renew(claims: readonly Claim[]): Promise<readonly Claim[]>;
+  /** Hands these over at once. */
+  release(claims: readonly Claim[]): Promise<void>;
+}
