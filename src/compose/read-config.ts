@@ -1,7 +1,8 @@
 // From what the command line names to a config that can be run: finds the files, reads them with this process's files and
 // variables, and holds what they say against the order's rules.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import type { Config, ServiceConfig } from "../config/config.ts";
+import { BAD_ENV_LINE, readEnvFile } from "../config/env-file.ts";
 import { resolvePath } from "../config/files.ts";
 import { loadConfig } from "../config/load.ts";
 import { printConfig } from "../config/print.ts";
@@ -35,7 +36,7 @@ export interface ReadConfig {
 /** Throws `ConfigError` with every problem, or `UsageError` when there is no config to be found. */
 export function readConfig({ files, envFiles, env, cwd, main }: ConfigRequest): ReadConfig {
   const variables = {
-    ...Object.assign({}, ...envFiles.map((file) => readEnvFile(resolvePath(cwd, file)))),
+    ...Object.assign({}, ...envFiles.map((file) => variablesOf(resolvePath(cwd, file)))),
     ...env,
   };
   // Not enumerable: the launcher it names in a run from source is only written when a config asks for it.
@@ -61,12 +62,12 @@ function findConfig(env: ConfigRequest["env"], cwd: string): string {
   );
 }
 
-function readEnvFile(file: string): Record<string, string | undefined> {
-  try {
-    return configFiles.parseEnv(readFileSync(file, "utf8"));
-  } catch (error) {
-    throw new UsageError(`cannot read --env-file '${file}': ${messageOf(error)}`);
-  }
+function variablesOf(file: string): Record<string, string> {
+  const content = readEnvFile(file, configFiles);
+  if ("problem" in content) throw new UsageError(`cannot read --env-file '${file}': ${content.problem}`);
+  const { variables, badLines } = content;
+  if (badLines.length === 0) return variables;
+  throw new ConfigError(badLines.map((line) => ({ file, line, column: 1, path: "", message: BAD_ENV_LINE })));
 }
 
 /** Loads every module service as `run` would, without starting it. Throws `ConfigError` with all that cannot be. */

@@ -115,6 +115,13 @@ test("init in a place that takes no files says which", async () => {
   assert.match(stderr, /^haraka: cannot write .*\/file\/runtime\.yaml: /);
 });
 
+test("a line of an --env-file that gives no variable is a problem of the file", async () => {
+  const files = { ...GRAPH, "bad.env": "A=1\nBAD LINE\n" };
+  const { code, stderr } = await haraka({ args: ["validate", "--env-file", "bad.env"], files });
+  assert.equal(code, 2);
+  assert.match(stderr, /bad\.env:2:1 expected NAME=value, a comment that begins with #, or nothing\n$/);
+});
+
 test("validate says how many services there are", async () => {
   assert.equal((await haraka({ args: ["validate"], files: GRAPH })).stdout, "ok: 4 services\n");
   const json = await haraka({ args: ["validate", "--json"], files: GRAPH });
