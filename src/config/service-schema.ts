@@ -154,7 +154,11 @@ function whenOf(kit: Kit) {
   const { z, key, preset, duration, span, filled } = kit;
   const probe = probeOf(kit);
   return {
-    startTimeout: preset(span, "30s", "How long it may take to start and become ready."),
+    startTimeout: preset(
+      span,
+      "30s",
+      "How long it may take until it has started: its process runs, or its module's `startup()` has resolved, and its `startup` probe has passed. For a task: until it is done. Becoming ready after that has no limit of its own; those that depend on it wait at most `runtime.startup.timeout`.",
+    ),
     stopTimeout: preset(duration, "5s", "How long it may take to stop before it is killed."),
     restart: preset(
       restartOf(kit),
