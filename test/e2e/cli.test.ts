@@ -1,9 +1,10 @@
 // The verbs that start nothing: help, init, validate, graph, schema, version, health; and what the command line refuses.
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import test from "node:test";
-import { root } from "./support/binary.ts";
+import test, { after } from "node:test";
+import { binary, root } from "./support/binary.ts";
 import { freePort } from "./support/ports.ts";
 import { type RunOptions, haraka, start } from "./support/runtime.ts";
 
@@ -96,6 +97,19 @@ test("init writes a project that validates and runs as it is", async () => {
     /^haraka: cannot init .*: it has a runtime\.yaml; remove it, or name another folder\n$/,
   );
 });
+
+for (const name of ["shop", "my shop", "it's", "-shop"]) {
+  test(`init ${name} prints commands that a shell in the same folder can run`, async () => {
+    const folder = realpathSync(mkdtempSync(join(tmpdir(), "haraka-init-")));
+    after(() => rmSync(folder, { recursive: true }));
+    symlinkSync(binary(), join(folder, "haraka"));
+    const { stdout } = await haraka({ program: ["./haraka"], args: ["init", "--", name], cwd: folder });
+    const commands = stdout.slice(stdout.indexOf("Next:\n") + "Next:\n".length).trim();
+    const script = commands.split("\n").slice(0, 2).join(" && ").replace("npm install", "pwd -P");
+    const shell = await haraka({ program: ["/bin/sh", "-c", script], args: [], cwd: folder });
+    assert.deepEqual([shell.stderr, shell.stdout], ["", `${join(folder, name)}\nok: 1 service\n`]);
+  });
+}
 
 test("init keeps what is there", async () => {
   await using made = start({
