@@ -46,6 +46,10 @@ for (const [words, says] of [
   ["constructor", /^haraka: unknown verb 'constructor'; see 'haraka --help'\n$/],
   ["help rnu", /^haraka: unknown verb 'rnu'; did you mean "run"\?/],
   ["--versoin", /^haraka: unknown flag '--versoin'; did you mean "--version"\?/],
+  ["-c shop.yaml", /^haraka: '-c' comes after a verb, as 'haraka run -c FILE'; see 'haraka --help'\n$/],
+  ["--config=shop.yaml run", /^haraka: '--config' comes after a verb, as 'haraka run --config FILE'/],
+  ["--all", /^haraka: '--all' comes after a verb, as 'haraka help --all'; see 'haraka --help'\n$/],
+  ["-x", /^haraka: unknown flag '-x'; see 'haraka --help'\n$/],
   [
     "run --jsno",
     /^haraka: unknown flag '--jsno' for 'run'; did you mean "--json"\?; see 'haraka run --help'\n$/,
