@@ -34,14 +34,16 @@ export type HealthHandler = (request: Request, env: unknown) => Response;
 /** Everything that stays the same from one answer to the next while the snapshot does. */
 interface Prepared {
   page: Page;
-  init: ResponseInit;
-  closingInit: ResponseInit;
+  init: ResponseInit & { headers: Headers };
+  closingInit: ResponseInit & { headers: Headers };
   stampedAtMs: number;
   body: string;
 }
 
 /** The answers to one probe, each prepared when it is first asked for. */
 type Answers = Partial<Record<Format | "jsonWithoutReasons" | "draftWithoutReasons", Prepared>>;
+
+const bytes = new TextEncoder();
 
 /** One handler for each probe. */
 export function createHealth({
@@ -78,6 +80,9 @@ export function createHealth({
     const timestamp = new Date(nowMs).toISOString();
     answer.body = answer.page.body({ uptimeMs: Math.round(health.uptimeMs()), timestamp });
     answer.stampedAtMs = nowMs;
+    // For HEAD: Hono takes the content away, and with it what the server could count.
+    const length = String(bytes.encode(answer.body).length);
+    for (const { headers } of [answer.init, answer.closingInit]) headers.set("content-length", length);
   }
 
   const handlerOf =
@@ -109,7 +114,7 @@ function noAnswers(): Record<Probe, Answers> {
 }
 
 /** A ready `Headers` object is cheaper for every response than a plain one. */
-function initOf({ status }: Page, contentType: string, connection?: "close"): ResponseInit {
+function initOf({ status }: Page, contentType: string, connection?: "close"): Prepared["init"] {
   const headers = new Headers({ "content-type": contentType, "cache-control": "no-store" });
   if (connection !== undefined) headers.set("connection", connection);
   return { status, headers };

@@ -1,5 +1,6 @@
 // The HTTP server under Bun. Hands the server itself to `fetch`, which gives the peer's address and counts requests; never
 // looks at a request.
+import { withHead } from "./head.ts";
 import type { Listen } from "./server.ts";
 
 /** The largest that Bun takes. */
@@ -14,7 +15,14 @@ export const listen: Listen = async ({ host, port, idleTimeoutMs, fetch }) => {
     development: false,
     // Which by itself lets a second process open the same port in silence.
     reusePort: false,
-    fetch,
+    fetch: withHead(fetch, lengthless),
   });
   return { host, port: server.port ?? port, close: () => server.stop(true) };
 };
+
+/** Bun leaves the length out only where the content would come in chunks. */
+function lengthless(answer: Response): Response {
+  const headers = new Headers(answer.headers);
+  headers.set("transfer-encoding", "chunked");
+  return new Response(null, { status: answer.status, statusText: answer.statusText, headers });
+}
