@@ -6,7 +6,7 @@ import { messageOf } from "../errors.ts";
 import type { StateName } from "../core/service-state.ts";
 import type { HealthSource } from "../ports/health-source.ts";
 import type { Log } from "../ports/log.ts";
-import { type Claim, claimsOf, refuseReserved, refuseShared } from "./claims.ts";
+import { type Claim, claimsOf, isReserved, refuseReserved, refuseShared } from "./claims.ts";
 import type { HttpGate } from "./gate.ts";
 import type { Identity } from "./health-page.ts";
 import { HEALTH_PATHS, createHealth } from "./health.ts";
@@ -49,11 +49,11 @@ export function createApp({ health, gate, log, ...identity }: AppOptions): App {
     for (const [path, probe] of HEALTH_PATHS) app.all(path, (c) => answers[probe](c.req.raw, c.env));
     const all = [...mounts.values()].flatMap((mount) => mount.claims.map((claim) => ({ ...claim, mount })));
     for (const { method, path, mount } of all.filter(({ middleware }) => !middleware)) {
-      app.on(method, path, (c) => visit(c, mount));
+      app.on(method, path, (c, next) => (isReserved(c.req.path) ? next() : visit(c, mount)));
     }
     // Middleware may answer too, as a file server does, but only where nobody has a handler.
     for (const { method, path, mount } of all.filter(({ middleware }) => middleware)) {
-      app.on(method, path, (c, next) => (isUp(mount) ? visit(c, mount) : next()));
+      app.on(method, path, (c, next) => (isUp(mount) && !isReserved(c.req.path) ? visit(c, mount) : next()));
     }
     return app.notFound((c) => gate.pass(c.env, async () => unmatched(c)));
   }
@@ -67,7 +67,9 @@ export function createApp({ health, gate, log, ...identity }: AppOptions): App {
       if (!isUp(mount))
         return unavailable(`cannot answer ${c.req.path}: service "${mount.service}" is not up`);
       try {
-        return await mount.app.fetch(absolute(c.req.raw), c.env, executionContextOf(c));
+        const answer: unknown = await mount.app.fetch(absolute(c.req.raw), c.env, executionContextOf(c));
+        if (isResponse(answer)) return answer;
+        throw new TypeError(`the handler returned ${typeof answer}, not a Response`);
       } catch (thrown) {
         // Hono hands an app's error handler only what is an `Error`.
         return failed(thrown, { c, service: mount.service });
@@ -97,6 +99,8 @@ export function createApp({ health, gate, log, ...identity }: AppOptions): App {
       const app = new Hono().notFound(notFound).onError((error, c) => failed(error, { c, service }));
       register(app);
       const mount = { service, app, claims: claimsOf(app) };
+      // Where more than one handler matches, Hono takes one that returns nothing for the mistake it is, not for a path that nobody has.
+      app.use((_c, next) => next());
       refuseReserved(service, mount.claims);
       for (const other of mounts.values()) if (other.service !== service) refuseShared(mount, other);
       mounts.set(service, mount);
@@ -111,6 +115,11 @@ function notFound(c: Context): Response {
     title: "Not Found",
     detail: `cannot find ${c.req.path}: no service answers ${c.req.method} there`,
   });
+}
+
+/** Not by its class: under Node there are two of that name. */
+function isResponse(answer: unknown): answer is Response {
+  return Object.prototype.toString.call(answer) === "[object Response]";
 }
 
 function executionContextOf(c: Context): Context["executionCtx"] | undefined {
