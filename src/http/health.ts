@@ -52,12 +52,12 @@ export function createHealth({
   ...identity
 }: HealthOptions): Record<Probe, HealthHandler> {
   let current: Snapshot | undefined;
-  let guarded = false;
+  let reasoned = false;
   let prepared = noAnswers();
 
   function refresh(snapshot: Snapshot): void {
     current = snapshot;
-    guarded = hasReasons(snapshot);
+    reasoned = hasReasons(snapshot);
     prepared = noAnswers();
   }
 
@@ -93,6 +93,7 @@ export function createHealth({
       const snapshot = health.snapshot();
       if (snapshot !== current) refresh(snapshot);
       const format = request.headers.get("accept")?.includes(MEDIA_TYPES.draft) ? "draft" : "json";
+      const guarded = reasoned || probe === "health" || format === "draft";
       // Asking for the peer costs more than the whole answer, so only when there is something to hide.
       const withoutReasons = guarded && !isLocal(request, env);
       const kind = withoutReasons ? (`${format}WithoutReasons` as const) : format;
