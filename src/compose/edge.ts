@@ -7,6 +7,9 @@ import { consoleLog } from "../drivers/console-log.ts";
 import { UsageError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import { createGate } from "../http/gate.ts";
+import { HEALTH_PATHS } from "../http/health.ts";
+import { pathOf } from "../http/normalise.ts";
+import { unavailable } from "../http/problem.ts";
 import type { Log } from "../ports/log.ts";
 import type { ServiceLike } from "../ports/service.ts";
 import { narrate } from "../runtime/narrate.ts";
@@ -55,15 +58,18 @@ export function edge({
   if (twice !== undefined) throw new UsageError(`cannot use '${twice}': there are two services of that name`);
 
   let started: Promise<void> | undefined;
+  let failed = false;
   return {
     async fetch(request, env, context) {
       if (started === undefined) {
         // Why it failed is in the log by then.
-        started = supervisor.run(supervised).catch(() => {});
+        started = supervisor.run(supervised).catch(() => void (failed = true));
         // It belongs to all requests: it goes on when the client of this one goes.
         context?.waitUntil(started);
       }
       await started;
+      if (failed && !HEALTH_PATHS.has(pathOf(request)))
+        return unavailable(`cannot answer ${pathOf(request)}: the runtime did not start; the log says why`);
       return app.fetch(request, env, context);
     },
   };
