@@ -229,9 +229,9 @@ export class Supervisor implements HealthSource {
       };
       const fail = (why: string) => {
         const names = this.snapshot().blockedBy.map(({ service, reason }) => `${service} (${reason})`);
-        done(() =>
-          reject(new TimeoutError(`not all services are ready: ${why}; waiting for ${names.join(", ")}`)),
-        );
+        const waitsFor =
+          this.#state === "uninitialized" ? "run, which has not been called" : names.join(", ");
+        done(() => reject(new TimeoutError(`not all services are ready: ${why}; waiting for ${waitsFor}`)));
       };
       const done = (settle: () => void) => {
         cancel();
