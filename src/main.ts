@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 // argv → cli → exit code; what gets compiled.
+// First of all: what is imported next takes longer.
+import "./compose/first-signals.ts";
 import { writeSync } from "node:fs";
 import process from "node:process";
 import { main } from "./cli/cli.ts";

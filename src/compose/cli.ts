@@ -3,7 +3,8 @@
 import process from "node:process";
 import type { Config } from "../config/config.ts";
 import { systemClock } from "../drivers/clock.ts";
-import { onStopSignal } from "../drivers/signals.ts";
+import { handOver } from "./first-signals.ts";
+import { onSignals, onStopSignal } from "../drivers/signals.ts";
 import { onUncaught } from "../drivers/uncaught.ts";
 import { ExitCode, messageOf, StartupError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
@@ -72,6 +73,10 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   });
   // Before anything is opened: as PID 1 a signal that nobody handles is lost.
   onStopSignal((signal) => supervisor.onSignal(signal));
+  onSignals(["SIGQUIT"], (signal) => {
+    if (!isForwarded(signal, config)) supervisor.onSignal(signal);
+  });
+  handOver();
   onUncaught((error) => {
     log.error(`nobody caught: ${messageOf(error)}`, {
       stack: error instanceof Error ? error.stack : undefined,
@@ -92,4 +97,9 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   await flush();
   if (service === undefined && exitCode !== ExitCode.internal) return exitCode;
   throw new StartupError(reason, { exitCode });
+}
+
+/** A service wants it for itself. */
+function isForwarded(signal: string, { services }: Config): boolean {
+  return services.some(({ run }) => run.type === "process" && run.forwardSignals.includes(signal));
 }

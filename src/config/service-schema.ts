@@ -208,7 +208,7 @@ function processOf({ z, key, preset, text, filled, literal, name, boolean, whole
     forwardSignals: preset(
       z.array(z.enum(FORWARDED_SIGNALS)),
       [],
-      "Signals that the runtime hands on to it. SIGHUP reloads the config, SIGTERM and SIGINT stop the runtime.",
+      "Signals that the runtime hands on to it. SIGHUP reloads the config, SIGTERM and SIGINT stop the runtime; so does SIGQUIT where no service is handed it.",
     ),
     notificationFd: key(
       whole(3, 255),
