@@ -13,6 +13,7 @@ import type { Server } from "../http/server.ts";
 import { narrate } from "../runtime/narrate.ts";
 import { Operator } from "../runtime/operator.ts";
 import { Supervisor } from "../runtime/supervisor.ts";
+import { killAtExit } from "./last-resort.ts";
 import type { ModuleContext } from "./module-service.ts";
 import { openLog } from "./open-log.ts";
 import { openServer } from "./open-server.ts";
@@ -77,6 +78,7 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
     if (!isForwarded(signal, config)) supervisor.onSignal(signal);
   });
   handOver();
+  killAtExit(supervisor);
   onUncaught((error) => {
     log.error(`nobody caught: ${messageOf(error)}`, {
       stack: error instanceof Error ? error.stack : undefined,

@@ -1,9 +1,11 @@
 // Module services in the binary: TypeScript files outside of it, which import the library that is inside; and everything that
 // can be wrong with them, said by `validate` with 2 and by `run` with 1.
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import test from "node:test";
 import * as library from "haraka-runtime";
-import { haraka, start } from "./support/runtime.ts";
+import { haraka, isRunning, start } from "./support/runtime.ts";
 
 const GREETER = `
 import { Service, z } from "haraka-runtime";
@@ -207,6 +209,38 @@ services:
   });
 }
 
+test("a module that calls process.exit leaves no process behind, and is named", async () => {
+  await using runtime = start({
+    files: {
+      "runtime.yaml": `
+services:
+  db: { command: [sleep, "1000"] }
+  sh: { command: [sh, -c, "trap '' TERM; sleep 1000 & echo up $!; wait"], startup: { logPattern: "^up" } }
+  web: { entrypoint: ./web.ts, dependencies: [db, sh] }
+`,
+      "web.ts": `import { existsSync } from "node:fs";
+export default {
+  startup() {
+    const look = setInterval(() => { if (existsSync("leave")) process.exit(7); }, 5);
+  },
+};`,
+    },
+  });
+  const { pid: db = 0 } = await runtime.record("db", "ready");
+  const { pid: sh = 0 } = await runtime.record("sh", "ready");
+  const { message } = await runtime.record("sh", /^up /);
+  const grandchild = Number(String(message).split(" ")[1]);
+  await runtime.started();
+  writeFileSync(join(runtime.folder, "leave"), "");
+  const { code, stderr } = await runtime.ended;
+  assert.equal(code, 7);
+  assert.match(
+    stderr,
+    /^haraka: the process ended with 7 before anything was stopped in order, by process\.exit at \S*web\.ts:4:\d+; killed 'db', 'sh'\n$/,
+  );
+  await Promise.all([db, sh, grandchild].map(gone));
+});
+
 test("a startup() that ends when its signal aborts is stopped without a kill", async () => {
   await using runtime = start({
     files: {
@@ -280,3 +314,8 @@ test("two modules that claim one route, or one that takes a health path, do not 
     /cannot mount "GET \/health\/live" of service "two": "\/health" belongs to the runtime/,
   );
 });
+
+/** Resolves once no process has this id; the test's own time limit ends a wait in vain. */
+async function gone(pid: number): Promise<void> {
+  while (isRunning(pid)) await new Promise((resolve) => setImmediate(resolve));
+}
