@@ -186,6 +186,26 @@ services:
   });
 }
 
+test("validate waits for a module no longer than its start may take, and checks the others", async () => {
+  const { code, stderr } = await haraka({
+    args: ["validate"],
+    files: {
+      "runtime.yaml": `services:
+  stuck: { entrypoint: ./stuck.ts, startTimeout: 50ms }
+  fine: { entrypoint: ./fine.ts }
+  lost: { entrypoint: ./lost.ts }
+`,
+      "stuck.ts": "await new Promise(() => {}); export default class { startup() {} }",
+      "fine.ts": "await Promise.resolve(); export default class { startup() {} }",
+    },
+  });
+  assert.equal(code, 2);
+  assert.match(
+    stderr,
+    /^runtime\.yaml:2:3 services\.stuck: cannot load \.\/stuck\.ts for service "stuck": it has not loaded within its startTimeout of 50ms; look for an await outside of its functions that never ends\nruntime\.yaml:4:3 services\.lost: .*no file at .*\n$/,
+  );
+});
+
 for (const [how, startup, reason] of [
   ["throws", '() => { throw new Error("no luck"); }', "startup() failed: no luck"],
   ["rejects", '() => Promise.reject(new Error("no luck"))', "startup() failed: no luck"],
