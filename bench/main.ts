@@ -9,6 +9,7 @@ import { noop1000 } from "./noop.ts";
 import { chain20, fanout99, stop20 } from "./processes.ts";
 import { resultsPage } from "./results.ts";
 import { type Outcome, outcomeOf, type Row } from "./row.ts";
+import { rolling } from "./rolling.ts";
 
 const ROWS: readonly Row[] = [
   bootToReady,
@@ -19,6 +20,7 @@ const ROWS: readonly Row[] = [
   modules50Stop,
   noop1000,
   health20,
+  rolling,
 ];
 const WIDTHS = [17, 9, 11, 9, 7, 9, 5];
 

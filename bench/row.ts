@@ -2,7 +2,7 @@
 
 export interface Row {
   name: string;
-  unit: "ms" | "requests/s";
+  unit: "ms" | "requests/s" | "failed";
   target: Target;
   /** Where the time goes that the floor does not take: said where the target is missed. */
   cost: string;
@@ -48,7 +48,8 @@ export interface Result {
 }
 
 function resultOf({ name, unit, target }: Row, { value, floor, note }: Measurement): Result {
-  const ratio = value / floor;
+  // None of none is as good as it gets.
+  const ratio = value === floor ? 1 : value / floor;
   return {
     row: name,
     value: round(value),

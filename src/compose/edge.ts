@@ -42,7 +42,7 @@ export function edge(options: EdgeOptions): EdgeHandler {
   checkOptions(options, { cannot: "cannot make an edge handler", rules: OPTIONS });
   const { name, services, log = consoleLog({ level: "info", name }) } = options;
   const clock = systemClock();
-  const gate = createGate();
+  const gate = createGate({ clock });
   const supervisor = new Supervisor({
     clock,
     emit: (event) => narrate(event, log),

@@ -7,11 +7,10 @@ import { select } from "../core/graph.ts";
 import type { ServiceSpec } from "../core/spec.ts";
 import { loadEntrypoint } from "../drivers/entrypoint.ts";
 import { UsageError } from "../errors.ts";
-import type { Output } from "../ports/log.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
 import type { NextServices } from "../runtime/operator.ts";
 import { type ModuleContext, moduleService } from "./module-service.ts";
-import { probesOf, processService } from "./process-service.ts";
+import { type ProcessContext, probesOf, processService } from "./process-service.ts";
 import { provideLibrary } from "./provide-library.ts";
 import { specOf } from "./read-config.ts";
 
@@ -19,10 +18,8 @@ export interface ServicesContext {
   /** Run these and what they need; empty: all that no profile holds back. */
   names: readonly string[];
   profiles: readonly string[];
-  /** What the processes inherit. */
-  env: Readonly<Record<string, string | undefined>>;
-  output: Output;
   modules: ModuleContext;
+  processes: ProcessContext;
 }
 
 /** What runs of a config. */
@@ -113,8 +110,8 @@ function createService(
   context: ServicesContext,
 ): SupervisedService {
   const made = isProcess(service)
-    ? processService(service, spec, context)
-    : moduleFromDisk(service, spec, context.modules);
+    ? processService(service, spec, context.processes)
+    : moduleFromDisk(service, spec, context);
   if (!service.schedule) return made;
   return { ...made, schedule: timesOf(service.schedule) };
 }
@@ -130,11 +127,11 @@ function isModule(service: ServiceConfig): service is ServiceConfig & { run: Mod
 function moduleFromDisk(
   service: ServiceConfig,
   spec: ServiceSpec,
-  context: ModuleContext,
+  { modules, processes }: ServicesContext,
 ): SupervisedService {
   if (!isModule(service)) throw new Error(`internal: '${service.name}' is no module`);
-  const { readers: _, ...probes } = probesOf(service);
-  return { ...moduleService(spec, () => loadEntrypoint(service.name, service.run), context), ...probes };
+  const { audience: _, ...probes } = probesOf(service, processes);
+  return { ...moduleService(spec, () => loadEntrypoint(service.name, service.run), modules), ...probes };
 }
 
 /** What each service is made of, as text: its own part of the config, and its place among the chosen. */

@@ -9,7 +9,7 @@ export function readEnvFile(
 ): { variables: Record<string, string>; badLines: number[] } | { problem: string } {
   const file = readText(path, access);
   if ("problem" in file) return file;
-  const variables = access.parseEnv(file.text);
+  const variables = { ...access.parseEnv(file.text) };
   return { variables, badLines: badLinesOf(file.text, (name) => Object.hasOwn(variables, name)) };
 }
 

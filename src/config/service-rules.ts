@@ -157,12 +157,12 @@ function checkProbe(
     if (module && check === "notify")
       report([...path, check], "`notify` is for processes; a module has `readiness: manual`", "key");
     if (path.at(-1) === "liveness" && ONCE.has(check))
-      report([...path, check], `\`${check}\` passes once and for all: use http, tcp or exec`, "key");
+      report([...path, check], `\`${check}\` passes once and for all: use http, tcp, exec or notify`, "key");
   }
 }
 
 /** Checks that cannot fail once they have passed. */
-const ONCE: ReadonlySet<string> = new Set(["notify", "log", "logPattern"]);
+const ONCE: ReadonlySet<string> = new Set(["log", "logPattern"]);
 
 /** The dependencies of a service with their conditions; reports those that cannot be. */
 export function resolveDependencies(name: string, service: RawService, scope: RuleScope): Dependency[] {

@@ -5,7 +5,7 @@ import process from "node:process";
 import type { ProcessConfig } from "../config/config.ts";
 import { messageOf } from "../errors.ts";
 import type { Launcher, LaunchOutcome, Running } from "../ports/launcher.ts";
-import type { ByteSink, Spawn, Spawned } from "../ports/spawn.ts";
+import type { ByteSink, NotificationSink, Spawn, Spawned } from "../ports/spawn.ts";
 
 /**
  * How long after its exit a process's pipes may stay open before `exited` is reported all the same: something it started may
@@ -23,6 +23,20 @@ export interface ProcessLauncherOptions {
   lookUpIds(who: Pick<ProcessConfig, "user" | "group">): Ids;
   /** Asked once for each stream of each incarnation. */
   output(stream: "stdout" | "stderr"): ByteSink;
+  /** Asked once for each incarnation of a process with a `notificationFd`, which it has only if this is given. */
+  notification?(): NotificationSink;
+  /** Keeps track of what each incarnation brings forth. Without it only the process group is ended. */
+  family?(incarnation: number): Family;
+}
+
+/** What comes of one incarnation: drivers/descendants.ts. */
+interface Family {
+  environment: Readonly<Record<string, string>>;
+  born(pid: number): void;
+  remember(): void;
+  kill(): void;
+  leave(): void;
+  end(): Promise<void> | undefined;
 }
 
 interface Ids {
@@ -33,18 +47,26 @@ interface Ids {
 const NOTHING_RUNS: Running = { stop() {}, kill() {} };
 
 export function processLauncher(options: ProcessLauncherOptions): Launcher {
-  return { launch: (_incarnation, report) => launch(options, report) };
+  return {
+    launch: (incarnation, report) => launch(options, { family: options.family?.(incarnation), report }),
+  };
 }
 
-function launch(options: ProcessLauncherOptions, report: (outcome: LaunchOutcome) => void): Running {
-  const { argv, cwd, stdin, stopSignal } = options.process;
-  const environment = { ...options.environment, ...options.process.environment };
+interface Launch {
+  family: Family | undefined;
+  report: (outcome: LaunchOutcome) => void;
+}
+
+function launch(options: ProcessLauncherOptions, { family, report }: Launch): Running {
+  const { argv, cwd, stdin, stopSignal, notificationFd } = options.process;
+  const environment = { ...options.environment, ...options.process.environment, ...family?.environment };
   let ids: Ids = {};
   const fail = (error: unknown): void => {
     const reason = failureReason(error, { process: options.process, path: environment.PATH, ids });
     report({ type: "failed", reason, error });
   };
-  const end = ending(report);
+  let stopping = false;
+  const end = ending({ report, left: () => (stopping ? family?.end() : family?.leave()) });
 
   // Some failures are thrown and some told later; which ones differs between Bun, Deno and Node.
   let child: Spawned | undefined;
@@ -58,6 +80,8 @@ function launch(options: ProcessLauncherOptions, report: (outcome: LaunchOutcome
       stdin,
       stdout: end.after(options.output("stdout")),
       stderr: end.after(options.output("stderr")),
+      ...(notificationFd !== undefined &&
+        options.notification && { notification: { fd: notificationFd, sink: options.notification() } }),
       onExit: end.onExit,
       onError: fail,
     });
@@ -67,28 +91,43 @@ function launch(options: ProcessLauncherOptions, report: (outcome: LaunchOutcome
   if (child === undefined) return NOTHING_RUNS;
 
   const { pid } = child;
+  family?.born(pid);
   report({ type: "launched", pid });
-  let stopping = false;
-  const signalGroup = (signal: string): void => {
+  const send = (to: number, signal: string): void => {
     if (child.exited) return;
     try {
-      process.kill(-pid, signal);
+      process.kill(to, signal);
     } catch {
       // Gone between its death and our hearing of it.
     }
   };
+  const signalGroup = (signal: string): void => send(-pid, signal);
   return {
     stop() {
       if (stopping) return;
       stopping = true;
+      family?.remember();
       signalGroup(stopSignal);
+      // Who is stopped cannot act on it.
+      signalGroup("SIGCONT");
     },
-    kill: () => signalGroup("SIGKILL"),
+    kill() {
+      stopping = true;
+      family?.kill();
+      signalGroup("SIGKILL");
+    },
+    signal: (name) => send(pid, name),
   };
 }
 
+interface Exit {
+  report: (outcome: LaunchOutcome) => void;
+  /** Called at its exit; a promise is waited for. */
+  left: () => Promise<void> | undefined | void;
+}
+
 /** Reports `exited` once the process is gone and its streams are read, or have had their grace. */
-function ending(report: (outcome: LaunchOutcome) => void): {
+function ending({ report, left }: Exit): {
   after(sink: ByteSink): ByteSink;
   onExit(code: number | null, signal: string | null): void;
 } {
@@ -106,10 +145,13 @@ function ending(report: (outcome: LaunchOutcome) => void): {
       };
     },
     onExit(code, signal) {
+      const leaving = left();
+      const gone = (): void => report({ type: "exited", code, signal });
       const exited = (): void => {
         clearTimeout(grace);
         done = undefined;
-        report({ type: "exited", code, signal });
+        if (leaving) void leaving.then(gone);
+        else gone();
       };
       const grace = setTimeout(exited, PIPE_GRACE_MS);
       done = exited;

@@ -9,6 +9,14 @@ export interface ByteSink {
   end(): void;
 }
 
+/** Takes what a process writes to its notification descriptor. */
+export interface NotificationSink {
+  /** True when that was all: our end is then closed. */
+  write(chunk: Uint8Array): boolean;
+  /** It is closed, by either side. */
+  end(): void;
+}
+
 export interface SpawnOptions {
   /** The command, looked up in the `PATH` of `environment`, and its arguments. */
   argv: readonly string[];
@@ -20,6 +28,8 @@ export interface SpawnOptions {
   stdin: "null" | "inherit";
   stdout: ByteSink;
   stderr: ByteSink;
+  /** Gives it a descriptor of this number, above 2, to write to. */
+  notification?: { fd: number; sink: NotificationSink };
   /** Called once, when it has ended; its streams may still be open. */
   onExit(code: number | null, signal: string | null): void;
   /** Called once, instead, when it could not be started and nothing was thrown. */

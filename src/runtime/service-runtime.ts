@@ -18,13 +18,24 @@ export interface ServiceRuntimeOptions {
   signal: AbortSignal;
 }
 
-export function createServiceRuntime(options: ServiceRuntimeOptions): Runtime {
-  const { spec, instances, markReady, addBackgroundTask, log, clock, signal } = options;
-  const declared = spec.dependencies.map(({ service }) => service);
+/** A class, so that a thousand services do not make a thousand sets of functions. */
+export class ServiceRuntime implements Runtime {
+  readonly #options: ServiceRuntimeOptions;
+  #log: Log | undefined;
 
-  function get<T extends object>(peer: abstract new (...args: never[]) => T): T;
-  function get(peer: string): unknown;
-  function get(peer: string | (abstract new (...args: never[]) => unknown)): unknown {
+  constructor(options: ServiceRuntimeOptions) {
+    this.#options = options;
+  }
+
+  markReady(name = this.#options.spec.name): void {
+    this.#options.markReady(name);
+  }
+
+  get<T extends object>(peer: abstract new (...args: never[]) => T): T;
+  get(peer: string): unknown;
+  get(peer: string | (abstract new (...args: never[]) => unknown)): unknown {
+    const { spec, instances } = this.#options;
+    const declared = spec.dependencies.map(({ service }) => service);
     const isIt = (name: string) =>
       typeof peer === "string" ? name === peer : instances.get(name) instanceof peer;
     const name = declared.find(isIt);
@@ -37,14 +48,21 @@ export function createServiceRuntime(options: ServiceRuntimeOptions): Runtime {
     );
   }
 
-  return {
-    markReady: (name = spec.name) => markReady(name),
-    get,
-    log: logFor(spec.name, log),
-    clock,
-    signal,
-    addBackgroundTask,
-  };
+  get log(): Log {
+    return (this.#log ??= logFor(this.#options.spec.name, this.#options.log));
+  }
+
+  get clock(): Clock {
+    return this.#options.clock;
+  }
+
+  get signal(): AbortSignal {
+    return this.#options.signal;
+  }
+
+  addBackgroundTask(task: BackgroundTask): void {
+    this.#options.addBackgroundTask(task);
+  }
 }
 
 /** The same log, with the service's name in every record. */

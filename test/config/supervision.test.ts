@@ -76,6 +76,7 @@ test("probes run a command as a list or as a text, its numbers as they are writt
   assert.deepEqual(readiness, { type: "exec", argv: ["check"], ...TIMES });
   const module = serviceOf("services: { a: { entrypoint: ./a.ts, liveness: { exec: [check] } } }");
   assert.deepEqual(module.liveness, { type: "exec", argv: ["check"], ...TIMES });
+  assert.deepEqual(withKeys("liveness: { notify: true }").liveness, NOTIFY);
 });
 
 test("a service says itself that it is ready: notify, a descriptor, or both", () => {
@@ -143,7 +144,7 @@ test("a dependency says whether its restart is passed on", () => {
 
 const SPANS = "expected two durations such as 100ms..10s";
 const RATE = "expected a count within a duration such as 10/1m";
-const ONCE = "passes once and for all: use http, tcp or exec";
+const ONCE = "passes once and for all: use http, tcp, exec or notify";
 const TASK = "a task is never ready, it is done when it ends: leave it out";
 const CRON =
   'write five fields, as "*/5 * * * *", six with seconds before them, or @hourly, @daily, @weekly, @monthly, @yearly';
@@ -198,7 +199,7 @@ const REFUSED: [yaml: string, ...problems: string[]][] = [
     "restart: always\nkind: task",
     "4:14 services.a.restart: a task that is always started again is never done: use `on-failure`, or `schedule` for times",
   ],
-  ...["notify: true", "log: x", "logPattern: x"].map((line): [string, string] => {
+  ...["log: x", "logPattern: x"].map((line): [string, string] => {
     const key = line.split(":")[0];
     return [`liveness: { ${line} }`, `4:17 services.a.liveness.${key}: \`${key}\` ${ONCE}`];
   }),

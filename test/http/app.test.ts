@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
+import { systemClock } from "../../src/drivers/clock.ts";
 import { UsageError } from "../../src/errors.ts";
 import { createApp } from "../../src/http/app.ts";
 import { createGate } from "../../src/http/gate.ts";
@@ -18,7 +19,8 @@ function rig() {
   const error: Log["error"] = (message, fields) =>
     void errors.push(`${String(fields?.["service"])}: ${message}`);
   const log = { ...silentLog, error };
-  const app = createApp({ health, gate: createGate(), log, service: "shop", version: "1" });
+  const gate = createGate({ clock: systemClock() });
+  const app = createApp({ health, gate, log, service: "shop", version: "1" });
   const ask = async (path: string, init?: RequestInit) => {
     const answer = await app.fetch(new Request(`http://localhost${path}`, init));
     return [answer.status, await answer.text()] as const;
