@@ -7,7 +7,7 @@ import { exitCodeOf } from "../core/exit.ts";
 /** The verbs that become the runtime. Others start nothing, and end at a signal as programs do. */
 const VERBS: readonly (string | undefined)[] = ["run", "up", "dev"];
 /** They would end the runtime, and leave its services behind. */
-const HARMLESS = ["SIGUSR1", "SIGUSR2", "SIGALRM"] as const;
+const HARMLESS = ["SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM"] as const;
 const STOPPING = ["SIGTERM", "SIGINT", "SIGQUIT"] as const;
 
 const listeners = STOPPING.map(

@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import type { Config, ServiceConfig } from "../config/config.ts";
 import { BAD_ENV_LINE, readEnvFile } from "../config/env-file.ts";
-import { resolvePath } from "../config/files.ts";
+import { type FileAccess, resolvePath } from "../config/files.ts";
 import { loadConfig } from "../config/load.ts";
 import { printConfig } from "../config/print.ts";
 import { graphProblems } from "../core/graph.ts";
@@ -25,6 +25,8 @@ export interface ConfigRequest {
   cwd: string;
   /** The CLI's main module, for `${HARAKA_SELF}`. */
   main: string;
+  /** How the config's files are read. Default: as they are. */
+  access?: FileAccess;
 }
 
 export interface ReadConfig {
@@ -36,7 +38,8 @@ export interface ReadConfig {
 }
 
 /** Throws `ConfigError` with every problem, or `UsageError` when there is no config to be found. */
-export function readConfig({ files, envFiles, env, cwd, main }: ConfigRequest): ReadConfig {
+export function readConfig(request: ConfigRequest): ReadConfig {
+  const { envFiles, env, cwd, main, access = configFiles } = request;
   const variables = {
     ...Object.assign({}, ...envFiles.map((file) => variablesOf(resolvePath(cwd, file)))),
     ...env,
@@ -44,14 +47,23 @@ export function readConfig({ files, envFiles, env, cwd, main }: ConfigRequest): 
   // Not enumerable: the launcher it names in a run from source is only written when a config asks for it.
   const self = selfCommand(main);
   Object.defineProperty(variables, "HARAKA_SELF", { get: self });
-  const found = files.length > 0 ? files : [findConfig(env, cwd)];
-  const source = { ...configFiles, parseYaml, files: found, env: variables, cwd, platform: process.platform };
+  const files = configPaths(request);
+  const source = { ...access, parseYaml, files, env: variables, cwd, platform: process.platform };
   const config = loadConfig(source);
   const problems = graphProblems(config.services.map(specOf));
   if (problems.length > 0) {
     throw new ConfigError(problems.map(({ service, message }) => diagnosticAt(config, service, message)));
   }
   return { config, env: variables, print: () => printConfig(source) };
+}
+
+/** The files that are named, or the one that is found. Throws `UsageError` when there is none. */
+export function configPaths({
+  files,
+  env,
+  cwd,
+}: Pick<ConfigRequest, "files" | "env" | "cwd">): readonly string[] {
+  return files.length > 0 ? files : [findConfig(env, cwd)];
 }
 
 function findConfig(env: ConfigRequest["env"], cwd: string): string {
@@ -101,7 +113,7 @@ async function loadProblem({ name, run, startTimeoutMs }: ServiceConfig): Promis
   return problem;
 }
 
-function diagnosticAt(config: Config, service: string, message: string): Diagnostic {
+export function diagnosticAt(config: Config, service: string, message: string): Diagnostic {
   const position = config.services.find(({ name }) => name === service)?.position;
   const { file, line, column } = position ?? { file: config.files[0] ?? "", line: 1, column: 1 };
   return { file, line, column, path: `services.${service}`, message };

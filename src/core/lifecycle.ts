@@ -14,6 +14,7 @@ export interface LifecycleOptions {
   startOrder: StartOrder;
   stopOrder: StopOrder;
   onFailure: "rollback" | "continue";
+  endures: boolean;
   random: () => number;
 }
 
@@ -303,7 +304,7 @@ export class Lifecycle {
   }
 
   giveUp(cause: Cause): void {
-    if (this.#givenUp || this.isEnding) return;
+    if (this.#options.endures || this.#givenUp || this.isEnding) return;
     this.#givenUp = true;
     this.#effects.push({ type: "give-up", ...cause });
   }

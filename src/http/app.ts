@@ -1,6 +1,6 @@
 // The Hono app behind the runtime's port: health, and what module services mount. Services are told apart: one's middleware
 // and error handler never see another's requests. It opens no port and starts nothing.
-import { Hono, type Context, type ExecutionContext } from "hono";
+import { Hono, type Context, type ErrorHandler, type ExecutionContext } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { messageOf } from "../errors.ts";
 import type { StateName } from "../core/service-state.ts";
@@ -101,17 +101,23 @@ export function createApp({ health, gate, log, control, ...identity }: AppOption
   return {
     fetch: (request, env, context) => (front ??= compose()).fetch(request, env as object, context),
     mount(service, register) {
-      const app = new Hono().notFound(notFound).onError((error, c) => failed(error, { c, service }));
-      register(app);
-      const mount = { service, app, claims: claimsOf(app) };
-      // Where more than one handler matches, Hono takes one that returns nothing for the mistake it is, not for a path that nobody has.
-      app.use((_c, next) => next());
+      const mount = { service, ...serviceApp(register, (error, c) => failed(error, { c, service })) };
       refuseReserved(service, mount.claims);
       for (const other of mounts.values()) if (other.service !== service) refuseShared(mount, other);
       mounts.set(service, mount);
       front = undefined;
     },
   };
+}
+
+function serviceApp(register: (app: Hono) => void, failed: ErrorHandler): Omit<Mount, "service"> {
+  const app = new Hono().notFound(notFound).onError(failed);
+  register(app);
+  const claims = claimsOf(app);
+  // Where more than one handler matches, Hono takes one that returns nothing for the mistake it is, not for a path that nobody
+  // has.
+  app.use((_c, next) => next());
+  return { app, claims };
 }
 
 function notFound(c: Context): Response {

@@ -32,6 +32,8 @@ export interface SupervisorOptions {
   /** The service whose exit code the runtime leaves with. */
   exitCodeFrom?: string;
   gate?: Gate;
+  /** Nothing that happens to services ends it. Default: false. */
+  endures?: boolean;
   /** From 0 up to 1, for the jitter of backoffs. Default: `Math.random`. */
   random?: () => number;
 }
@@ -133,7 +135,7 @@ export class Supervisor implements HealthSource {
   }
 
   /**
-   * Puts other services in the place of the present ones, once startup is over. `fresh` ones, of which the present instances
+   * Puts other services in the place of the present ones; a startup that is under way is over with it. `fresh` ones, of which the present instances
    * stop first, start anew; the others of the same name go on. Resolves when the new ones have been told to start. Throws
    * `UsageError` for an impossible graph, with nothing changed.
    */
@@ -148,7 +150,7 @@ export class Supervisor implements HealthSource {
     const held = new Set(leaving.filter((name) => isHeld(this.#fleet.member(name))));
     this.#dispatch({ type: "hold-requested", services: leaving });
     await this.#when(() => leaving.every((name) => !isRunning(this.#fleet.member(name))));
-    if (this.#state !== "started") return;
+    if (this.#state !== "started" && this.#state !== "starting") return;
     const known = this.#fleet;
     const next = this.#fleetOf(specs);
     next.takeOver(known, fresh);
@@ -292,10 +294,10 @@ export class Supervisor implements HealthSource {
   }
 
   #fleetOf(specs: readonly ServiceSpec[]): Fleet {
-    const { startup, random = Math.random } = this.#options;
+    const { startup, endures = false, random = Math.random } = this.#options;
     const { concurrency, onFailure } = startup;
     this.#plan = createPlan(specs);
-    return new Fleet(this.#plan, { concurrency, onFailure, random });
+    return new Fleet(this.#plan, { concurrency, onFailure, endures, random });
   }
 
   /** Resolves once this holds, which is looked at after every turn of the loop. */

@@ -75,7 +75,7 @@ test("SIGQUIT that a service is handed does not stop the runtime", async () => {
   );
 });
 
-for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM"] as const) {
+for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM"] as const) {
   test(`${signal} before the config is read does not end the process by its default action`, async () => {
     const folder = mkdtempSync(join(tmpdir(), "haraka-first-"));
     after(() => rmSync(folder, { recursive: true }));

@@ -1,0 +1,56 @@
+// What the signals that come to this process mean to a run: end, read the config again, hand on; and what nobody has caught, or
+// has not asked for. SIGQUIT ends it where no service is handed it.
+import { onReloadSignal, onSignals, onStopSignal } from "../drivers/signals.ts";
+import { onUncaught } from "../drivers/uncaught.ts";
+import type { Config } from "../config/config.ts";
+import { ExitCode, messageOf } from "../errors.ts";
+import type { Log } from "../ports/log.ts";
+import type { Operator } from "../runtime/operator.ts";
+import type { Supervisor } from "../runtime/supervisor.ts";
+import { handOver } from "./first-signals.ts";
+import { killAtExit } from "./last-resort.ts";
+
+export interface SignalOptions {
+  supervisor: Supervisor;
+  operator: Operator;
+  log: Log;
+  /** An error that nobody has caught is no reason to end. */
+  endures: boolean;
+}
+
+export interface AttendedSignals {
+  /** From now on what the services of `config` ask for is handed on to them, whatever is in force when it comes. */
+  forward(config: () => Config): void;
+}
+
+export function attendSignals({ supervisor, operator, log, endures }: SignalOptions): AttendedSignals {
+  let present: (() => Config) | undefined;
+  const takersOf = (signal: string) =>
+    (present?.().services ?? []).flatMap(({ name, run }) =>
+      run.type === "process" && run.forwardSignals.includes(signal) ? [name] : [],
+    );
+  onStopSignal((signal) => supervisor.onSignal(signal));
+  onSignals(["SIGQUIT"], (signal) => {
+    if (takersOf(signal).length === 0) supervisor.onSignal(signal);
+  });
+  handOver();
+  killAtExit(supervisor);
+  onReloadSignal(() => void operator.reload());
+  onUncaught((error) => {
+    const stack = error instanceof Error ? error.stack : undefined;
+    log.error(`nobody caught: ${messageOf(error)}`, { stack });
+    if (endures) return;
+    void supervisor.shutdown({ reason: "stopping after an uncaught error", exitCode: ExitCode.internal });
+  });
+  return {
+    forward(config) {
+      present = config;
+      onSignals(FORWARDED, (signal) => {
+        for (const name of takersOf(signal)) supervisor.forward(signal, name);
+      });
+    },
+  };
+}
+
+/** As the schema has them. */
+const FORWARDED = ["SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGQUIT", "SIGCONT"] as const;
