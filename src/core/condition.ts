@@ -23,7 +23,7 @@ export function judgeGroup(
   return isMixed ? "waiting" : (last ?? "waiting");
 }
 
-export function judge(condition: Condition, state: ServiceState): Verdict {
+function judge(condition: Condition, state: ServiceState): Verdict {
   switch (state.name) {
     case "pending":
     case "backoff":

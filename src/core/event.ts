@@ -15,6 +15,8 @@ export type Deadline = "start" | "stop" | "backoff";
 
 export type FleetEvent =
   | { type: "boot-requested" }
+  /** The boot goes no further: nothing starts any more. */
+  | { type: "boot-cancelled" }
   /** The time for the whole start is over. */
   | { type: "startup-timed-out"; timeoutMs: number }
   | ({ type: "service-launched"; pid?: number; manual?: boolean; health?: boolean } & Target)

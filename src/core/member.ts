@@ -16,7 +16,7 @@ export interface Member {
   markedReady: boolean;
   /** Since when this incarnation has been up; absent: it has not come up. */
   upSinceMs?: number;
-  /** It has been up in some incarnation, so what goes wrong now is no failed start. */
+  /** It has been up in some incarnation. */
   wasUp: boolean;
   /** It has been ready in this incarnation. */
   wasReady: boolean;
@@ -63,6 +63,26 @@ export function createMember(planned: PlannedService, index: number): Member {
 /** Makes `member` go on where its predecessor under another plan is. */
 export function adopt(member: Member, predecessor: FleetMember): void {
   Object.assign(member, { ...predecessor, planned: member.planned, index: member.index });
+}
+
+/** It is down, or on its way there, until somebody starts it. */
+export function isHeld({ state, after }: FleetMember): boolean {
+  return after === "hold" || (state.name === "stopped" && state.held === true);
+}
+
+/** Another replica of it is there, or will be. */
+export function isReplaced({ index, planned }: FleetMember, members: readonly FleetMember[]): boolean {
+  return planned.replicas.some((each) => {
+    const { state, after } = members[each] ?? {};
+    if (each === index || !state) return false;
+    if (state.name === "stopping") return after === "restart" || after === "retry";
+    return state.name !== "failed" && state.name !== "skipped" && state.name !== "stopped";
+  });
+}
+
+/** It, or a replica of it, has been up, so what goes wrong now is no failed start. */
+export function wasEverUp({ planned }: FleetMember, members: readonly FleetMember[]): boolean {
+  return planned.replicas.some((each) => members[each]?.wasUp);
 }
 
 /** The incarnation that a member is in. */

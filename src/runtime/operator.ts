@@ -157,7 +157,7 @@ export class Operator implements Control, StatusSource {
         reason: `cannot ${action} anything: the runtime is shutting down`,
       };
     }
-    const members = names.flatMap((name) => called(fleet, name));
+    const members = [...new Set(names.flatMap((name) => called(fleet, name)))];
     const others = action === "start" ? [] : dependentsOf(fleet, members);
     if (others.length > 0 && !cascade && action === "stop") {
       const list = others.map((name) => `'${name}'`).join(", ");
@@ -166,6 +166,13 @@ export class Operator implements Control, StatusSource {
     }
     const own = members.map(({ planned }) => planned.spec.name);
     const services = action === "start" ? withNeeds(fleet, members) : [...(cascade ? others : []), ...own];
+    const abandoned = services.find(
+      (name) => fleet.member(name) && fleet.isAbandoned(fleet.member(name) as FleetMember),
+    );
+    if (abandoned !== undefined && action !== "stop") {
+      const reason = `cannot ${action} '${abandoned}': an earlier instance overran its time and still runs in this process; restart the runtime`;
+      return { ok: false, kind: "conflict", reason };
+    }
     supervisor.announce({ type: "order-received", action, services });
     supervisor.order({ type: ORDERS[action], services });
     return { ok: true, services };

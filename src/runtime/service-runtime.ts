@@ -38,7 +38,10 @@ export function createServiceRuntime(options: ServiceRuntimeOptions): Runtime {
   }
 
   return {
-    markReady: (name = spec.name) => markReady(name),
+    // What an old instance still says of itself is not true of the one after it.
+    markReady(name = spec.name) {
+      if (name !== spec.name || !signal.aborted) markReady(name);
+    },
     get,
     log: logFor(spec.name, log),
     clock,

@@ -34,31 +34,41 @@ export interface ShutdownContext {
   /** Those that had to be killed, with how long that took to be clear. */
   lateServices: () => string[];
   emit: (event: NewRuntimeEvent) => void;
+  /** Aborts when it is forced, and what is left of it does not matter any more. */
+  signal: AbortSignal;
 }
 
 /** How often to look whether the last request has left: servers count, but do not tell. */
 const IN_FLIGHT_POLL_MS = 5;
 /** How long killed processes may take to be gone. */
 const KILLED_MS = 250;
+/** How long the port may take to close: it is the last thing, and no budget is kept for it. */
+const CLOSE_MS = 250;
 
 export async function shutDown(
   context: ShutdownContext,
 ): Promise<{ stages: StageReport[]; overran: boolean }> {
-  const { clock, emit } = context;
+  const { clock, emit, gate, signal } = context;
   const result = await runLedger(stageWork(context), {
     clock,
     budgetMs: context.budgetMs,
     drainMs: context.drainMs,
     onStageEnded: (report) => emit({ type: "stage-ended", ...report }),
+    signal,
   });
-  await context.gate?.close();
+  if (gate && !signal.aborted) {
+    const closed = runTask(() => gate.close()).then((reason) => {
+      if (reason !== undefined) emit({ type: "shutdown-task-failed", reason });
+    });
+    await within(closed, CLOSE_MS, { clock, signal });
+  }
   return result;
 }
 
 function stageWork(context: ShutdownContext): Record<Stage, StageWork> {
   const { gate, background, clock } = context;
   let servicesStopped = Promise.resolve();
-  const unfinished = new Set<number>();
+  const unfinished = new Set(context.shutdownTasks.keys());
   return {
     drain: {
       run: () => {
@@ -69,10 +79,10 @@ function stageWork(context: ShutdownContext): Record<Stage, StageWork> {
       late: () => [],
     },
     "in-flight": {
-      run: () => {
+      run: (over) => {
         context.enter("stopping");
         gate?.refuse();
-        return gate ? whenEmpty(gate, clock) : Promise.resolve();
+        return gate ? whenEmpty(gate, { clock, over }) : Promise.resolve();
       },
       late: () => counted(gate?.inFlight() ?? 0, "request"),
     },
@@ -86,11 +96,11 @@ function stageWork(context: ShutdownContext): Record<Stage, StageWork> {
       late: () => context.lateServices(),
     },
     "shutdown-tasks": {
-      run: async () => {
-        await within(servicesStopped, KILLED_MS, clock);
+      run: async (over) => {
+        await within(servicesStopped, KILLED_MS, { clock, signal: over });
+        if (over.aborted) return;
         await Promise.all(
           context.shutdownTasks.map(async (task, index) => {
-            unfinished.add(index);
             const reason = await runTask(task);
             unfinished.delete(index);
             if (reason !== undefined) context.emit({ type: "shutdown-task-failed", reason });
@@ -102,13 +112,15 @@ function stageWork(context: ShutdownContext): Record<Stage, StageWork> {
   };
 }
 
-function whenEmpty(gate: Gate, clock: Clock): Promise<void> {
+function whenEmpty(gate: Gate, { clock, over }: { clock: Clock; over: AbortSignal }): Promise<void> {
   return new Promise((resolve) => {
+    let cancel = () => {};
     const look = () => {
       if (gate.inFlight() === 0) resolve();
-      else clock.after(IN_FLIGHT_POLL_MS, look);
+      else cancel = clock.after(IN_FLIGHT_POLL_MS, look);
     };
     look();
+    over.addEventListener("abort", () => cancel());
   });
 }
 

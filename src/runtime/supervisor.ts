@@ -4,7 +4,7 @@ import type { Effect, FleetEvent } from "../core/event.ts";
 import { Fleet } from "../core/fleet.ts";
 import { graphProblems } from "../core/graph.ts";
 import { createPlan, type Plan } from "../core/plan.ts";
-import type { FleetMember } from "../core/member.ts";
+import { type FleetMember, isHeld } from "../core/member.ts";
 import { isAlive } from "../core/service-state.ts";
 import { createSnapshot, type RuntimeState, type Snapshot } from "../core/snapshot.ts";
 import type { ServiceSpec } from "../core/spec.ts";
@@ -55,6 +55,8 @@ export class Supervisor implements HealthSource {
   #fleet = new Fleet(this.#plan);
   #queue: FleetEvent[] = [];
   #looping = false;
+  /** While services make room for others of their name: which ones, and which of them are wanted down afterwards, too. */
+  #replacing: { leaving: ReadonlySet<string>; held: Set<string> } | undefined;
   #state: RuntimeState = "uninitialized";
   #stateSinceMs: number;
   #startedOnce = false;
@@ -133,9 +135,10 @@ export class Supervisor implements HealthSource {
   /**
    * Puts other services in the place of the present ones, once startup is over. `fresh` ones, of which the present instances
    * stop first, start anew; the others of the same name go on. Resolves when the new ones have been told to start. Throws
-   * `UsageError` for an impossible graph, with nothing changed.
+   * `UsageError` for an impossible graph, with nothing changed, and when the runtime ends meanwhile.
    */
   async replace(services: readonly SupervisedService[], fresh: ReadonlySet<string>): Promise<void> {
+    this.#refuseUnlessStarted();
     const specs = services.map(({ spec }) => spec);
     const problems = graphProblems(specs);
     if (problems.length > 0) throw new UsageError(problems.map(({ message }) => message).join("\n"));
@@ -143,13 +146,15 @@ export class Supervisor implements HealthSource {
     const leaving = this.#fleet.members
       .map(({ planned }) => planned.spec.name)
       .filter((name) => !kept.has(name));
-    const held = new Set(leaving.filter((name) => isHeld(this.#fleet.member(name))));
+    const held = new Set(leaving.filter((name) => this.#is(name, isHeld)));
+    this.#replacing = { leaving: new Set(leaving), held };
     this.#dispatch({ type: "hold-requested", services: leaving });
-    await this.#when(() => leaving.every((name) => !isRunning(this.#fleet.member(name))));
-    if (this.#state !== "started") return;
+    await this.#when(() => leaving.every((name) => !this.#is(name, ({ state }) => isAlive(state))));
+    this.#replacing = undefined;
+    this.#refuseUnlessStarted();
     const known = this.#fleet;
     const next = this.#fleetOf(specs);
-    next.takeOver(known, fresh);
+    next.takeOver(known, new Set([...fresh].filter((name) => !held.has(name))));
     this.#fleet = next;
     this.#services = services;
     this.#effects.use(services);
@@ -162,7 +167,14 @@ export class Supervisor implements HealthSource {
 
   /** Has something started, stopped or run, in order with everything else that happens. */
   order(order: Order): void {
-    this.#dispatch(order);
+    const { leaving, held } = this.#replacing ?? {};
+    if (!leaving || !held || !("services" in order)) return this.#dispatch(order);
+    // What makes room does not come back before its successor; what is asked of it is then asked of that.
+    for (const name of order.services) {
+      if (order.type === "hold-requested") held.add(name);
+      else held.delete(name);
+    }
+    this.#dispatch({ ...order, services: order.services.filter((name) => !leaving.has(name)) });
   }
 
   /** Adds what somebody else has to tell to the stream of events. */
@@ -276,11 +288,24 @@ export class Supervisor implements HealthSource {
     this.#queue.push(event);
     if (this.#looping) return;
     this.#looping = true;
-    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
-      for (const effect of this.#fleet.fold(next, this.#clock.now())) this.#perform(effect);
+    try {
+      for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+        for (const effect of this.#fleet.fold(next, this.#clock.now())) this.#perform(effect);
+        this.#noteBoot();
+      }
+    } finally {
+      this.#looping = false;
     }
-    this.#looping = false;
-    this.#afterLoop();
+    for (const check of this.#waiters) check();
+  }
+
+  #refuseUnlessStarted(): void {
+    if (this.#state !== "started") throw new UsageError(`cannot reload: the runtime is ${this.#state}`);
+  }
+
+  #is(service: string, holds: (member: FleetMember) => boolean): boolean {
+    const member = this.#fleet.member(service);
+    return member !== undefined && holds(member);
   }
 
   #fleetOf(specs: readonly ServiceSpec[]): Fleet {
@@ -315,17 +340,17 @@ export class Supervisor implements HealthSource {
     else this.#effects.perform(effect);
   }
 
-  #afterLoop(): void {
+  /** Startup is over once all have settled, or nothing moves and nothing is left that could move something. */
+  #noteBoot(): void {
     const { boot } = this.#fleet;
-    if (this.#state === "starting" && (boot === "settled" || boot === "held")) {
-      this.#cancelStartupTimeout();
-      this.#startedOnce = true;
-      this.#enter("started");
-      this.#schedule();
-      this.#background.start();
-      this.#bootDone?.resolve();
-    }
-    for (const check of this.#waiters) check();
+    const isOver = boot === "settled" || (boot === "held" && this.#queue.length === 0);
+    if (this.#state !== "starting" || !isOver) return;
+    this.#cancelStartupTimeout();
+    this.#startedOnce = true;
+    this.#enter("started");
+    this.#schedule();
+    this.#background.start();
+    this.#bootDone?.resolve();
   }
 
   #giveUp(cause: Extract<Effect, { type: "give-up" }>): void {
@@ -338,6 +363,8 @@ export class Supervisor implements HealthSource {
   #quiesce(): void {
     this.#cancelStartupTimeout();
     this.#scheduler.stop();
+    // A startup that is cancelled goes no further, also while requests are still waited for.
+    if (this.#state === "starting") this.#dispatch({ type: "boot-cancelled" });
   }
 
   #onEnded({ reason, exitCode }: ShutdownReport): void {
@@ -358,12 +385,4 @@ export class Supervisor implements HealthSource {
     // Stamped in place: there are several for every service, and a copy of each is a tenth of a large start.
     this.#options.emit(Object.assign(event, { atMs: this.#clock.now() + this.#wallOffsetMs }));
   }
-}
-
-function isHeld(member: FleetMember | undefined): boolean {
-  return member?.state.name === "stopped" && member.state.held === true;
-}
-
-function isRunning(member: FleetMember | undefined): boolean {
-  return member !== undefined && isAlive(member.state);
 }
