@@ -12,7 +12,9 @@ export const health20: Row = {
   name: "health-20",
   unit: "requests/s",
   target: { ratioMin: 0.9 },
+  cost: "Hono's way to the handler, and the choice of the answer.",
   async measure() {
+    const wrk = tool("wrk");
     const command = [await native("child")];
     const names = Array.from({ length: COMPONENTS }, (_, index) => `p${index + 1}`);
     const services = Object.fromEntries(names.map((name) => [name, { command }]));
@@ -21,7 +23,7 @@ export const health20: Row = {
     await using bare = await serve([await executable("same-bytes")], { ORIGIN: product.origin });
     const { value, floor } = await alternate(
       { count: 7 },
-      { value: () => load(product.origin), floor: () => load(bare.origin) },
+      { value: () => load(wrk, product.origin), floor: () => load(wrk, bare.origin) },
     );
     return { value, floor };
   },
@@ -62,8 +64,7 @@ async function isReady(origin: string): Promise<boolean> {
 }
 
 /** Requests a second. */
-async function load(origin: string): Promise<number> {
-  const wrk = tool("wrk");
+async function load(wrk: string, origin: string): Promise<number> {
   const words = [wrk, "-t1", `-c${CONNECTIONS}`, `-d${ROUND_S}s`, `${origin}/health`];
   const output = await new Response(Bun.spawn(words, { stdout: "pipe" }).stdout).text();
   const rate = /Requests\/sec:\s+([\d.]+)/.exec(output)?.[1];

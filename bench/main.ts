@@ -1,12 +1,15 @@
-// `bun run bench [ROW…] [--json]`: measures the rows, all without a name, and prints a table, or one JSON object a line. It
-// judges no test: a missed target is printed, and the exit code stays 0.
+// `bun run bench [ROW…] [--json] [--write]`: measures the rows, all without a name, and prints a table, or one JSON object a line;
+// `--write` also makes RESULTS.md of it. It judges no test: a missed target is printed, and the exit code stays 0.
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { bootToReady } from "./boot.ts";
 import { health20 } from "./health.ts";
 import { modules50Start, modules50Stop } from "./modules.ts";
 import { noop1000 } from "./noop.ts";
 import { chain20, fanout99, stop20 } from "./processes.ts";
-import { type Result, resultOf, type Row } from "./row.ts";
+import { resultsPage } from "./results.ts";
+import { type Outcome, outcomeOf, type Row } from "./row.ts";
+import { rolling } from "./rolling.ts";
 
 const ROWS: readonly Row[] = [
   bootToReady,
@@ -17,6 +20,7 @@ const ROWS: readonly Row[] = [
   modules50Stop,
   noop1000,
   health20,
+  rolling,
 ];
 const WIDTHS = [17, 9, 11, 9, 7, 9, 5];
 
@@ -24,21 +28,23 @@ function line(cells: readonly (string | number)[]): string {
   return cells.map((cell, index) => String(cell).padEnd(WIDTHS[index] ?? 0)).join(" ");
 }
 
-function inTable({ row, value, unit, floor, ratio, target, ok, note = "" }: Result): string {
+function inTable(outcome: Outcome): string {
+  if ("missing" in outcome) return line([outcome.row, outcome.missing]);
+  const { row, value, unit, floor, ratio, target, ok, note = "" } = outcome;
   return line([row, value, unit, floor, ratio, target, ok ? "ok" : "miss", note]).trimEnd();
 }
 
-function chosen(words: string[]): { rows: readonly Row[]; json: boolean } {
+function chosen(words: string[]): { rows: readonly Row[]; json: boolean; write: boolean } {
   const { values, positionals } = parseArgs({
     args: words,
-    options: { json: { type: "boolean", default: false } },
+    options: { json: { type: "boolean", default: false }, write: { type: "boolean", default: false } },
     allowPositionals: true,
   });
   const unknown = positionals.find((name) => !ROWS.some((row) => row.name === name));
   if (unknown !== undefined)
     throw new Error(`unknown row '${unknown}'; choose from ${ROWS.map(({ name }) => name).join(" ")}`);
   const rows = positionals.length === 0 ? ROWS : ROWS.filter(({ name }) => positionals.includes(name));
-  return { rows, json: values.json };
+  return { rows, json: values.json, write: values.write };
 }
 
 async function main(): Promise<number> {
@@ -50,10 +56,13 @@ async function main(): Promise<number> {
     return 2;
   }
   if (!choice.json) console.log(line(["row", "value", "unit", "floor", "ratio", "target", "", "note"]));
+  const outcomes: { row: Row; outcome: Outcome }[] = [];
   for (const row of choice.rows) {
-    const result = resultOf(row, await row.measure());
-    console.log(choice.json ? JSON.stringify(result) : inTable(result));
+    const outcome = await outcomeOf(row);
+    outcomes.push({ row, outcome });
+    console.log(choice.json ? JSON.stringify(outcome) : inTable(outcome));
   }
+  if (choice.write) await Bun.write(join(import.meta.dir, "RESULTS.md"), resultsPage(outcomes));
   return 0;
 }
 

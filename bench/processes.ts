@@ -25,6 +25,7 @@ export const chain20 = startRow({
   shape: chain,
   delayMs: 50,
   floorMs: 1000,
+  cost: "the twenty spawns, as in the bare loop; the boot (see boot-to-ready); and the events between a line and the next spawn.",
   ratioMax: 1.05,
 });
 export const fanout99 = startRow({
@@ -32,6 +33,7 @@ export const fanout99 = startRow({
   shape: fan,
   delayMs: 100,
   floorMs: 200,
+  cost: "each of the hundred spawns holds the loop for a third of a millisecond, as in the bare loop; then the boot (see boot-to-ready), a larger config and a second pipe for each.",
   ratioMax: 1.35,
 });
 
@@ -40,14 +42,16 @@ interface StartRow {
   shape: Shape;
   /** How long each takes to become ready. */
   delayMs: number;
+  cost: string;
   /** The critical path. */
   floorMs: number;
   ratioMax: number;
 }
 
-function startRow({ name, shape, delayMs, floorMs, ratioMax }: StartRow): Row {
+function startRow({ name, cost, shape, delayMs, floorMs, ratioMax }: StartRow): Row {
   return {
     name,
+    cost,
     unit: "ms",
     target: { ratioMax },
     async measure() {
@@ -69,6 +73,7 @@ export const stop20: Row = {
   name: "stop-20",
   unit: "ms",
   target: { valueMax: 20 },
+  cost: "the stages of the shutdown, with code that runs for the first time.",
   async measure() {
     const ends = freshFile("ends");
     const command = [await native("child"), "0", ends];

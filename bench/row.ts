@@ -2,9 +2,11 @@
 
 export interface Row {
   name: string;
-  unit: "ms" | "requests/s";
+  unit: "ms" | "requests/s" | "failed";
   target: Target;
-  /** Rejects when something it needs is missing. */
+  /** Where the time goes that the floor does not take: said where the target is missed. */
+  cost: string;
+  /** Rejects with `MissingTool` when something it needs is not on this machine. */
   measure(): Promise<Measurement>;
 }
 
@@ -16,6 +18,21 @@ export interface Measurement {
   floor: number;
   /** What else was measured, in words. */
   note?: string;
+}
+
+/** A program of the machine that a row needs. Its message says how to get it. */
+export class MissingTool extends Error {}
+
+/** What came of one row. */
+export type Outcome = Result | { row: string; missing: string };
+
+export async function outcomeOf(row: Row): Promise<Outcome> {
+  try {
+    return resultOf(row, await row.measure());
+  } catch (error) {
+    if (error instanceof MissingTool) return { row: row.name, missing: `missing: ${error.message}` };
+    throw error;
+  }
 }
 
 /** What one row prints. */
@@ -30,8 +47,9 @@ export interface Result {
   note?: string;
 }
 
-export function resultOf({ name, unit, target }: Row, { value, floor, note }: Measurement): Result {
-  const ratio = value / floor;
+function resultOf({ name, unit, target }: Row, { value, floor, note }: Measurement): Result {
+  // None of none is as good as it gets.
+  const ratio = value === floor ? 1 : value / floor;
   return {
     row: name,
     value: round(value),

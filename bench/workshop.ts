@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compile } from "../build/compile.ts";
 import { PRODUCT } from "../build/product.ts";
+import { MissingTool } from "./row.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "haraka-bench-"));
 process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
@@ -51,11 +52,18 @@ export function freshFile(name: string): string {
   return path;
 }
 
-/** The path of a program that has to be there; throws with how to get it. */
+/** The path of a program that has to be there; who may, root, gets it installed. Throws `MissingTool` with how to get it. */
 export function tool(name: string, packages = name): string {
-  const path = Bun.which(name);
-  if (path === null) throw new Error(`cannot measure: ${name} is not on PATH; apt-get install ${packages}`);
+  const path = Bun.which(name) ?? installed(name, packages);
+  if (path === null) throw new MissingTool(`apt-get install ${packages}`);
   return path;
+}
+
+function installed(name: string, packages: string): string | null {
+  const installer = Bun.which("apt-get");
+  if (process.getuid?.() !== 0 || installer === null) return null;
+  Bun.spawnSync([installer, "install", "-y", ...packages.split(" ")]);
+  return Bun.which(name);
 }
 
 /** A port of this machine that was free just now. */

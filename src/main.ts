@@ -14,14 +14,15 @@ const exitCode = await main(process.argv.slice(2), {
 });
 process.exit(exitCode);
 
-/** All of it, also into a pipe that is slow; a reader that has gone is no reason to fail. */
-function print(fd: number, text: string): void {
+/** All of it, also into a pipe that is slow; a reader that has gone is no reason to fail, and makes it false. */
+function print(fd: number, text: string): boolean {
   let left = Buffer.from(text);
   while (left.length > 0) {
     try {
       left = left.subarray(writeSync(fd, left));
     } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) return;
+      if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) return false;
     }
   }
+  return true;
 }

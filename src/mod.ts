@@ -7,6 +7,7 @@ export {
   type UseOptions,
 } from "./compose/library.ts";
 export { ConfigError, StartupError, TimeoutError, UsageError } from "./errors.ts";
+export { upgradeWebSocket } from "./http/web-sockets.ts";
 export type { Clock } from "./ports/clock.ts";
 export type { Log } from "./ports/log.ts";
 export type { RuntimeEvent } from "./ports/runtime-event.ts";

@@ -9,10 +9,36 @@ import { init } from "./init.ts";
 import { run } from "./run.ts";
 import { schema } from "./schema.ts";
 import { validate } from "./validate.ts";
-import { type Io, parseVerb, type Verb } from "./verb.ts";
+import { reload } from "./reload.ts";
+import { restart } from "./restart.ts";
+import { start } from "./start.ts";
+import { stop } from "./stop.ts";
+import { status } from "./status.ts";
+import { logs } from "./logs.ts";
+import { explain } from "./explain.ts";
+import { timeline } from "./timeline.ts";
+import { completionOf } from "./completion.ts";
+import { type Io, parseVerb, type Verb, VerbFailure } from "./verb.ts";
 import { version } from "./version.ts";
 
-const VERBS: readonly Verb[] = [run, validate, init, health, graph, schema, version];
+const VERBS: readonly Verb[] = [
+  run,
+  status,
+  logs,
+  validate,
+  init,
+  start,
+  stop,
+  restart,
+  reload,
+  explain,
+  timeline,
+  health,
+  graph,
+  schema,
+  completionOf(() => VERBS),
+  version,
+];
 
 /** Not among the others, whose help it prints. */
 const help: Verb = {
@@ -44,16 +70,19 @@ export async function main(words: readonly string[], io: Io): Promise<number> {
     return await dispatch(words, io);
   } catch (error) {
     if (error instanceof ConfigError) io.stderr(`${error.message}\n`);
-    else if (error instanceof UsageError || error instanceof StartupError)
-      io.stderr(`haraka: ${error.message}\n`);
+    else if (isExpected(error)) io.stderr(`haraka: ${error.message}\n`);
     else io.stderr(`haraka: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}\n`);
     return exitCodeOf(error);
   }
 }
 
+function isExpected(error: unknown): error is Error {
+  return error instanceof UsageError || error instanceof StartupError || error instanceof VerbFailure;
+}
+
 function exitCodeOf(error: unknown): number {
   if (error instanceof ConfigError || error instanceof UsageError) return ExitCode.usage;
-  return error instanceof StartupError ? error.exitCode : ExitCode.internal;
+  return error instanceof StartupError || error instanceof VerbFailure ? error.exitCode : ExitCode.internal;
 }
 
 async function dispatch([first, ...rest]: readonly string[], io: Io): Promise<number> {

@@ -1,7 +1,13 @@
 // What a verb of the command line is made of, and how its words are read. Parsing is strict: what is not known is refused with
 // the nearest thing that is.
 import { didYouMean } from "../config/did-you-mean.ts";
-import { UsageError } from "../errors.ts";
+import { ExitCode, UsageError } from "../errors.ts";
+
+/** What was asked for could not be done, for a reason outside the command line. The message says why, and what to do. */
+export class VerbFailure extends Error {
+  override readonly name = "VerbFailure";
+  readonly exitCode = ExitCode.failure;
+}
 
 export interface Flag {
   type: "boolean" | "string";
@@ -15,7 +21,8 @@ export interface Flag {
 
 /** Where a verb reads from and writes to. */
 export interface Io {
-  stdout(text: string): void;
+  /** False when nobody reads any more. */
+  stdout(text: string): boolean | void;
   stderr(text: string): void;
   env: Readonly<Record<string, string | undefined>>;
   cwd: string;

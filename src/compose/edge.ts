@@ -38,7 +38,7 @@ export function edge({
   log = consoleLog({ level: "info", name }),
 }: EdgeOptions): EdgeHandler {
   const clock = systemClock();
-  const gate = createGate();
+  const gate = createGate({ clock });
   const supervisor = new Supervisor({
     clock,
     emit: (event) => narrate(event, log),

@@ -8,7 +8,7 @@ import { PLAIN_SPEC, type ServiceSpec } from "../core/spec.ts";
 import { systemClock } from "../drivers/clock.ts";
 import { onStopSignal } from "../drivers/signals.ts";
 import { messageOf, UsageError } from "../errors.ts";
-import { createGate } from "../http/gate.ts";
+import { createGate, type HttpGate } from "../http/gate.ts";
 import { lifecycleMiddleware } from "../http/lifecycle.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { HealthSource } from "../ports/health-source.ts";
@@ -79,22 +79,24 @@ export class Orchestrator {
   readonly #options: OrchestratorOptions;
   readonly #listeners = new Set<(event: RuntimeEvent) => void>();
   readonly #registrations = new Map<string, Registration>();
-  readonly #gate = createGate();
+  readonly #gate: HttpGate;
 
   constructor(options: OrchestratorOptions = {}) {
     const own = options.log
-      ? { log: options.log, flush: async () => {} }
+      ? { log: options.log, flush: async () => {}, terminal: process.stdout.isTTY }
       : openLog({ name: nameOf(options) });
     this.#options = options;
     this.#log = own.log;
     this.#flush = own.flush;
     this.#clock = options.clock ?? systemClock();
+    this.#gate = createGate({ clock: this.#clock });
     this.#supervisor = new Supervisor({
       clock: this.#clock,
       emit: (event) => this.#publish(event),
       startup: { timeoutMs: 60_000, concurrency: Infinity, onFailure: "rollback" },
       shutdown: { budgetMs: "auto", drainMs: "auto" },
       kubernetes: process.env.KUBERNETES_SERVICE_HOST !== undefined,
+      attended: own.terminal,
       gate: this.#gate,
     });
   }

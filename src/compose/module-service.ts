@@ -5,7 +5,7 @@ import { moduleLauncher } from "../drivers/module-launcher.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { ServiceLike } from "../ports/service.ts";
-import { createServiceRuntime } from "../runtime/service-runtime.ts";
+import { ServiceRuntime } from "../runtime/service-runtime.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
 import type { App } from "../http/app.ts";
@@ -32,7 +32,7 @@ export function moduleService(
     task: spec.task,
     onInstance(service, signal) {
       instances.set(spec.name, service);
-      service.runtime = createServiceRuntime({
+      service.runtime = new ServiceRuntime({
         spec,
         instances,
         markReady: (name) => supervisor.markReady(name),

@@ -19,6 +19,8 @@ export interface OpenLog {
   log: Log & Output;
   /** Resolves when all that was written has left the process. */
   flush: () => Promise<void>;
+  /** Somebody reads it on a terminal. */
+  terminal: boolean;
 }
 
 export function openLog({ name, format = "auto", level = "info", services = [] }: LogOptions): OpenLog {
@@ -36,5 +38,5 @@ export function openLog({ name, format = "auto", level = "info", services = [] }
     write: (text) => stdout.write(text),
     drained: () => stdout.drained(),
   });
-  return { log, flush: () => stdout.flush() };
+  return { log, flush: () => stdout.flush(), terminal: stdout.terminal };
 }

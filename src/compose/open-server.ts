@@ -3,6 +3,7 @@
 import type { HttpConfig } from "../config/config.ts";
 import { findPortHolder } from "../drivers/port-holder.ts";
 import { messageOf, StartupError } from "../errors.ts";
+import { listen as listenOnBun } from "../http/server-bun.ts";
 import type { Fetch, Listen, Server } from "../http/server.ts";
 
 /** Throws `StartupError`. */
@@ -16,7 +17,7 @@ export async function openServer({ host, port, idleTimeoutMs }: HttpConfig, fetc
 }
 
 async function serverOfThisRuntime(): Promise<Listen> {
-  if (typeof Bun !== "undefined") return (await import("../http/server-bun.ts")).listen;
+  if (typeof Bun !== "undefined") return listenOnBun;
   if ("Deno" in globalThis) return (await import("../http/server-deno.ts")).listen;
   return (await import("../http/server-node.ts")).listen;
 }

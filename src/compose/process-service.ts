@@ -1,21 +1,47 @@
-// A process service made whole: its launcher, its output on its way to the log, and its probes, those that read the log included.
+// A process service made whole: its launcher, its output on its way to the log, and its probes, those that read the log and those
+// that hear what it says of itself included.
 import type { ProbeConfig, ProcessConfig, ServiceConfig } from "../config/config.ts";
 import type { ServiceSpec } from "../core/spec.ts";
+import type { Descendants } from "../drivers/descendants.ts";
+import { execProbe } from "../drivers/exec-probe.ts";
 import { httpProbe } from "../drivers/http-probe.ts";
 import { lineSplitter } from "../drivers/line-splitter.ts";
 import { logProbe } from "../drivers/log-probe.ts";
-import { type ByteSink, processLauncher } from "../drivers/process-launcher.ts";
+import { newlineSink, notifyProbe, watchdogProbe } from "../drivers/notify-probe.ts";
+import { notifySockets, type NotifySockets, type Speaker, withoutNotify } from "../drivers/notify-socket.ts";
+import { processLauncher } from "../drivers/process-launcher.ts";
+import { spawn as spawnByBun } from "../drivers/spawn-bun.ts";
+import { spawn as spawnByNode } from "../drivers/spawn-node.ts";
 import { tcpProbe } from "../drivers/tcp-probe.ts";
 import { lookUpIds } from "../drivers/users.ts";
-import type { Output } from "../ports/log.ts";
-import type { Probe } from "../ports/probe.ts";
-import type { WatchedProbe } from "../runtime/prober.ts";
+import type { Launcher, LaunchOutcome, Running } from "../ports/launcher.ts";
+import type { Log, Output } from "../ports/log.ts";
+import type { Notice, Probe } from "../ports/probe.ts";
+import type { ByteSink } from "../ports/spawn.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
+import { openSocketCalls } from "./socket-calls.ts";
 
+const spawn = typeof Bun === "undefined" ? spawnByNode : spawnByBun;
+
+/** What all processes share. */
 export interface ProcessContext {
-  output: Output;
+  log: Log & Output;
   /** What every process starts with; its own environment is added. */
   env: Readonly<Record<string, string | undefined>>;
+  /** Where services say by sd_notify that they are ready. */
+  sockets: NotifySockets;
+  /** Finds what they leave behind. */
+  descendants?: Descendants | undefined;
+}
+
+/** `env` is this process's own: what it was given to notify with is not handed on. */
+export function processContext({
+  log,
+  env,
+  descendants,
+}: Pick<ProcessContext, "log" | "env" | "descendants">): ProcessContext {
+  const sockets = notifySockets({ openCalls: openSocketCalls, onUnable: (reason) => log.warn(reason) });
+  return { log, env: withoutNotify(env), sockets, descendants };
 }
 
 /** Reads the lines of one service. */
@@ -25,33 +51,57 @@ interface LineReader {
   reset(): void;
 }
 
-/** The probes of a service of either kind, and who among them wants to see its lines. */
-export function probesOf(
-  service: ServiceConfig,
-): Pick<SupervisedService, "startup" | "readiness"> & { readers: LineReader[] } {
-  const readers: LineReader[] = [];
-  const watched = (config: ProbeConfig): WatchedProbe => ({
-    probe: probeOf(config, readers),
-    schedule: config,
-  });
-  const { startup, readiness } = service;
-  return {
-    ...(startup && { startup: watched(startup) }),
-    ...(readiness && readiness !== "manual" && { readiness: watched(readiness) }),
-    readers,
-  };
+/** Hears what one service says of itself. */
+interface Listener {
+  hear(notice: Notice): void;
+  reset(): void;
 }
 
-function probeOf(config: ProbeConfig, readers: LineReader[]): Probe {
+/** Who among the probes of a service wants to know what of it. */
+interface Audience {
+  lines: LineReader[];
+  /** What is said on its notification descriptor. */
+  descriptor: Listener[];
+  /** What is said by sd_notify. */
+  socket: Listener[];
+}
+
+type ProbeKind = "startup" | "liveness" | "readiness";
+type Probes = Pick<SupervisedService, ProbeKind>;
+
+/** The probes of a service of either kind. */
+export function probesOf(service: ServiceConfig, context: ProcessContext): Probes & { audience: Audience } {
+  const audience: Audience = { lines: [], descriptor: [], socket: [] };
+  const probes: Probes = {};
+  for (const kind of ["startup", "liveness", "readiness"] as const) {
+    const config = service[kind];
+    if (config === undefined || config === "manual") continue;
+    probes[kind] = { probe: probeOf(config, { kind, service, context, audience }), schedule: config };
+  }
+  return { ...probes, audience };
+}
+
+interface ProbeScope {
+  kind: ProbeKind;
+  service: ServiceConfig;
+  context: ProcessContext;
+  audience: Audience;
+}
+
+function probeOf(config: ProbeConfig, scope: ProbeScope): Probe {
   switch (config.type) {
     case "http":
       return httpProbe(config);
     case "tcp":
       return tcpProbe(config);
+    case "exec":
+      return execProbeOf(config.argv, scope);
+    case "notify":
+      return notifyProbeOf(config, scope);
     case "log":
     case "logPattern": {
       const probe = logProbe(config.type === "log" ? { text: config.text } : { pattern: config.pattern });
-      readers.push(probe);
+      scope.audience.lines.push(probe);
       return probe;
     }
     default:
@@ -59,26 +109,132 @@ function probeOf(config: ProbeConfig, readers: LineReader[]): Probe {
   }
 }
 
-export function processService(
-  service: ServiceConfig & { run: ProcessConfig },
-  spec: ServiceSpec,
-  { output, env }: ProcessContext,
-): SupervisedService {
-  const { readers, ...probes } = probesOf(service);
-  const launcher = processLauncher({
-    process: service.run,
-    environment: env,
-    lookUpIds,
-    output: (stream) => lineSink(stream, { name: service.name, output, readers }),
+/** The command runs where and as whom the service does; of what it writes nothing reaches the log. */
+function execProbeOf(argv: readonly string[], { service: { run }, context: { env } }: ProbeScope): Probe {
+  const command: ProcessConfig = {
+    type: "process",
+    argv,
+    cwd: run.type === "process" ? run.cwd : process.cwd(),
+    environment: run.type === "process" ? run.environment : {},
+    ...(run.type === "process" && run.user !== undefined && { user: run.user }),
+    ...(run.type === "process" && run.group !== undefined && { group: run.group }),
+    stdin: "null",
+    stopSignal: "SIGKILL",
+    forwardSignals: [],
+  };
+  return execProbe({
+    command: argv[0] ?? "",
+    launcher(write) {
+      const sink: ByteSink = {
+        write(chunk) {
+          write(chunk);
+          return undefined;
+        },
+        end() {},
+      };
+      return processLauncher({ process: command, environment: env, spawn, lookUpIds, output: () => sink });
+    },
   });
+}
+
+/** As liveness a watchdog, which only sd_notify can feed; otherwise the service's word that it is ready, in its way to give it. */
+function notifyProbeOf(config: ProbeConfig, { kind, service: { run }, audience }: ProbeScope): Probe {
+  if (kind === "liveness") {
+    const probe = watchdogProbe({ periodMs: config.intervalMs });
+    audience.socket.push(probe);
+    return probe;
+  }
+  const byDescriptor = run.type === "process" && run.notificationFd !== undefined;
+  const probe = notifyProbe({ once: byDescriptor });
+  (byDescriptor ? audience.descriptor : audience.socket).push(probe);
+  return probe;
+}
+
+type ProcessService = ServiceConfig & { run: ProcessConfig };
+
+export function processService(
+  service: ProcessService,
+  spec: ServiceSpec,
+  context: ProcessContext,
+): SupervisedService {
+  const { descendants } = context;
+  const { audience, ...probes } = probesOf(service, context);
+  if (audience.socket.length > 0) audience.socket.push(statusLog(service.name, context.log));
+  const all = Object.values(audience).flat();
+  let latest = 0;
+  /** Only the latest incarnation is listened to: what one has left behind may still hold its descriptor. */
+  const listen =
+    (listeners: readonly Listener[], incarnation = latest) =>
+    (notice: Notice): void => {
+      if (incarnation === latest) for (const listener of listeners) listener.hear(notice);
+    };
+  const options: LauncherOptions = {
+    process: service.run,
+    environment: context.env,
+    spawn,
+    lookUpIds,
+    output: (stream) =>
+      lineSink(stream, { name: service.name, output: context.log, readers: audience.lines }),
+    notification: () => newlineSink(listen(audience.descriptor)),
+    ...(descendants && { family: (incarnation) => descendants.of(service.name, incarnation) }),
+  };
+  const launcher = processLauncher(options);
   return {
     spec,
     ...probes,
     launcher: {
       launch(incarnation, report) {
-        for (const reader of readers) reader.reset();
-        return launcher.launch(incarnation, report);
+        latest = incarnation;
+        for (const one of all) one.reset();
+        if (audience.socket.length === 0) return launcher.launch(incarnation, report);
+        const tell = listen(audience.socket);
+        const withSocket = socketLauncher(service, { options, sockets: context.sockets, tell });
+        return withSocket.launch(incarnation, report);
       },
+    },
+  };
+}
+
+/** What a service says it is doing, for who wants to know: it may say a lot. */
+function statusLog(service: string, log: Log): Listener {
+  return {
+    hear(notice) {
+      if (notice.type === "status") log.debug(`status: ${notice.text}`, { service });
+    },
+    reset() {},
+  };
+}
+
+type LauncherOptions = Parameters<typeof processLauncher>[0];
+
+/** The same process with a socket of its own to notify on, which is there as long as the process. */
+function socketLauncher(
+  { run, liveness }: ProcessService,
+  {
+    options,
+    sockets,
+    tell,
+  }: { options: LauncherOptions; sockets: NotifySockets; tell(notice: Notice): void },
+): Launcher {
+  return {
+    launch(incarnation: number, report: (outcome: LaunchOutcome) => void): Running {
+      const speaker: Speaker = {};
+      const socket = sockets.open({ speaker, tell });
+      const environment = {
+        ...run.environment,
+        ...(socket.address !== undefined && { NOTIFY_SOCKET: socket.address }),
+        ...(liveness?.type === "notify" && { WATCHDOG_USEC: String(liveness.intervalMs * 1000) }),
+      };
+      const launcher = processLauncher({
+        ...options,
+        process: { ...run, environment },
+        lookUpIds: (who) => Object.assign(speaker, lookUpIds(who)),
+      });
+      return launcher.launch(incarnation, (outcome) => {
+        if (outcome.type !== "launched") socket.close();
+        else if (outcome.pid !== undefined) speaker.pid = outcome.pid;
+        report(outcome);
+      });
     },
   };
 }

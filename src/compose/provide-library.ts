@@ -3,6 +3,7 @@
 import type { z } from "zod";
 import { lazily, provideModule } from "../drivers/provide-module.ts";
 import { ConfigError, StartupError, TimeoutError, UsageError } from "../errors.ts";
+import { upgradeWebSocket } from "../http/web-sockets.ts";
 import { lifecycle, Orchestrator } from "./library.ts";
 import { Service } from "../ports/service.ts";
 
@@ -25,6 +26,7 @@ async function provide(): Promise<void> {
     UsageError,
     Orchestrator,
     lifecycle,
+    upgradeWebSocket,
     // No promise may carry the lazy one: resolving would look for `then` on it, which loads it.
     z: typeof Bun === "undefined" ? (await import("zod")).z : lazily<typeof z>(() => require("zod").z),
   });

@@ -1,8 +1,8 @@
 // From what the command line names to a config that can be run: finds the files, reads them with this process's files and
 // variables, and holds what they say against the order's rules.
 import { existsSync, readFileSync } from "node:fs";
-import { resolve } from "node:path";
 import type { Config, ServiceConfig } from "../config/config.ts";
+import { resolvePath } from "../config/files.ts";
 import { loadConfig } from "../config/load.ts";
 import { printConfig } from "../config/print.ts";
 import { graphProblems } from "../core/graph.ts";
@@ -35,7 +35,7 @@ export interface ReadConfig {
 /** Throws `ConfigError` with every problem, or `UsageError` when there is no config to be found. */
 export function readConfig({ files, envFiles, env, cwd, main }: ConfigRequest): ReadConfig {
   const variables = {
-    ...Object.assign({}, ...envFiles.map((file) => readEnvFile(resolve(cwd, file)))),
+    ...Object.assign({}, ...envFiles.map((file) => readEnvFile(resolvePath(cwd, file)))),
     ...env,
   };
   // Not enumerable: the launcher it names in a run from source is only written when a config asks for it.
@@ -54,7 +54,7 @@ export function readConfig({ files, envFiles, env, cwd, main }: ConfigRequest): 
 function findConfig(env: ConfigRequest["env"], cwd: string): string {
   if (env.HARAKA_CONFIG) return env.HARAKA_CONFIG;
   const places = ["runtime.yaml", "config/runtime.yaml"];
-  const found = places.find((place) => existsSync(resolve(cwd, place)));
+  const found = places.find((place) => existsSync(resolvePath(cwd, place)));
   if (found !== undefined) return found;
   throw new UsageError(
     `no config: neither ${places.join(" nor ")} is in ${cwd}; name one with -c FILE or HARAKA_CONFIG, or write one with 'haraka init'`,

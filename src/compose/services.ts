@@ -2,15 +2,15 @@
 // the config takes over what has not changed, so that what runs goes on.
 import type { Config, ModuleConfig, ProcessConfig, ServiceConfig } from "../config/config.ts";
 import { didYouMean } from "../config/did-you-mean.ts";
+import { timesOf } from "../config/schedule.ts";
 import { select } from "../core/graph.ts";
 import type { ServiceSpec } from "../core/spec.ts";
 import { loadEntrypoint } from "../drivers/entrypoint.ts";
 import { UsageError } from "../errors.ts";
-import type { Output } from "../ports/log.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
 import type { NextServices } from "../runtime/operator.ts";
 import { type ModuleContext, moduleService } from "./module-service.ts";
-import { probesOf, processService } from "./process-service.ts";
+import { type ProcessContext, probesOf, processService } from "./process-service.ts";
 import { provideLibrary } from "./provide-library.ts";
 import { specOf } from "./read-config.ts";
 
@@ -18,10 +18,8 @@ export interface ServicesContext {
   /** Run these and what they need; empty: all that no profile holds back. */
   names: readonly string[];
   profiles: readonly string[];
-  /** What the processes inherit. */
-  env: Readonly<Record<string, string | undefined>>;
-  output: Output;
   modules: ModuleContext;
+  processes: ProcessContext;
 }
 
 /** What runs of a config. */
@@ -62,12 +60,11 @@ export async function createServices(
 ): Promise<RunningServices> {
   if (config.services.some(isModule)) await provideLibrary();
   const byName = new Map(config.services.map((service) => [service.name, service]));
-  const services = [];
-  for (const spec of specs) {
+  const services = specs.map((spec) => {
     const service = byName.get(spec.name);
     if (!service) throw new Error(`internal: no config for '${spec.name}'`);
-    services.push(await createService(service, spec, context));
-  }
+    return createService(service, spec, context);
+  });
   return { config, specs, services };
 }
 
@@ -100,17 +97,16 @@ export async function nextServices(
   };
 }
 
-async function createService(
+function createService(
   service: ServiceConfig,
   spec: ServiceSpec,
   context: ServicesContext,
-): Promise<SupervisedService> {
+): SupervisedService {
   const made = isProcess(service)
-    ? processService(service, spec, context)
-    : moduleFromDisk(service, spec, context.modules);
+    ? processService(service, spec, context.processes)
+    : moduleFromDisk(service, spec, context);
   if (!service.schedule) return made;
-  const { cronSchedule } = await import("../drivers/cron.ts");
-  return { ...made, schedule: cronSchedule(service.schedule) };
+  return { ...made, schedule: timesOf(service.schedule) };
 }
 
 function isProcess(service: ServiceConfig): service is ServiceConfig & { run: ProcessConfig } {
@@ -124,11 +120,11 @@ function isModule(service: ServiceConfig): service is ServiceConfig & { run: Mod
 function moduleFromDisk(
   service: ServiceConfig,
   spec: ServiceSpec,
-  context: ModuleContext,
+  { modules, processes }: ServicesContext,
 ): SupervisedService {
   if (!isModule(service)) throw new Error(`internal: '${service.name}' is no module`);
-  const { readers: _, ...probes } = probesOf(service);
-  return { ...moduleService(spec, () => loadEntrypoint(service.name, service.run), context), ...probes };
+  const { audience: _, ...probes } = probesOf(service, processes);
+  return { ...moduleService(spec, () => loadEntrypoint(service.name, service.run), modules), ...probes };
 }
 
 /** What each service is made of, as text: its own part of the config, and its place among the chosen. */

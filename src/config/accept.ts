@@ -84,8 +84,13 @@ const builders = {
       return result === DECLINED ? DECLINED : then.read(result);
     }),
   exactOptional: (inner: Schema): Schema => ({ ...inner, optional: true }),
-  prefault: (inner: Schema, fallback: unknown) =>
-    schema((value) => inner.read(value === undefined ? fallback : value)),
+  /** What is read of the fallback is shared by all that leave the key out; nothing changes a document once it is read. */
+  prefault(inner: Schema, fallback: unknown) {
+    let read: { result: unknown } | undefined;
+    return schema((value) =>
+      value === undefined ? (read ??= { result: inner.read(fallback) }).result : inner.read(value),
+    );
+  },
   minLength: (length: number) => (value: { length: number }) => value.length >= length,
   minimum: (minimum: number) => (value: number) => value >= minimum,
   maximum: (maximum: number) => (value: number) => value <= maximum,

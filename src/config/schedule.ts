@@ -1,5 +1,6 @@
-// What is wrong with the times of a scheduled task: the cron text as the library that will count them reads it, and the name of
-// the time zone. It plans nothing. The library is loaded only when a config has a schedule.
+// The times of a scheduled task: what is wrong with a cron text or the name of a time zone, and when it is due, as the library
+// that counts them reads it. It keeps no timer. The library is loaded only when a config has a schedule.
+import type { ScheduleConfig } from "./config.ts";
 
 /** Where it can be done at once, which is Bun, the library is loaded when first needed. */
 const loaded = typeof Bun === "undefined" ? await import("croner") : undefined;
@@ -20,14 +21,23 @@ export function cronProblem(cron: string): string | undefined {
     return refuse(`it has ${fields.length} fields`);
   }
   try {
-    const job = new (croner().Cron)(cron, { paused: true, mode: "5-or-6-parts", timezone: "UTC" });
+    const job = new (croner().Cron)(cron, { paused: true, timezone: "UTC" });
     if (job.nextRun(SOME_TIME) !== null) return undefined;
-    return `the schedule "${cron}" is never due: no month of its months has such a day`;
+    return `the schedule "${cron}" is never due: none of its months has such a day`;
   } catch (error) {
     if (fields.length === 1) return refuse(`"${cron.trim()}" is not known`);
     const reason = error instanceof Error ? error.message : String(error);
     return refuse(reason.replace(/^Cron\w+: /, "").replace(/\.$/, ""));
   }
+}
+
+/** The first time after `afterMs`, both in milliseconds since the Unix epoch; absent: never again. Expects what has no problem. */
+export function timesOf({ cron, timeZone }: Pick<ScheduleConfig, "cron" | "timeZone">): {
+  next(afterMs: number): number | undefined;
+} {
+  const zone = timeZone === undefined ? {} : { timezone: timeZone };
+  const job = new (croner().Cron)(cron, { paused: true, mode: "5-or-6-parts", ...zone });
+  return { next: (afterMs) => job.nextRun(new Date(afterMs))?.getTime() };
 }
 
 /** Whether this machine's JavaScript knows the time zone. */

@@ -46,7 +46,7 @@ export function checkService(name: string, service: RawService, scope: RuleScope
   }
   if (service.kind === "task") checkTask(path, service, scope);
   else if (service.notificationFd !== undefined) checkNotified(path, service, scope);
-  checkSchedule([...path, "schedule"], service, scope);
+  checkSchedule(name, service, scope);
 }
 
 function checkName(name: string, { replicas }: RawService, { replicated, report }: RuleScope): void {
@@ -90,9 +90,13 @@ function checkNotified(path: Path, { startup, readiness }: RawService, { report 
   report([...path, "notificationFd"], message, "key");
 }
 
-function checkSchedule(path: Path, { kind, schedule }: RawService, { report, written }: RuleScope): void {
+function checkSchedule(name: string, { kind, schedule }: RawService, { report, written }: RuleScope): void {
   if (schedule === undefined) return;
-  if (kind !== "task") report(path, "only a task has times at which it runs: add `kind: task`", "key");
+  const path = ["services", name, "schedule"];
+  // A kind that is written and none has been reported.
+  if (kind !== "task" && !written(["services", name, "kind"])) {
+    report(path, "only a task has times at which it runs: add `kind: task`", "key");
+  }
   const cronPath = [...path, "cron"];
   const problem = cronProblem(schedule.cron);
   if (problem !== undefined) report(written(cronPath) ? cronPath : path, problem);
@@ -154,12 +158,12 @@ function checkProbe(
     if (module && check === "notify")
       report([...path, check], "`notify` is for processes; a module has `readiness: manual`", "key");
     if (path.at(-1) === "liveness" && ONCE.has(check))
-      report([...path, check], `\`${check}\` passes once and for all: use http, tcp or exec`, "key");
+      report([...path, check], `\`${check}\` passes once and for all: use http, tcp, exec or notify`, "key");
   }
 }
 
 /** Checks that cannot fail once they have passed. */
-const ONCE: ReadonlySet<string> = new Set(["notify", "log", "logPattern"]);
+const ONCE: ReadonlySet<string> = new Set(["log", "logPattern"]);
 
 /** The dependencies of a service with their conditions; reports those that cannot be. */
 export function resolveDependencies(name: string, service: RawService, scope: RuleScope): Dependency[] {

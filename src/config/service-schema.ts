@@ -13,7 +13,7 @@ function probeOf({ z, key, preset, command, filled, hostPort, httpUrl, on, patte
     ),
     notify: key(
       on,
-      "`true`: the process says itself that it is ready, by a newline on its `notificationFd`, else by `READY=1` (sd_notify). Not for `liveness`.",
+      "`true`: the process says itself that it is ready, by a newline on its `notificationFd`, else by `READY=1` (sd_notify). As `liveness` a watchdog: it sends `WATCHDOG=1` at least once an interval.",
     ),
     log: key(filled, "Passes once a line of the output contains this text. Not for `liveness`."),
     logPattern: key(

@@ -15,12 +15,6 @@ export function budgetMs(setting: number | "auto", { kubernetes }: BudgetContext
   return (kubernetes ? 30_000 : 10_000) * 0.9;
 }
 
-/** The drain in milliseconds, never more than half the budget. `auto`: 5 s under Kubernetes, else none. */
-export function drainMs(setting: number | "auto", context: BudgetContext & { budgetMs: number }): number {
-  const wanted = setting === "auto" ? (context.kubernetes ? 5_000 : 0) : setting;
-  return Math.min(wanted, context.budgetMs / 2);
-}
-
 /** How long a stage may take when `remainingMs` of the budget are left. */
 export function stageMs(stage: Exclude<Stage, "drain">, remainingMs: number): number {
   switch (stage) {

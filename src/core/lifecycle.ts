@@ -232,7 +232,8 @@ export class Lifecycle {
       this.#fail(member, { reason: broken, exitCode: 1 });
       if (after !== "hold") this.#giveUpIfCritical(member, failure);
     } else if (after === undefined || this.isEnding) {
-      if (failure) this.#fail(member, failure);
+      // What would have been tried again has not failed for good; its `shutdown()` may have.
+      if (failure && (after === undefined || broken !== undefined)) this.#fail(member, failure);
       else this.#settle(member, { name: "stopped", sinceMs: this.#now });
     } else if (after === "hold") {
       this.#settle(member, { name: "stopped", held: true, sinceMs: this.#now });

@@ -13,7 +13,8 @@ export type ComponentStatus = "healthy" | "starting" | "degraded" | "unavailable
 
 export interface Component {
   status: ComponentStatus;
-  state: StateName;
+  /** A service's; what is no service has none. */
+  state?: StateName;
   /** When the state was entered, in milliseconds since the Unix epoch. */
   sinceMs: number;
   /** Why it is not healthy, in words. */

@@ -2,6 +2,7 @@
 // not listen, only abandon it, and whatever an abandoned one still says is dropped. No `node:`, so the edge uses it too.
 import { messageOf } from "../errors.ts";
 import type { Launcher, LaunchOutcome, Running } from "../ports/launcher.ts";
+import type { ProbeResult } from "../ports/probe.ts";
 import type { ServiceLike } from "../ports/service.ts";
 
 export interface ModuleLauncherOptions {
@@ -31,6 +32,7 @@ function launch(options: ModuleLauncherOptions, report: (outcome: LaunchOutcome)
   let deadline: AbortController | undefined;
   let doing = "loading";
   let over = false;
+  let health: Running["health"];
 
   const finish = (outcome: LaunchOutcome): void => {
     if (over) return;
@@ -55,7 +57,10 @@ function launch(options: ModuleLauncherOptions, report: (outcome: LaunchOutcome)
     }
     if (options.task) return exit(0);
     doing = "running";
-    if (!alive.signal.aborted) report({ type: "launched", manual: service.readiness === "manual" });
+    if (typeof service.health === "function") health = healthOf(service);
+    if (!alive.signal.aborted) {
+      report({ type: "launched", manual: service.readiness === "manual", ...(health && { health: true }) });
+    }
     const signal = await stopped.promise;
     doing = "in shutdown()";
     try {
@@ -77,5 +82,46 @@ function launch(options: ModuleLauncherOptions, report: (outcome: LaunchOutcome)
       deadline?.abort();
       exit(1, `abandoned ${doing}: code in this process cannot be killed`);
     },
+    async health(signal) {
+      if (over || health === undefined) return { ok: false, reason: `it is ${over ? "over" : doing}` };
+      return await health(signal);
+    },
   };
+}
+
+/** Asks `health()` when no earlier call is still under way, even one that nobody waits for any more. */
+function healthOf(service: ServiceLike): NonNullable<Running["health"]> {
+  let asked: Promise<ProbeResult> | undefined;
+  const ask = async (): Promise<ProbeResult> => {
+    try {
+      return resultOf(await service.health?.());
+    } catch (error) {
+      return { ok: false, reason: `health() failed: ${messageOf(error)}` };
+    }
+  };
+  return async (signal) => {
+    const joined = asked !== undefined;
+    if (signal.aborted) return { ok: false, reason: "health() was not asked in time" };
+    const aborted = Promise.withResolvers<ProbeResult>();
+    const giveUp = (): void =>
+      aborted.resolve({
+        ok: false,
+        reason: joined ? "the last check still runs" : "health() gave no answer in time",
+      });
+    signal.addEventListener("abort", giveUp);
+    asked ??= ask().finally(() => (asked = undefined));
+    try {
+      return await Promise.race([asked, aborted.promise]);
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
+  };
+}
+
+function resultOf(answer: unknown): ProbeResult {
+  if (answer === false) return { ok: false, reason: "health() gave false" };
+  if (typeof answer !== "object" || answer === null || !("ok" in answer) || answer.ok !== false)
+    return { ok: true };
+  const reason = "reason" in answer && typeof answer.reason === "string" ? answer.reason : "";
+  return { ok: false, reason: reason || "health() gave ok: false" };
 }

@@ -1,12 +1,11 @@
-// Services that are processes: argv without a shell, in a group of their own, on Bun, Deno and Node alike. It reports what
-// happens and sends what it is told to; it never restarts, never waits for readiness and never signals a process that is gone.
-import type { ChildProcess } from "node:child_process";
+// Services that are processes: argv without a shell, in a group of their own. It reports what happens and sends what it is told
+// to; it never restarts, never waits for readiness and never signals a process that is gone.
 import { accessSync, constants, statSync } from "node:fs";
-import { resolve } from "node:path";
 import process from "node:process";
 import type { ProcessConfig } from "../config/config.ts";
 import { messageOf } from "../errors.ts";
 import type { Launcher, LaunchOutcome, Running } from "../ports/launcher.ts";
+import type { ByteSink, NotificationSink, Spawn, Spawned } from "../ports/spawn.ts";
 
 /**
  * How long after its exit a process's pipes may stay open before `exited` is reported all the same: something it started may
@@ -14,22 +13,30 @@ import type { Launcher, LaunchOutcome, Running } from "../ports/launcher.ts";
  */
 const PIPE_GRACE_MS = 50;
 
-/** Takes what a process writes to one of its streams. */
-export interface ByteSink {
-  /** A promise means the sink is full: the pipe is left unread until it resolves. */
-  write(chunk: Uint8Array): Promise<void> | undefined;
-  /** The stream has ended. */
-  end(): void;
-}
-
 export interface ProcessLauncherOptions {
   process: ProcessConfig;
   /** What the process's own environment is added to. */
   environment: Readonly<Record<string, string | undefined>>;
+  /** Starts it. */
+  spawn: Spawn;
   /** User and group to numbers; throws when a name is unknown. Asked at each launch. */
   lookUpIds(who: Pick<ProcessConfig, "user" | "group">): Ids;
   /** Asked once for each stream of each incarnation. */
   output(stream: "stdout" | "stderr"): ByteSink;
+  /** Asked once for each incarnation of a process with a `notificationFd`, which it has only if this is given. */
+  notification?(): NotificationSink;
+  /** Keeps track of what each incarnation brings forth. Without it only the process group is ended. */
+  family?(incarnation: number): Family;
+}
+
+/** What comes of one incarnation: drivers/descendants.ts. */
+interface Family {
+  environment: Readonly<Record<string, string>>;
+  born(pid: number): void;
+  remember(): void;
+  kill(): void;
+  leave(): void;
+  end(): Promise<void> | undefined;
 }
 
 interface Ids {
@@ -40,96 +47,117 @@ interface Ids {
 const NOTHING_RUNS: Running = { stop() {}, kill() {} };
 
 export function processLauncher(options: ProcessLauncherOptions): Launcher {
-  return { launch: (_incarnation, report) => launch(options, report) };
+  return {
+    launch: (incarnation, report) => launch(options, { family: options.family?.(incarnation), report }),
+  };
 }
 
-function launch(options: ProcessLauncherOptions, report: (outcome: LaunchOutcome) => void): Running {
-  const { stopSignal } = options.process;
-  const environment = { ...options.environment, ...options.process.environment };
+interface Launch {
+  family: Family | undefined;
+  report: (outcome: LaunchOutcome) => void;
+}
+
+function launch(options: ProcessLauncherOptions, { family, report }: Launch): Running {
+  const { argv, cwd, stdin, stopSignal, notificationFd } = options.process;
+  const environment = { ...options.environment, ...options.process.environment, ...family?.environment };
   let ids: Ids = {};
   const fail = (error: unknown): void => {
     const reason = failureReason(error, { process: options.process, path: environment.PATH, ids });
     report({ type: "failed", reason, error });
   };
+  let stopping = false;
+  const end = ending({ report, left: () => (stopping ? family?.end() : family?.leave()) });
 
-  // Some failures are thrown and some emitted; which ones differs between Bun, Deno and Node.
-  let child: ChildProcess;
+  // Some failures are thrown and some told later; which ones differs between Bun, Deno and Node.
+  let child: Spawned | undefined;
   try {
     ids = options.lookUpIds(options.process);
-    child = spawnDetached(options.process, { environment, ids });
+    child = options.spawn({
+      argv,
+      cwd,
+      environment,
+      ...ids,
+      stdin,
+      stdout: end.after(options.output("stdout")),
+      stderr: end.after(options.output("stderr")),
+      ...(notificationFd !== undefined &&
+        options.notification && { notification: { fd: notificationFd, sink: options.notification() } }),
+      onExit: end.onExit,
+      onError: fail,
+    });
   } catch (error) {
     fail(error);
-    return NOTHING_RUNS;
   }
-  const { pid } = child;
-  if (pid === undefined) {
-    child.once("error", fail);
-    return NOTHING_RUNS;
-  }
+  if (child === undefined) return NOTHING_RUNS;
 
-  pipe(child, options);
+  const { pid } = child;
+  family?.born(pid);
   report({ type: "launched", pid });
-  reportExit(child, report);
-  let stopping = false;
-  const signalGroup = (signal: string): void => {
-    // Once it has exited its number may belong to somebody else.
-    if (child.exitCode !== null || child.signalCode !== null) return;
+  const send = (to: number, signal: string): void => {
+    if (child.exited) return;
     try {
-      process.kill(-pid, signal);
+      process.kill(to, signal);
     } catch {
       // Gone between its death and our hearing of it.
     }
   };
+  const signalGroup = (signal: string): void => send(-pid, signal);
   return {
     stop() {
       if (stopping) return;
       stopping = true;
+      family?.remember();
       signalGroup(stopSignal);
+      // Who is stopped cannot act on it.
+      signalGroup("SIGCONT");
     },
-    kill: () => signalGroup("SIGKILL"),
+    kill() {
+      stopping = true;
+      family?.kill();
+      signalGroup("SIGKILL");
+    },
+    signal: (name) => send(pid, name),
   };
 }
 
-function spawnDetached(
-  { argv, cwd, stdin }: ProcessConfig,
-  { environment, ids }: { environment: Record<string, string | undefined>; ids: Ids },
-): ChildProcess {
-  const [command = "", ...args] = argv;
-  return process.getBuiltinModule("node:child_process").spawn(command, args, {
-    cwd,
-    env: environment,
-    ...ids,
-    detached: true,
-    stdio: [stdin === "null" ? "ignore" : "inherit", "pipe", "pipe"],
-  });
-}
-
-/** Reads both streams into their sinks, and pauses where a sink is full. */
-function pipe(child: ChildProcess, options: ProcessLauncherOptions): void {
-  for (const name of ["stdout", "stderr"] as const) {
-    const stream = child[name];
-    const sink = options.output(name);
-    stream?.on("data", (chunk: Uint8Array) => {
-      const drained = sink.write(chunk);
-      if (drained === undefined) return;
-      stream.pause();
-      void drained.then(() => stream.resume());
-    });
-    stream?.once("end", () => sink.end());
-  }
+interface Exit {
+  report: (outcome: LaunchOutcome) => void;
+  /** Called at its exit; a promise is waited for. */
+  left: () => Promise<void> | undefined | void;
 }
 
 /** Reports `exited` once the process is gone and its streams are read, or have had their grace. */
-function reportExit(child: ChildProcess, report: (outcome: LaunchOutcome) => void): void {
-  child.once("exit", (code, signal) => {
-    const done = (): void => {
-      clearTimeout(grace);
-      child.off("close", done);
-      report({ type: "exited", code, signal });
-    };
-    const grace = setTimeout(done, PIPE_GRACE_MS);
-    child.once("close", done);
-  });
+function ending({ report, left }: Exit): {
+  after(sink: ByteSink): ByteSink;
+  onExit(code: number | null, signal: string | null): void;
+} {
+  let open = 0;
+  let done: (() => void) | undefined;
+  return {
+    after(sink) {
+      open++;
+      return {
+        write: (chunk) => sink.write(chunk),
+        end() {
+          sink.end();
+          if (--open === 0) done?.();
+        },
+      };
+    },
+    onExit(code, signal) {
+      const leaving = left();
+      const gone = (): void => report({ type: "exited", code, signal });
+      const exited = (): void => {
+        clearTimeout(grace);
+        done = undefined;
+        if (leaving) void leaving.then(gone);
+        else gone();
+      };
+      const grace = setTimeout(exited, PIPE_GRACE_MS);
+      done = exited;
+      if (open === 0) exited();
+    },
+  };
 }
 
 interface Attempt {
@@ -176,6 +204,7 @@ function commandFailure(name: string, attempt: Attempt & { missing: boolean }): 
   } = attempt;
   const command = argv[0] ?? "";
   const folders = command.includes("/") ? [""] : (path ?? "").split(":");
+  const { resolve } = process.getBuiltinModule("node:path");
   const files = folders.map((folder) => resolve(cwd, folder, command));
   const file = files.find((candidate) => kindOf(candidate) !== "none");
   if (file === undefined) {

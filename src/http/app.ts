@@ -12,11 +12,14 @@ import type { Identity } from "./health-page.ts";
 import { HEALTH_PATHS, createHealth } from "./health.ts";
 import { absolute, pathOf } from "./normalise.ts";
 import { problem, unavailable } from "./problem.ts";
+import type { Fetch } from "./server.ts";
 
 export interface AppOptions extends Identity {
   health: HealthSource;
   gate: HttpGate;
   log: Log;
+  /** What answers under `/api/v1`; without it nobody does. */
+  control?: Fetch;
 }
 
 export interface App {
@@ -38,8 +41,8 @@ interface Mount {
 /** States in which a service can answer. */
 const UP: ReadonlySet<string | undefined> = new Set(["started", "ready", "unready"] satisfies StateName[]);
 
-export function createApp({ health, gate, log, ...identity }: AppOptions): App {
-  const answers = createHealth({ ...identity, health, isClosing: () => gate.closing });
+export function createApp({ health, gate, log, control, ...identity }: AppOptions): App {
+  const answers = createHealth({ ...identity, health, gate });
   const mounts = new Map<string, Mount>();
   // Hono takes no routes after its first request, so a mount drops the front app and the next request builds a new one.
   let front: Hono | undefined;
@@ -47,6 +50,8 @@ export function createApp({ health, gate, log, ...identity }: AppOptions): App {
   function compose(): Hono {
     const app = new Hono({ getPath: pathOf });
     for (const [path, probe] of HEALTH_PATHS) app.all(path, (c) => answers[probe](c.req.raw, c.env));
+    // Not through the gate: an operator must reach a runtime that stops, and is nobody to wait for.
+    if (control) app.all("/api/v1/*", async (c) => control(c.req.raw, c.env));
     const all = [...mounts.values()].flatMap((mount) => mount.claims.map((claim) => ({ ...claim, mount })));
     for (const { method, path, mount } of all.filter(({ middleware }) => !middleware)) {
       app.on(method, path, (c) => visit(c, mount));
@@ -55,7 +60,7 @@ export function createApp({ health, gate, log, ...identity }: AppOptions): App {
     for (const { method, path, mount } of all.filter(({ middleware }) => middleware)) {
       app.on(method, path, (c, next) => (isUp(mount) ? visit(c, mount) : next()));
     }
-    return app.notFound((c) => gate.pass(c.env, async () => unmatched(c)));
+    return app.notFound((c) => gate.pass(c, async () => unmatched(c)));
   }
 
   function isUp({ service }: Mount): boolean {
@@ -63,7 +68,7 @@ export function createApp({ health, gate, log, ...identity }: AppOptions): App {
   }
 
   function visit(c: Context, mount: Mount): Promise<Response> {
-    return gate.pass(c.env, async () => {
+    return gate.pass(c, async () => {
       if (!isUp(mount))
         return unavailable(`cannot answer ${c.req.path}: service "${mount.service}" is not up`);
       try {

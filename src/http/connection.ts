@@ -4,6 +4,7 @@
 /** The second argument of `fetch`, and Hono's `c.env`; at most one server's part of it is there. */
 interface Native {
   requestIP?(request: Request): { address: string } | null;
+  timeout?(request: Request, seconds: number): void;
   readonly pendingRequests?: number;
   readonly remoteAddr?: { readonly hostname?: string };
   readonly completed?: Promise<void>;
@@ -16,17 +17,22 @@ export interface CountingServer {
   readonly pendingRequests: number;
 }
 
+/** The peer of a server that does not say. */
+const UNKNOWN = "unknown";
 const LOOPBACK = /^(::ffff:)?127\.|^::1$/;
 const PROXY_HEADERS = ["forwarded", "x-forwarded-for", "via"];
 
+/** The peer's address; `"unknown"` behind a server that does not say, nothing where there is none, as over a Unix socket. */
+export function peerOf(request: Request, env: unknown): string | undefined {
+  const native = (env ?? {}) as Native;
+  if (native.requestIP) return native.requestIP(request)?.address;
+  if (native.remoteAddr) return native.remoteAddr.hostname;
+  return native.incoming ? native.incoming.socket.remoteAddress : UNKNOWN;
+}
+
 /** The request comes from this machine and was not passed on for somebody else. */
 export function isLocal(request: Request, env: unknown): boolean {
-  const native = env as Native | undefined;
-  const address =
-    native?.requestIP?.(request)?.address ??
-    native?.remoteAddr?.hostname ??
-    native?.incoming?.socket.remoteAddress ??
-    "unknown";
+  const address = peerOf(request, env) ?? UNKNOWN;
   return LOOPBACK.test(address) && !PROXY_HEADERS.some((name) => request.headers.has(name));
 }
 
@@ -35,7 +41,10 @@ export function countingServer(env: unknown): CountingServer | undefined {
   return (env as Native | undefined)?.pendingRequests === undefined ? undefined : (env as CountingServer);
 }
 
-/** Calls `done` once the answer has left, or the client has; returns false if this server does not tell. */
+/**
+ * Calls `done` once the answer has left, or the client has; returns false if this server does not tell. Deno takes what it has
+ * been given in one piece for sent.
+ */
 export function whenSent(env: unknown, done: () => void): boolean {
   const native = env as Native | undefined;
   if (native?.completed !== undefined) {
@@ -44,4 +53,9 @@ export function whenSent(env: unknown, done: () => void): boolean {
   }
   native?.outgoing?.once("close", done);
   return native?.outgoing !== undefined;
+}
+
+/** Lets an answer be silent for as long as it likes, where the server would cut it. */
+export function keepOpen(request: Request, env: unknown): void {
+  (env as Native | undefined)?.timeout?.(request, 0);
 }

@@ -1,61 +1,96 @@
 // The Gate port over HTTP: every request that is not for health passes here, is counted until its answer has left, and is
 // told to close its connection once the runtime drains. It knows no routes and stops no service.
+import type { Clock } from "../ports/clock.ts";
 import type { Gate } from "../ports/gate.ts";
-import { type CountingServer, countingServer, whenSent } from "./connection.ts";
+import { keepOpen } from "./connection.ts";
+import { createEventStreams, isEventStream } from "./event-streams.ts";
+import { type Arrival, InFlight } from "./in-flight.ts";
+import { createProberWatch, type ProberWatch } from "./probers.ts";
 import { problem } from "./problem.ts";
+import { createWebSockets } from "./web-sockets.ts";
 
 export interface HttpGate extends Gate {
   /** Answers should carry `Connection: close`. */
   readonly closing: boolean;
-  /** Lets one request through to `answer`, or refuses it with 503. `env` is what the server handed to `fetch`. */
-  pass(env: unknown, answer: () => Promise<Response>): Promise<Response>;
+  /** Aborts when the drain begins: who waits for something answers at once. */
+  readonly draining: AbortSignal;
+  /** Who asks readiness. */
+  readonly watch: ProberWatch;
+  /** Lets one request through to `answer`, or refuses it with 503. */
+  pass(arrival: Arrival, answer: () => Promise<Response>): Promise<Response>;
 }
 
-/** An open gate. `close` stops the server; without one, as behind the user's own server, `close()` only refuses. */
-export function createGate(options: { close?: () => Promise<void> } = {}): HttpGate {
-  let state: "open" | "draining" | "refusing" = "open";
-  let inside = 0;
-  const servers = new Set<CountingServer>();
+export interface GateOptions {
+  clock: Pick<Clock, "now" | "after">;
+  /** Stops the server; without it, as behind the user's own server, `close()` only refuses. */
+  close?: () => Promise<void>;
+}
 
-  /** `answer`, counted by us until it has left; where the server does not say when, until its body has been read. */
-  async function counted(env: unknown, answer: () => Promise<Response>): Promise<Response> {
-    inside += 1;
-    const leave = () => void (inside -= 1);
-    const told = whenSent(env, leave);
+/** An open gate. */
+export function createGate({ clock, close }: GateOptions): HttpGate {
+  let state: "open" | "draining" | "refusing" = "open";
+  const draining = new AbortController();
+  const watch = createProberWatch(clock);
+  const streams = createEventStreams();
+  const sockets = createWebSockets();
+  const inFlight = new InFlight(clock, () => streams.open);
+
+  async function answered(arrival: Arrival, answer: () => Promise<Response>): Promise<Response> {
+    const visit = inFlight.enter(arrival);
+    let response: Response;
     try {
-      const response = await answer();
-      return told ? response : whenRead(response, leave);
+      response = await answer();
     } catch (error) {
-      if (!told) leave();
+      if (!visit.told) visit.leave();
+      visit.answered();
       throw error;
     }
+    const request = arrival.req.raw;
+    // Nobody reads the body of an answer to HEAD.
+    const isRead = request.method !== "HEAD";
+    if (isRead && isEventStream(response)) {
+      keepOpen(request, arrival.env);
+      const stream = streams.carry(response, visit.told ? () => inFlight.look() : visit.leave);
+      visit.streams(stream.abandon);
+      response = stream.response;
+    } else if (!visit.told) {
+      if (isRead) response = whenRead(response, visit.leave);
+      else visit.leave();
+    }
+    visit.answered();
+    return response;
   }
 
   return {
     get closing() {
       return state !== "open";
     },
-    async pass(env, answer) {
+    draining: draining.signal,
+    watch,
+    async pass(arrival, answer) {
       if (state === "refusing") return refusal();
-      const server = countingServer(env);
-      if (server !== undefined) servers.add(server);
-      const response = server === undefined ? await counted(env, answer) : await answer();
-      return state === "open" ? response : withClose(response);
+      if (arrival.req.raw.headers.has("upgrade")) sockets.expect(arrival.req.raw);
+      const response = await answered(arrival, answer);
+      // An upgraded connection is not one to close, and Deno wants the very answer it made.
+      return state === "open" || response.status === 101 ? response : withClose(response);
     },
     drain() {
       if (state === "open") state = "draining";
+      draining.abort();
+      streams.end();
     },
     refuse() {
       state = "refusing";
+      sockets.close();
     },
-    inFlight() {
-      let count = inside;
-      for (const server of servers) count += server.pendingRequests;
-      return count;
-    },
+    probers: watch.active,
+    onAsked: watch.onAsked,
+    inFlight: () => inFlight.count(),
+    whenEmpty: (signal) => inFlight.whenEmpty(signal),
+    inside: () => inFlight.names(),
     async close() {
       state = "refusing";
-      await options.close?.();
+      await close?.();
     },
   };
 }

@@ -55,7 +55,7 @@ function healthPage(snapshot: Snapshot, options: PageOptions & { status: Page["s
   const { service, version, withoutReasons } = options;
   const rows = Object.entries(snapshot.components).map(([name, { status, state, sinceMs, reason }]) => {
     const told = reason !== undefined && !withoutReasons;
-    return [name, { status, state, ...(told && { since: isoTime(sinceMs), reason }) }];
+    return [name, { status, ...(state && { state }), ...(told && { since: isoTime(sinceMs), reason }) }];
   });
   const head = JSON.stringify({ status: snapshot.status, service, version }).slice(0, -1);
   const components = JSON.stringify(Object.fromEntries(rows));
@@ -89,7 +89,11 @@ function draftOf(snapshot: Snapshot, { probe, service, version, withoutReasons }
   const passed = warned ? "warn" : "pass";
   const blockers = snapshot.blockedBy.map((blocker) => `${blocker.service}: ${blocker.reason}`).join("; ");
   const checks = Object.entries(snapshot.components).map(([name, { status, state, sinceMs, reason }]) => {
-    const check = { componentType: "component", observedValue: state, status: CHECK_STATUS[status] };
+    const check = {
+      componentType: "component",
+      observedValue: state ?? status,
+      status: CHECK_STATUS[status],
+    };
     const told = reason !== undefined && !withoutReasons;
     return [`${name}:state`, [{ ...check, ...(told && { time: isoTime(sinceMs), output: reason }) }]];
   });

@@ -3,6 +3,7 @@
 import type { Snapshot } from "../core/snapshot.ts";
 import type { HealthSource } from "../ports/health-source.ts";
 import { isLocal } from "./connection.ts";
+import type { HttpGate } from "./gate.ts";
 import { type Format, type Identity, type Page, type Probe, hasReasons, renderPage } from "./health-page.ts";
 import { problem } from "./problem.ts";
 
@@ -17,6 +18,9 @@ export const HEALTH_PATHS: ReadonlyMap<string, Probe> = new Map([
   ["/startupz", "startup"],
 ]);
 
+/** `?verbose`, with or without a value, among whatever else is asked. */
+const VERBOSE = /[?&]verbose(?:[=&#]|$)/;
+
 const MEDIA_TYPES: Readonly<Record<Format, string>> = {
   json: "application/json",
   draft: "application/health+json",
@@ -24,12 +28,14 @@ const MEDIA_TYPES: Readonly<Record<Format, string>> = {
 
 export interface HealthOptions extends Identity {
   health: HealthSource;
-  /** Answers should carry `Connection: close`. */
-  isClosing: () => boolean;
+  /** Says whether to close connections, and wants to know who asks readiness. */
+  gate: Pick<HttpGate, "closing"> & { watch: Pick<HttpGate["watch"], "asked"> };
+  /** Everybody who can ask may know the reasons, as on the control socket. Default: only who asks from this machine. */
+  trusting?: boolean;
 }
 
 /** `env` is what the server handed to `fetch`. Other methods than GET and HEAD get 405. */
-export type HealthHandler = (request: Request, env: unknown) => Response;
+export type HealthHandler = (request: Request, env: unknown) => Response | Promise<Response>;
 
 /** Everything that stays the same from one answer to the next while the snapshot does. */
 interface Prepared {
@@ -46,7 +52,8 @@ type Answers = Partial<Record<Format | "jsonWithoutReasons" | "draftWithoutReaso
 /** One handler for each probe. */
 export function createHealth({
   health,
-  isClosing,
+  gate,
+  trusting = false,
   ...identity
 }: HealthOptions): Record<Probe, HealthHandler> {
   let current: Snapshot | undefined;
@@ -85,16 +92,19 @@ export function createHealth({
     (request, env) => {
       const { method } = request;
       if (method !== "GET" && method !== "HEAD") return methodNotAllowed(method);
+      if (probe === "ready") gate.watch.asked(request, env);
       const snapshot = health.snapshot();
       if (snapshot !== current) refresh(snapshot);
       const format = request.headers.get("accept")?.includes(MEDIA_TYPES.draft) ? "draft" : "json";
       // Asking for the peer costs more than the whole answer, so only when there is something to hide.
-      const withoutReasons = guarded && !isLocal(request, env);
+      const withoutReasons = guarded && !trusting && !isLocal(request, env);
       const kind = withoutReasons ? (`${format}WithoutReasons` as const) : format;
       const answer = (prepared[probe][kind] ??= prepare(snapshot, { probe, format, withoutReasons }));
       const nowMs = Date.now();
       if (nowMs !== answer.stampedAtMs) stamp(answer, nowMs);
-      return new Response(answer.body, isClosing() ? answer.closingInit : answer.init);
+      const isVerbose = probe === "health" && format === "json" && VERBOSE.test(request.url);
+      if (isVerbose && (trusting || isLocal(request, env))) return verbose(answer, health);
+      return new Response(answer.body, gate.closing ? answer.closingInit : answer.init);
     };
   return {
     health: handlerOf("health"),
@@ -102,6 +112,15 @@ export function createHealth({
     live: handlerOf("live"),
     startup: handlerOf("startup"),
   };
+}
+
+/** With the container's limits, and how late the event loop is, measured by waiting for its next turn. */
+async function verbose({ body, init }: Prepared, health: HealthSource): Promise<Response> {
+  const askedMs = performance.now();
+  await new Promise((resolve) => setTimeout(resolve));
+  const lagMs = Math.round((performance.now() - askedMs) * 10) / 10;
+  const details = { limits: health.limits?.() ?? {}, eventLoop: { lagMs } };
+  return new Response(`${body.slice(0, -1)},${JSON.stringify(details).slice(1)}`, init);
 }
 
 function noAnswers(): Record<Probe, Answers> {

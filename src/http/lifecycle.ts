@@ -14,12 +14,12 @@ export interface LifecycleOptions extends Identity {
 
 /** For `app.use(…)`, before any route. Requests pass the gate, health does not. */
 export function lifecycleMiddleware({ gate, ...options }: LifecycleOptions): MiddlewareHandler {
-  const answers = createHealth({ ...options, isClosing: () => gate.closing });
+  const answers = createHealth({ ...options, gate });
   return async (c, next) => {
     // The app's own `getPath` does not know relative urls.
     const probe = HEALTH_PATHS.get(pathOf(c.req.raw));
     if (probe !== undefined) return answers[probe](c.req.raw, c.env);
-    const response = await gate.pass(c.env, async () => {
+    const response = await gate.pass(c, async () => {
       await next();
       return c.res;
     });

@@ -3,13 +3,16 @@
 export interface ProblemOptions {
   status: number;
   title: string;
-  detail: string;
+  /** Left out where there is nothing that the asker should know. */
+  detail?: string;
+  /** Every part of the request that is wrong. */
+  errors?: readonly { path: string; message: string }[];
   headers?: Readonly<Record<string, string>>;
 }
 
-/** An `application/problem+json` response `{type, title, status, detail}` that no cache keeps. */
-export function problem({ status, title, detail, headers }: ProblemOptions): Response {
-  const body = JSON.stringify({ type: "about:blank", title, status, detail });
+/** An `application/problem+json` response `{type, title, status, detail?, errors?}` that no cache keeps. */
+export function problem({ status, title, detail, errors, headers }: ProblemOptions): Response {
+  const body = JSON.stringify({ type: "about:blank", title, status, detail, errors });
   return new Response(body, {
     status,
     headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...headers },

@@ -1,13 +1,16 @@
 // The HTTP server under Deno. Hands Deno's info to `fetch`, which gives the peer's address and when the answer has left;
 // never looks at a request.
-import type { Fetch, Listen } from "./server.ts";
+import { closeGently, type Fetch, type Listen, type ListenOnPath } from "./server.ts";
 
 /** The part of Deno's API that is used here; its types are not among the dependencies. */
 declare const Deno: {
   serve(
-    options: { hostname: string; port: number; signal: AbortSignal; onListen: () => void },
+    options: ({ hostname: string; port: number } | { path: string }) & {
+      signal: AbortSignal;
+      onListen: () => void;
+    },
     handler: Fetch,
-  ): { addr: { port: number }; finished: Promise<void> };
+  ): { addr: { port: number }; finished: Promise<void>; shutdown(): Promise<void> };
 };
 
 export const listen: Listen = async ({ host, port, fetch }) => {
@@ -22,4 +25,10 @@ export const listen: Listen = async ({ host, port, fetch }) => {
       return server.finished;
     },
   };
+};
+
+export const listenOnPath: ListenOnPath = async ({ path, fetch }) => {
+  const cut = new AbortController();
+  const server = Deno.serve({ path, signal: cut.signal, onListen: () => {} }, fetch);
+  return { close: () => closeGently(server.shutdown(), () => cut.abort()) };
 };

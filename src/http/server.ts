@@ -23,3 +23,27 @@ export interface Server {
 
 /** Opens the port. Rejects with an error whose `code` is `EADDRINUSE`, `EACCES`, … when it cannot be had. */
 export type Listen = (options: ListenOptions) => Promise<Server>;
+
+export interface PathOptions {
+  /** Where the Unix socket is to be; nothing may be there. */
+  path: string;
+  fetch: Fetch;
+}
+
+/**
+ * The same over a Unix socket, without an idle timeout that a stream would notice. It is bound before the function returns its
+ * promise, so a umask around the call counts. Closing removes whatever is at `path` and lets answers leave, within reason.
+ */
+export type ListenOnPath = (options: PathOptions) => Promise<{ close(): Promise<void> }>;
+
+/** What is on its way may take as long; a client that does not read is cut. */
+const LAST_WORDS_MS = 250;
+
+/** Waits for `left` a little while; what has not left by then is cut. */
+export async function closeGently(left: Promise<unknown>, cut: () => unknown): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const patience = new Promise<boolean>((resolve) => (timer = setTimeout(resolve, LAST_WORDS_MS, false)));
+  const hasLeft = await Promise.race([left.then(() => true), patience]);
+  clearTimeout(timer);
+  if (!hasLeft) await cut();
+}

@@ -1,4 +1,5 @@
 // Where the health endpoints get their answers: one immutable snapshot, replaced when something changes.
+import type { Limits } from "./control.ts";
 import type { Snapshot } from "../core/snapshot.ts";
 
 export interface HealthSource {
@@ -6,4 +7,6 @@ export interface HealthSource {
   snapshot(): Snapshot;
   /** Milliseconds since the runtime began to start; 0 before. */
   uptimeMs(): number;
+  /** What the container allows; absent where there is none to ask. */
+  limits?(): Limits;
 }

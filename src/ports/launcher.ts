@@ -26,6 +26,8 @@ export interface Running {
    * reason. Either way `exited` or `failed` follows without further waiting on its good will.
    */
   kill(): void;
+  /** Hands a signal on to the process itself, not its group. A module has no use for one. */
+  signal?(name: string): void;
   /** The service's own check, for one that was launched with `health`. Resolves, never rejects; never runs twice at once. */
   health?(signal: AbortSignal): Promise<ProbeResult>;
 }

@@ -48,6 +48,12 @@ export type RuntimeEvent = { /** Milliseconds since the Unix epoch. */ atMs: num
   | { type: "schedule-came-due"; service: string }
   /** The runtime ends, and why; `service` names the one that brought it about, if it was one. */
   | { type: "shutdown-began"; reason: string; exitCode: number; service?: string }
+  /** Readiness is 503 from now, and requests are served on: for that long, or until these probers have seen it. */
+  | {
+      type: "drain-began";
+      limitMs: number;
+      probers: readonly { source: string; intervalMs: number }[];
+    }
   /** A stage of the shutdown is over; `late` names what was cut. */
   | { type: "stage-ended"; stage: Stage; tookMs: number; late: readonly string[] }
   | { type: "background-task-failed"; reason: string }

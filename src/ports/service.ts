@@ -43,6 +43,11 @@ export class Service<Settings = undefined> {
   shutdown(_signal: AbortSignal): Promise<void> | void {}
   /** Mounts HTTP routes at `/`; they answer once the service has started, and 503 before. */
   routes?(app: Hono): void;
+  /**
+   * Asked again and again, one call at a time. Passes when it resolves; fails when it throws or rejects, gives `false`, or
+   * `{ ok: false, reason }`.
+   */
+  health?(): unknown;
 }
 
 /** What the runtime drives: a `Service`, or any object with the parts of one. */
@@ -53,4 +58,5 @@ export interface ServiceLike {
   startup?(signal: AbortSignal): Promise<void> | void;
   shutdown?(signal: AbortSignal): Promise<void> | void;
   routes?(app: Hono): void;
+  health?(): unknown;
 }

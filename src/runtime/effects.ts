@@ -5,6 +5,7 @@ import type { ServiceSpec } from "../core/spec.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Launcher, LaunchOutcome, Running } from "../ports/launcher.ts";
 import type { NewRuntimeEvent } from "../ports/runtime-event.ts";
+import { Deadlines } from "./deadlines.ts";
 import { watchProbe, type WatchedProbe } from "./prober.ts";
 import type { Schedule } from "./scheduler.ts";
 
@@ -38,10 +39,13 @@ export class Effects {
   readonly #options: EffectsOptions;
   readonly #running = new Map<string, { incarnation: number; running: Running }>();
   readonly #watches = new Map<string, (() => void)[]>();
-  readonly #timers = new Map<string, () => void>();
+  readonly #armed = new Map<string, () => void>();
+
+  readonly #deadlines: Deadlines;
 
   constructor(options: EffectsOptions) {
     this.#options = options;
+    this.#deadlines = new Deadlines(options.clock);
   }
 
   /** From now on these are the services; those that run go on. */
@@ -71,9 +75,14 @@ export class Effects {
     }
   }
 
+  /** Hands a signal on to what runs of a service. */
+  signal(target: Target, name: string): void {
+    this.#runningOf(target)?.signal?.(name);
+  }
+
   /** Lets go of every timer and probe. */
   release(): void {
-    for (const service of this.#timers.keys()) this.#disarm(service);
+    for (const service of this.#armed.keys()) this.#disarm(service);
     for (const service of this.#watches.keys()) this.#unwatch(service);
   }
 
@@ -104,15 +113,15 @@ export class Effects {
   }
 
   #arm({ service, incarnation, deadline, delayMs }: Extract<Effect, { type: "arm" }>): void {
-    const { clock, dispatch } = this.#options;
+    const { dispatch } = this.#options;
     const expire = () => dispatch({ type: "deadline-passed", service, incarnation, deadline });
     this.#disarm(service);
-    this.#timers.set(service, clock.after(delayMs, expire));
+    this.#armed.set(service, this.#deadlines.arm(delayMs, expire));
   }
 
   #disarm(service: string): void {
-    this.#timers.get(service)?.();
-    this.#timers.delete(service);
+    this.#armed.get(service)?.();
+    this.#armed.delete(service);
   }
 
   #watch({ service, incarnation, probe }: Extract<Effect, { type: "watch" }>): void {

@@ -1,6 +1,7 @@
 // The one end of a runtime: what brought it about, a graceful shutdown or a forced one, how far it has come, and the exit code.
 // It stops nothing itself: the stages are in `shutdown.ts`, the order of services is the fleet's.
-import { budgetMs, drainMs, STAGES } from "../core/budget.ts";
+import { budgetMs, STAGES } from "../core/budget.ts";
+import { drainRule } from "../core/drain.ts";
 import type { Effect, FleetEvent } from "../core/event.ts";
 import { exitCodeOf } from "../core/exit.ts";
 import type { Fleet } from "../core/fleet.ts";
@@ -39,6 +40,7 @@ export interface EndingOptions {
   clock: Clock;
   shutdown: { budgetMs: number | "auto"; drainMs: number | "auto" };
   kubernetes: boolean;
+  attended?: boolean;
   exitCodeFrom?: string;
   gate?: Gate;
   background: BackgroundTasks;
@@ -107,7 +109,16 @@ export class Ending {
   }
 
   async #shutDown(cause: ShutdownCause): Promise<void> {
-    const { clock, shutdown, kubernetes, gate, background, shutdownTasks, runtime } = this.#options;
+    const {
+      clock,
+      shutdown,
+      kubernetes,
+      attended = false,
+      gate,
+      background,
+      shutdownTasks,
+      runtime,
+    } = this.#options;
     const budget = budgetMs(shutdown.budgetMs, { kubernetes });
     const isRollback = runtime.state() === "starting";
     const done: StageReport[] = [];
@@ -119,7 +130,8 @@ export class Ending {
     const { stages, overran } = await shutDown({
       clock,
       budgetMs: budget,
-      drainMs: isRollback ? 0 : drainMs(shutdown.drainMs, { kubernetes, budgetMs: budget }),
+      // Who has never been ready has been sent nothing.
+      drain: drainRule(isRollback ? 0 : shutdown.drainMs, { kubernetes, attended }),
       ...(gate && { gate }),
       background,
       shutdownTasks,

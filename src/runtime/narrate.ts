@@ -39,6 +39,8 @@ export function narrate(event: RuntimeEvent, log: Log): void {
       if (event.exitCode !== 0) return log.error(event.reason);
       // A service that has ended with 0 was perhaps not meant to end.
       return log[event.service === undefined ? "info" : "warn"](event.reason);
+    case "drain-began":
+      return log.info(drainInWords(event));
     case "stage-ended":
       if (event.late.length > 0) log.warn(`late: ${event.late.join(", ")}`, { stage: event.stage });
       return log.debug(`stage ${event.stage} took ${Math.round(event.tookMs)}ms`);
@@ -62,4 +64,10 @@ function changesInWords(changes: Record<"added" | "changed" | "removed", readonl
   const { added, changed, removed } = changes;
   const parts = Object.entries({ added, changed, removed }).filter(([, names]) => names.length > 0);
   return parts.map(([what, names]) => `${what} ${names.join(", ")}`).join("; ") || "no service has changed";
+}
+
+function drainInWords({ limitMs, probers }: Extract<RuntimeEvent, { type: "drain-began" }>): string {
+  if (probers.length === 0) return `draining for ${limitMs}ms`;
+  const named = probers.map(({ source, intervalMs }) => `${source} every ${Math.round(intervalMs)}ms`);
+  return `draining until whoever asks readiness knows, at most ${limitMs}ms: ${named.join(", ")}`;
 }

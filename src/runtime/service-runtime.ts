@@ -18,13 +18,26 @@ export interface ServiceRuntimeOptions {
   signal: AbortSignal;
 }
 
-export function createServiceRuntime(options: ServiceRuntimeOptions): Runtime {
-  const { spec, instances, markReady, addBackgroundTask, log, clock, signal } = options;
-  const declared = spec.dependencies.map(({ service }) => service);
+/** A class, so that a thousand services do not make a thousand sets of functions. */
+export class ServiceRuntime implements Runtime {
+  readonly #options: ServiceRuntimeOptions;
+  #log: Log | undefined;
 
-  function get<T extends object>(peer: abstract new (...args: never[]) => T): T;
-  function get(peer: string): unknown;
-  function get(peer: string | (abstract new (...args: never[]) => unknown)): unknown {
+  constructor(options: ServiceRuntimeOptions) {
+    this.#options = options;
+  }
+
+  markReady(name = this.#options.spec.name): void {
+    const { spec, signal } = this.#options;
+    // What an old instance still says of itself is not true of the one after it.
+    if (name !== spec.name || !signal.aborted) this.#options.markReady(name);
+  }
+
+  get<T extends object>(peer: abstract new (...args: never[]) => T): T;
+  get(peer: string): unknown;
+  get(peer: string | (abstract new (...args: never[]) => unknown)): unknown {
+    const { spec, instances } = this.#options;
+    const declared = spec.dependencies.map(({ service }) => service);
     const isIt = (name: string) =>
       typeof peer === "string" ? name === peer : instances.get(name) instanceof peer;
     const name = declared.find(isIt);
@@ -37,17 +50,21 @@ export function createServiceRuntime(options: ServiceRuntimeOptions): Runtime {
     );
   }
 
-  return {
-    // What an old instance still says of itself is not true of the one after it.
-    markReady(name = spec.name) {
-      if (name !== spec.name || !signal.aborted) markReady(name);
-    },
-    get,
-    log: logFor(spec.name, log),
-    clock,
-    signal,
-    addBackgroundTask,
-  };
+  get log(): Log {
+    return (this.#log ??= logFor(this.#options.spec.name, this.#options.log));
+  }
+
+  get clock(): Clock {
+    return this.#options.clock;
+  }
+
+  get signal(): AbortSignal {
+    return this.#options.signal;
+  }
+
+  addBackgroundTask(task: BackgroundTask): void {
+    this.#options.addBackgroundTask(task);
+  }
 }
 
 /** The same log, with the service's name in every record. */

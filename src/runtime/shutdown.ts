@@ -1,11 +1,13 @@
 // What each stage of the shutdown does, in the order of the ledger: drain, in-flight requests, background tasks, services,
 // shutdown tasks. The port stays open and health answers until the last stage is over.
 import type { Stage } from "../core/budget.ts";
+import { drainMs, type DrainRule } from "../core/drain.ts";
 import type { RuntimeState } from "../core/snapshot.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Gate } from "../ports/gate.ts";
 import type { NewRuntimeEvent } from "../ports/runtime-event.ts";
 import { type BackgroundTasks, runTask, type ShutdownTask } from "./background.ts";
+import { type DrainWait, waitForProbers } from "./drain-wait.ts";
 import { runLedger, type StageReport, type StageWork, within } from "./ledger.ts";
 
 export interface ShutdownReport {
@@ -22,7 +24,7 @@ export interface ShutdownReport {
 export interface ShutdownContext {
   clock: Clock;
   budgetMs: number;
-  drainMs: number;
+  drain: DrainRule;
   gate?: Gate;
   background: BackgroundTasks;
   shutdownTasks: readonly ShutdownTask[];
@@ -38,8 +40,6 @@ export interface ShutdownContext {
   signal: AbortSignal;
 }
 
-/** How often to look whether the last request has left: servers count, but do not tell. */
-const IN_FLIGHT_POLL_MS = 5;
 /** How long killed processes may take to be gone. */
 const KILLED_MS = 250;
 /** How long the port may take to close: it is the last thing, and no budget is kept for it. */
@@ -52,7 +52,7 @@ export async function shutDown(
   const result = await runLedger(stageWork(context), {
     clock,
     budgetMs: context.budgetMs,
-    drainMs: context.drainMs,
+    drainMs: drainMs(context.drain, context.budgetMs),
     onStageEnded: (report) => emit({ type: "stage-ended", ...report }),
     signal,
   });
@@ -70,21 +70,14 @@ function stageWork(context: ShutdownContext): Record<Stage, StageWork> {
   let servicesStopped = Promise.resolve();
   const unfinished = new Set(context.shutdownTasks.keys());
   return {
-    drain: {
-      run: () => {
-        context.enter("draining");
-        gate?.drain();
-        return context.drainMs === 0 ? Promise.resolve() : new Promise(() => {});
-      },
-      late: () => [],
-    },
+    drain: drainWork(context),
     "in-flight": {
-      run: (over) => {
+      run: async (over) => {
         context.enter("stopping");
         gate?.refuse();
-        return gate ? whenEmpty(gate, { clock, over }) : Promise.resolve();
+        await gate?.whenEmpty(over);
       },
-      late: () => counted(gate?.inFlight() ?? 0, "request"),
+      late: () => gate?.inside() ?? [],
     },
     tasks: {
       run: () => background.stop(),
@@ -112,16 +105,31 @@ function stageWork(context: ShutdownContext): Record<Stage, StageWork> {
   };
 }
 
-function whenEmpty(gate: Gate, { clock, over }: { clock: Clock; over: AbortSignal }): Promise<void> {
-  return new Promise((resolve) => {
-    let cancel = () => {};
-    const look = () => {
-      if (gate.inFlight() === 0) resolve();
-      else cancel = clock.after(IN_FLIGHT_POLL_MS, look);
-    };
-    look();
-    over.addEventListener("abort", () => cancel());
-  });
+/** Requests are served on, until nobody can be left who sends them because nobody has told him. */
+function drainWork({ drain, budgetMs, clock, gate, enter, emit }: ShutdownContext): StageWork {
+  const limitMs = drainMs(drain, budgetMs);
+  let wait: DrainWait | undefined;
+  return {
+    run(over) {
+      enter("draining");
+      gate?.drain();
+      if (drain.until === "probers" && gate) wait = waitForProbers(gate, clock);
+      over.addEventListener("abort", () => wait?.stop());
+      const probers = wait?.probers ?? [];
+      if (probers.length > 0 || (drain.until === "time" && limitMs > 0)) {
+        emit({
+          type: "drain-began",
+          limitMs,
+          probers: probers.map(({ source, intervalMs }) => ({ source, intervalMs })),
+        });
+      }
+      // A time is over when the ledger says so.
+      return drain.until === "time" && limitMs > 0
+        ? new Promise(() => {})
+        : (wait?.done ?? Promise.resolve());
+    },
+    late: () => (wait?.unaware() ?? []).map(({ source }) => `prober ${source}`),
+  };
 }
 
 function counted(count: number, what: string): string[] {

@@ -4,7 +4,7 @@ import type { Effect, FleetEvent } from "../core/event.ts";
 import { Fleet } from "../core/fleet.ts";
 import { graphProblems } from "../core/graph.ts";
 import { createPlan, type Plan } from "../core/plan.ts";
-import { type FleetMember, isHeld } from "../core/member.ts";
+import { type FleetMember, isHeld, target } from "../core/member.ts";
 import { isAlive } from "../core/service-state.ts";
 import { createSnapshot, type RuntimeState, type Snapshot } from "../core/snapshot.ts";
 import type { ServiceSpec } from "../core/spec.ts";
@@ -27,6 +27,8 @@ export interface SupervisorOptions {
   shutdown: { budgetMs: number | "auto"; drainMs: number | "auto" };
   /** Whether the process runs in a Kubernetes pod; decides what `auto` means. */
   kubernetes: boolean;
+  /** Somebody sits at a terminal and waits for the end; then `auto` does not drain. Default: false. */
+  attended?: boolean;
   /** The service whose exit code the runtime leaves with. */
   exitCodeFrom?: string;
   gate?: Gate;
@@ -175,6 +177,12 @@ export class Supervisor implements HealthSource {
       else held.delete(name);
     }
     this.#dispatch({ ...order, services: order.services.filter((name) => !leaving.has(name)) });
+  }
+
+  /** Hands a signal on to a service, if it runs. */
+  forward(signal: string, service: string): void {
+    const member = this.#fleet.member(service);
+    if (member && isAlive(member.state)) this.#effects.signal(target(member), signal);
   }
 
   /** Adds what somebody else has to tell to the stream of events. */

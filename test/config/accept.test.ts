@@ -19,29 +19,37 @@ const scalar = fc.oneof(
     "json",
     "rollback",
   ),
+  fc.constantFrom("100ms..10s", "2s..1s", "0s..1s", "5/1m", "0/1m", "64KiB", "1B", "9GiB", "no", "always"),
   fc.constantFrom(0, 1, 3, 80, 1000, 1001, 65_536, -1, 1.5, Number.NaN, Infinity, 2 ** 60),
   fc.constantFrom(true, false, null, undefined),
 );
 const loose = fc.oneof(
   { weight: 4, arbitrary: scalar },
   fc.array(scalar, { maxLength: 3 }),
-  fc.dictionary(fc.constantFrom("a", "condition", "required", "http", "tcp"), scalar, {
-    maxKeys: 2,
-    noNullPrototype: true,
-  }),
+  fc.dictionary(
+    fc.constantFrom("a", "condition", "required", "http", "tcp", "exec", "cron", "path", "policy"),
+    scalar,
+    {
+      maxKeys: 2,
+      noNullPrototype: true,
+    },
+  ),
 );
 
 /** A map with some of the keys, mostly with fitting values, and now and then with a key that nobody knows. */
-function mapOf(values: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<unknown> {
+function mapOf(
+  values: Record<string, fc.Arbitrary<unknown>>,
+  requiredKeys: string[] = [],
+): fc.Arbitrary<unknown> {
   const mostly = Object.fromEntries(
     Object.entries(values).map(([key, value]) => [
       key,
-      fc.oneof({ weight: 30, arbitrary: value }, { weight: 1, arbitrary: loose }),
+      fc.oneof({ weight: 60, arbitrary: value }, { weight: 1, arbitrary: loose }),
     ]),
   );
-  const known = fc.record(mostly, { requiredKeys: [], noNullPrototype: true });
+  const known = fc.record(mostly, { requiredKeys, noNullPrototype: true });
   return fc.oneof(
-    { weight: 30, arbitrary: known },
+    { weight: 60, arbitrary: known },
     { weight: 1, arbitrary: known.map((map) => ({ ...map, unheardOf: 1 })) },
     { weight: 1, arbitrary: loose },
   );
@@ -58,12 +66,30 @@ const truth = fc.constantFrom<unknown>(true, false, "true", "false");
 const probe = mapOf({
   http: fc.constant("http://127.0.0.1:1/health"),
   tcp: fc.constantFrom("a:80", "[::1]:80"),
+  exec: fc.constantFrom<unknown>(["check"], "check it"),
+  notify: fc.constantFrom<unknown>(true, "true"),
   log: fc.constant("ready"),
   logPattern: fc.constant("^up$"),
   interval: duration,
   failureThreshold: fc.constantFrom<unknown>(1, "3"),
 });
-const dependency = mapOf({ condition: fc.constant("completed"), required: truth });
+const dependency = mapOf({ condition: fc.constant("completed"), required: truth, restart: truth });
+const policy = fc.constantFrom<unknown>("never", "no", "on-failure", "always", false, "false");
+const restart = mapOf({
+  policy,
+  backoff: fc.constantFrom("100ms..10s", "1s..1s"),
+  limit: fc.constantFrom("5/1m", "1/1s"),
+  resetAfter: duration,
+});
+const schedule = mapOf(
+  {
+    cron: fc.constant("* * * * *"),
+    timeZone: fc.constant("UTC"),
+    overlap: fc.constantFrom("skip", "queue", "replace"),
+  },
+  ["cron"],
+);
+const size = fc.constantFrom("1KiB", "64KB", "1GiB");
 const dependencies = map(fc.oneof(fc.constantFrom("ready", "started"), dependency));
 const service = mapOf({
   command: fc.oneof(fc.constant(["echo"]), fc.constant("echo hello")),
@@ -73,6 +99,13 @@ const service = mapOf({
   priority: fc.constantFrom<unknown>(0, -5, "7"),
   dependencies: fc.oneof(texts, dependencies),
   critical: truth,
+  replicas: fc.constantFrom<unknown>(1, 3, "2"),
+  restart: fc.oneof(policy, restart),
+  liveness: probe,
+  schedule: fc.oneof(fc.constant("@daily"), schedule),
+  watch: texts,
+  forwardSignals: fc.constantFrom<unknown>([], ["SIGUSR1", "SIGCONT"]),
+  notificationFd: fc.constantFrom<unknown>(3, "255"),
   environment: map(fc.constantFrom("1", "x")),
   user: fc.constantFrom("nobody", "0"),
   stdin: fc.constantFrom("null", "inherit", null),
@@ -85,16 +118,29 @@ const runtime = mapOf({
   name: fc.constant("shop"),
   startup: mapOf({ timeout: duration, concurrency: fc.constantFrom<unknown>("unlimited", 4, "4") }),
   shutdown: mapOf({ budget: fc.constantFrom("auto", "20s"), drain: fc.constantFrom("auto", "0s") }),
-  log: mapOf({ format: fc.constantFrom("auto", "json"), level: fc.constant("warn") }),
+  log: mapOf({
+    format: fc.constantFrom("auto", "json"),
+    level: fc.constant("warn"),
+    overflow: fc.constantFrom("pause", "drop"),
+    ring: size,
+    file: fc.oneof(
+      fc.constant("a.log"),
+      mapOf({ path: fc.constant("a.log"), maxSize: size, keep: fc.constantFrom<unknown>(0, "5") }, ["path"]),
+    ),
+  }),
   exitCodeFrom: fc.constant("a"),
 });
 const http = fc.oneof(
   fc.constantFrom<unknown>(false, "false"),
   mapOf({ host: fc.constant("::"), port: fc.constantFrom(0, 8080, 65_535, 65_536) }),
 );
+const control = mapOf({
+  socket: fc.constantFrom<unknown>("a.sock", false, "false"),
+  token: fc.constant("abc"),
+});
 const services = map(service);
 /** What a config without them has from its built-in layer is always there. */
-const document = mapOf({ include: texts, runtime }).chain((rest) =>
+const document = mapOf({ include: texts, runtime, control }).chain((rest) =>
   fc.tuple(http, services).map(([server, all]) => ({ http: server, services: all, ...(rest as object) })),
 );
 

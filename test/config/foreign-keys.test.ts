@@ -2,15 +2,32 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { problemsOf } from "./reading.ts";
 
+const asRestart = "use `restart`, as `restart: { policy: on-failure, backoff: 100ms..10s, limit: 10/1m }`";
 const later = "this version does not have it yet";
 const inHere = "services run in this container: use `command` for a process, `entrypoint` for a module";
 
 /** A line below `command: [x]`, and what is said about its key. */
 const KEYS: [line: string, advice: string][] = [
   ["depends_on: [b]", "use `dependencies`"],
-  ["healthcheck: { test: x }", "use `readiness`, as `readiness: { http: URL }` or `{ tcp: host:port }`"],
+  [
+    "healthcheck: { test: x }",
+    "use `readiness`, as `readiness: { http: URL }`, `{ tcp: host:port }` or `{ exec: [COMMAND] }`",
+  ],
   ["readiness_probe: {}", "use `readiness`"],
-  ["liveness_probe: {}", "it is `liveness` here, which this version does not have yet"],
+  ["liveness_probe: {}", "use `liveness`"],
+  ["livenessProbe: {}", "use `liveness`"],
+  ["availability: { restart: always }", asRestart],
+  ["restart_policy: { condition: any }", asRestart],
+  ["autorestart: true", "use `restart`: `always`, `on-failure` or `never`"],
+  ["autostart: false", "leave it out; for what is not always wanted there is `profiles`"],
+  ["startretries: 3", "use `restart: { limit: COUNT/DURATION }`"],
+  ["numprocs: 2", "use `replicas`"],
+  ["deploy: { replicas: 2 }", "use `replicas`"],
+  ["scale: 2", "use `replicas`"],
+  ["stopwaitsecs: 5", "use `stopTimeout`"],
+  ["directory: /", "use `cwd`"],
+  ["cron: '* * * * *'", "use `schedule`"],
+  ["develop: {}", "use `watch`"],
   ["stop_grace_period: 5s", "use `stopTimeout`"],
   ["stop_signal: SIGINT", "use `stopSignal`"],
   ["env_file: .env", "use `envFile`"],
@@ -22,20 +39,8 @@ const KEYS: [line: string, advice: string][] = [
   ["ports: ['80:80']", "services open their own ports; the runtime's is `http.port`"],
   ["volumes: [a]", "services see this container's files; there is nothing to mount"],
   ["is_oneshot: true", "use `kind: task`"],
-  [
-    "restart: unless-stopped",
-    `\`restart: unless-stopped\` is \`restart: { policy: always }\` here, which this version does not have yet`,
-  ],
-  [
-    "restart: always",
-    `\`restart: always\` is \`restart: { policy: always }\` here, which this version does not have yet`,
-  ],
-  ["restart: no", `${later}: services are not restarted`],
-  ["restart: { policy: never }", later],
-  ["replicas: 2", later],
-  ["liveness: { log: x }", later],
-  ["notificationFd: 3", later],
-  ["schedule: '* * * * *'", later],
+  ["routes: []", later],
+  ["tenant: a", later],
 ];
 
 for (const [line, advice] of KEYS) {
@@ -47,18 +52,38 @@ for (const [line, advice] of KEYS) {
   });
 }
 
-test("keys of probes and of the whole file get theirs", () => {
+test("keys of probes, of restart and of the whole file get theirs", () => {
   const yaml = `version: "3"
 store: { driver: redis }
-services: { a: { command: [x], readiness: { exec: [x] }, startup: { notify: true } } }
+services:
+  a: { command: [x], liveness: { test: [x], initialDelaySeconds: 5 }, restart: { max_restarts: 5 } }
 `;
   assert.deepEqual(problemsOf(yaml), [
     'runtime.yaml:1:1 version: unknown key "version": leave it out: there is one version of this format',
     `runtime.yaml:2:1 store: unknown key "store": ${later}`,
-    `runtime.yaml:3:45 services.a.readiness.exec: unknown key "exec": ${later}`,
-    `runtime.yaml:3:69 services.a.startup.notify: unknown key "notify": ${later}`,
+    'runtime.yaml:4:34 services.a.liveness.test: unknown key "test": use `exec`, `http: URL` or `tcp: host:port`',
+    'runtime.yaml:4:45 services.a.liveness.initialDelaySeconds: unknown key "initialDelaySeconds": leave it out: while starting it is asked from the beginning, and `startTimeout` is how long that may take',
+    'runtime.yaml:4:82 services.a.restart.max_restarts: unknown key "max_restarts": use `limit: COUNT/DURATION`',
   ]);
 });
+
+/** A policy from elsewhere, and what it is here. */
+const POLICIES: Record<string, string> = {
+  "unless-stopped": "use `always`",
+  on_failure: "use `on-failure`",
+  OnFailure: "use `on-failure`",
+  unexpected: "use `on-failure`",
+  exit_on_failure: "use `never`: the end of a critical service ends the runtime",
+  "on-failure:3": "use `{ policy: on-failure, limit: 3/1m }`",
+};
+
+for (const [word, advice] of Object.entries(POLICIES)) {
+  test(`the restart policy ${word} gets its translation`, () => {
+    assert.deepEqual(problemsOf(`services: { a: { command: [x], restart: "${word}" } }`), [
+      `runtime.yaml:1:41 services.a.restart: expected \`never\` or \`no\` or \`on-failure\` or \`always\` or a map, got "${word}": ${advice}`,
+    ]);
+  });
+}
 
 /** A condition from elsewhere, and what it is here. */
 const CONDITIONS: Record<string, string> = {

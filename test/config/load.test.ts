@@ -55,7 +55,7 @@ const ROOT: [yaml: string, ...problems: string[]][] = [
       ],
       ["include: x", '1:10 include: expected a list, got "x"'],
       ["include: [5]", "1:11 include[0]: expected text, got 5"],
-      ["name: x", '1:1 name: unknown key "name"; known are include, runtime, http, services'],
+      ["name: x", '1:1 name: unknown key "name"; known are include, runtime, http, control, services'],
     ] satisfies [string, ...string[]][]
   ).map(([line, ...problems]): [string, ...string[]] => [
     `${line}\nservices: { a: { command: x } }`,
@@ -127,23 +127,42 @@ test("loadConfig fills in every default", () => {
   assert.deepEqual(position, { file: "runtime.yaml", line: 1, column: 13 });
   assert.deepEqual(service, {
     name: "a",
+    group: "a",
+    replica: 1,
     task: false,
-    run: { type: "process", argv: ["x"], cwd: "/app", environment: {}, stdin: "null", stopSignal: "SIGTERM" },
+    run: {
+      type: "process",
+      argv: ["x"],
+      cwd: "/app",
+      environment: {},
+      stdin: "null",
+      stopSignal: "SIGTERM",
+      forwardSignals: [],
+    },
     priority: 0,
     dependencies: [],
     critical: true,
     profiles: [],
     startTimeoutMs: 30_000,
     stopTimeoutMs: 5000,
+    restart: {
+      policy: "never",
+      backoff: { minMs: 100, maxMs: 10_000 },
+      limit: { count: 10, windowMs: 60_000 },
+      resetAfterMs: 10_000,
+    },
+    watch: [],
   });
-  const { files, runtime, http } = configOf("services: { a: { command: [x] } }");
+  const { files, runtime, http, control, stateFolder } = configOf("services: { a: { command: [x] } }");
   assert.deepEqual(files, ["/app/runtime.yaml"]);
   assert.deepEqual(runtime, {
     name: "haraka",
     startup: { timeoutMs: 60_000, concurrency: Infinity, onFailure: "rollback" },
     shutdown: { budgetMs: "auto", drainMs: "auto" },
-    log: { format: "auto", level: "info" },
+    log: { format: "auto", level: "info", overflow: "pause", ringBytes: 256 * 1024 },
   });
+  assert.equal(stateFolder, "/app/data");
+  assert.deepEqual(control, { socket: "/app/data/haraka.sock", socketNamed: false });
   assert.deepEqual(http, { host: "0.0.0.0", port: 8080, idleTimeoutMs: 120_000 });
 });
 
@@ -195,6 +214,7 @@ services:
     group: "0o17",
     stdin: "null",
     stopSignal: "SIGTERM",
+    forwardSignals: [],
   });
   const times = { intervalMs: 1000, timeoutMs: 1000, failureThreshold: 3, successThreshold: 1 };
   assert.deepEqual(a.readiness, {
@@ -208,9 +228,9 @@ services:
   });
   assert.deepEqual(a.startup, { type: "logPattern", pattern: "^up$", ...times });
   assert.deepEqual(a.dependencies, [
-    { service: "b", condition: "started", required: true },
-    { service: "c", condition: "completed", required: true },
-    { service: "d", condition: "started", required: false },
+    { service: "b", condition: "started", required: true, restart: false },
+    { service: "c", condition: "completed", required: true, restart: false },
+    { service: "d", condition: "started", required: false, restart: false },
   ]);
   assert.deepEqual(b.run, {
     type: "module",
@@ -224,8 +244,8 @@ services:
   assert.deepEqual(c.run.argv, ["c", "1", "true", "0x1F"]);
   assert.deepEqual([d.run.file, d.run.exportName], ["/d.ts", "default"]);
   assert.deepEqual(d.dependencies, [
-    { service: "c", condition: "completed", required: true },
-    { service: "b", condition: "ready", required: true },
+    { service: "c", condition: "completed", required: true, restart: false },
+    { service: "b", condition: "ready", required: true, restart: false },
   ]);
 });
 

@@ -7,14 +7,14 @@ import { printConfig } from "../../src/config/print.ts";
 import { memoryConfig, type MemoryConfig } from "../fakes/config-files.ts";
 import { problemsOf } from "./reading.ts";
 
-/** A config without what another file cannot say: where it stands, and entrypoints as they were written. */
-function meaning({ runtime, http, services }: Config): unknown {
+/** A config without what another file cannot say: where it stands, what was named, and entrypoints as they were written. */
+function meaning({ runtime, http, control, services }: Config): unknown {
   const unplaced = services.map((service) => ({ ...service, position: undefined }));
   const resolved = unplaced.map(({ run, ...service }) => ({
     ...service,
     run: { ...run, entrypoint: undefined },
   }));
-  return { runtime, http, services: resolved };
+  return { runtime, http, control: { ...control, socketNamed: undefined }, services: resolved };
 }
 
 function assertRoundTrip(given: MemoryConfig): void {
@@ -27,7 +27,8 @@ function assertRoundTrip(given: MemoryConfig): void {
 
 test("printConfig prints a config that means the same", () => {
   const yaml = `
-runtime: { name: "a: b", startup: { concurrency: 3 }, shutdown: { budget: 1500ms, drain: 0s }, exitCodeFrom: job }
+control: { socket: a.sock }
+runtime: { log: { overflow: drop, ring: 1500B, file: { path: a.log, maxSize: 3KiB } }, name: "a: b", startup: { concurrency: 3 }, shutdown: { budget: 1500ms, drain: 0s }, exitCodeFrom: job }
 include: ["*/service.yaml"]
 services:
   a:
@@ -36,13 +37,29 @@ services:
     user: 022
     environment: { OCTAL: 017, TRUTH: True, DOLLAR: "$\${X}", EMPTY: "", "NULL": "null", LINES: "a\\nb\\n", NAME: "\${NAME}" }
     envFile: a.env
-    dependencies: { job: completed, m: { condition: started, required: false } }
+    dependencies: { job: completed, m: { condition: started, required: false, restart: true } }
+    restart: { policy: always, backoff: 1500ms..2m, limit: 7/90s, resetAfter: 1m }
+    liveness: { exec: "check 'a b' '$$HOME'" }
+    notificationFd: 9
+    forwardSignals: [SIGUSR1]
+    watch: ["src/**/*.ts"]
     readiness: { tcp: "[::1]:80", interval: 250ms }
-    startup: { logPattern: "^up$" }
+    startup: { notify: true }
     profiles: [dev]
     stopSignal: SIGQUIT
     critical: false
   job: { command: "a | b", shell: true, kind: task, stopTimeout: 90s }
+  timed: { command: t, kind: task, restart: on-failure, schedule: { cron: "*/5 * * * *", timeZone: UTC, overlap: queue } }
+  told: { command: t, notificationFd: 3 }
+  matched: { command: t, startup: { logPattern: "^up$" } }
+  shard:
+    command: [shard, "808\${HARAKA_REPLICA}", "1"]
+    replicas: 12
+    priority: "\${HARAKA_REPLICA}"
+    stopTimeout: "\${HARAKA_REPLICA}s"
+    environment: { ID: "\${HARAKA_REPLICA}", SAME: "12" }
+    dependencies: ["peer-\${HARAKA_REPLICA}"]
+  peer: { command: peer, replicas: 12, readiness: { tcp: "a:80\${HARAKA_REPLICA}" } }
   m:
     entrypoint: ./m.ts#M
     readiness: manual
@@ -58,7 +75,9 @@ services:
     },
     env: { NAME: "x ${y} $z" },
   });
-  assertRoundTrip({ files: { "a.yaml": "http: false\nservices: { a: { command: x } }" } });
+  assertRoundTrip({
+    files: { "a.yaml": "http: false\ncontrol: { socket: false }\nservices: { a: { command: x } }" },
+  });
 });
 
 /** Not what cannot stand in a config, and not what sounds like a secret. */

@@ -109,11 +109,11 @@ const KEY: [yaml: string, ...problems: string[]][] = [
   ],
   [
     "readiness: {}",
-    "4:5 services.a.readiness: a probe has one of http, tcp, log, logPattern; got none of them",
+    "4:5 services.a.readiness: a probe has one of http, tcp, exec, notify, log, logPattern; got none of them",
   ],
   [
     "startup: { tcp: 'a:1', log: x }",
-    "4:5 services.a.startup: a probe has one of http, tcp, log, logPattern; got tcp and log",
+    "4:5 services.a.startup: a probe has one of http, tcp, exec, notify, log, logPattern; got tcp and log",
   ],
   ...["a", "a:b", ":80", "a b:80", "::1:80"].map((text): [string, string] => [
     `readiness: { tcp: '${text}' }`,

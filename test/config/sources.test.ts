@@ -28,7 +28,7 @@ services:
   assert.ok(a?.run.type === "process");
   assert.deepEqual(a.run.argv, ["x"]);
   assert.deepEqual(a.run.environment, { A: "1", B: "3" });
-  assert.deepEqual(a.dependencies, [{ service: "b", condition: "started", required: true }]);
+  assert.deepEqual(a.dependencies, [{ service: "b", condition: "started", required: true, restart: false }]);
   assert.equal(a.priority, 5);
 });
 

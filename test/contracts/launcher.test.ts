@@ -5,7 +5,10 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { moduleLauncher } from "../../src/drivers/module-launcher.ts";
 import { processLauncher } from "../../src/drivers/process-launcher.ts";
+import { spawn as spawnByBun } from "../../src/drivers/spawn-bun.ts";
+import { spawn as spawnByNode } from "../../src/drivers/spawn-node.ts";
 import type { Launcher } from "../../src/ports/launcher.ts";
+import type { Spawn } from "../../src/ports/spawn.ts";
 import type { ServiceLike } from "../../src/ports/service.ts";
 import { record } from "./outcomes.ts";
 
@@ -21,12 +24,8 @@ interface Rig {
 }
 
 const rigs: Record<string, Rig> = {
-  processLauncher: {
-    steady: () => ofCommand(["sleep", "60"]),
-    stubborn: (up) => ofCommand(["sh", join(import.meta.dirname, "../fixtures/ignore-term.sh")], up),
-    brief: () => ofCommand(["true"]),
-    broken: () => ofCommand(["no-such-command"]),
-  },
+  "processLauncher by Bun": rigOf(spawnByBun),
+  "processLauncher by node:child_process": rigOf(spawnByNode),
   moduleLauncher: {
     steady: () => ofService({ startup() {} }),
     stubborn: (up) => ofService({ startup: up, shutdown: () => new Promise(() => {}) }),
@@ -35,8 +34,22 @@ const rigs: Record<string, Rig> = {
   },
 };
 
-function ofCommand(argv: string[], onOutput = () => {}): Launcher {
+function rigOf(spawn: Spawn): Rig {
+  const ofCommand = (argv: string[], onOutput = () => {}) => commandLauncher(argv, { spawn, onOutput });
+  return {
+    steady: () => ofCommand(["sleep", "60"]),
+    stubborn: (up) => ofCommand(["sh", join(import.meta.dirname, "../fixtures/ignore-term.sh")], up),
+    brief: () => ofCommand(["true"]),
+    broken: () => ofCommand(["no-such-command"]),
+  };
+}
+
+function commandLauncher(
+  argv: string[],
+  { spawn, onOutput }: { spawn: Spawn; onOutput: () => void },
+): Launcher {
   return processLauncher({
+    spawn,
     process: {
       type: "process",
       argv,

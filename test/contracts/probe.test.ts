@@ -1,12 +1,14 @@
-// What every probe owes its caller, run against real servers on loopback.
+// What every probe owes its caller, run against real servers on loopback and real commands.
 import assert from "node:assert/strict";
 import { createServer, type Server } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { httpProbe } from "../../src/drivers/http-probe.ts";
 import { logProbe } from "../../src/drivers/log-probe.ts";
+import { notifyProbe, watchdogProbe } from "../../src/drivers/notify-probe.ts";
 import { tcpProbe } from "../../src/drivers/tcp-probe.ts";
 import type { Probe } from "../../src/ports/probe.ts";
+import { execOf } from "./commands.ts";
 
 let server: Server;
 let port = 0;
@@ -52,6 +54,25 @@ const rigs: Record<string, Rig> = {
       const probe = logProbe({ text: "up" });
       probe.observe("now up");
       return probe;
+    },
+  },
+  execProbe: {
+    passing: () => execOf(["true"]),
+    failing: () => [execOf(["sh", "-c", "echo no answer; exit 2"]), '"sh" ended with 2: no answer'],
+  },
+  notifyProbe: {
+    passing() {
+      const probe = notifyProbe({ once: false });
+      probe.hear({ type: "ready" });
+      return probe;
+    },
+  },
+  watchdogProbe: {
+    passing: () => watchdogProbe({ periodMs: 60_000 }),
+    failing() {
+      const probe = watchdogProbe({ periodMs: 60_000 });
+      probe.hear({ type: "trigger" });
+      return [probe, "it asked for a restart (WATCHDOG=trigger)"];
     },
   },
 };

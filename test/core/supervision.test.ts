@@ -113,6 +113,15 @@ describe("Fleet restarting", () => {
     assert.equal(gaveUp()?.reason, "liveness probe fails: no answer");
   });
 
+  test("a shutdown that comes while it is stopped for its liveness leaves it stopped, not failed", () => {
+    const { boot, about, tell, exit, state } = world([spec("api", { ...restart(), livenessProbe: true })]);
+    boot("api");
+    about({ type: "probe-failed", probe: "liveness", reason: "no", service: "api" } as Told);
+    tell({ type: "stop-requested" });
+    exit("api", 0);
+    assert.equal(state("api"), "stopped");
+  });
+
   test("a module that overruns its shutdown has failed and is not replaced", () => {
     const { boot, about, state, launches, gaveUp } = world([
       spec("api", { ...restart(), livenessProbe: true, inProcess: true }),

@@ -165,3 +165,87 @@ test("a task that gives up when it is stopped exits with 1", async () => {
     reason: "startup() failed: half done",
   });
 });
+
+const never = new AbortController().signal;
+
+/** A service with this `health`, up; `check` asks it. */
+async function up(health: () => unknown) {
+  const { running, first } = start({ health });
+  assert.deepEqual(await first, { type: "launched", manual: false, health: true });
+  return { running, check: async (signal = never) => await running.health?.(signal) };
+}
+
+test("health passes when it resolves, whatever it gives", async () => {
+  for (const value of [undefined, true, null, 0, "", {}, { ok: true }, { ok: 0 }, Promise.resolve("fine")]) {
+    const { check } = await up(() => value);
+    assert.deepEqual(await check(), { ok: true });
+  }
+});
+
+test("health fails on false, on ok: false with its reason, and on what it throws", async () => {
+  const fails = async (health: () => unknown, reason: string): Promise<void> => {
+    const { check } = await up(health);
+    for (let count = 0; count < 2; count++) assert.deepEqual(await check(), { ok: false, reason });
+  };
+  await fails(() => false, "health() gave false");
+  await fails(() => Promise.resolve(false), "health() gave false");
+  await fails(() => ({ ok: false, reason: "queue is full" }), "queue is full");
+  await fails(() => ({ ok: false, reason: 7 }), "health() gave ok: false");
+  await fails(() => {
+    throw new Error("no database");
+  }, "health() failed: no database");
+  await fails(() => Promise.reject(new Error("no disk")), "health() failed: no disk");
+});
+
+test("health is a method of the service, asked anew at each check", async () => {
+  const service = {
+    asked: 0,
+    health() {
+      return { ok: false, reason: `asked ${++this.asked}` };
+    },
+  };
+  const { running, first } = start(service);
+  await first;
+  assert.deepEqual(await running.health?.(never), { ok: false, reason: "asked 1" });
+  assert.deepEqual(await running.health?.(never), { ok: false, reason: "asked 2" });
+});
+
+test("while one health call runs no second one is made, even past its time", async () => {
+  const calls: PromiseWithResolvers<unknown>[] = [];
+  const { check } = await up(() => {
+    const call = Promise.withResolvers<unknown>();
+    calls.push(call);
+    return call.promise;
+  });
+  const late = new AbortController();
+  const first = check(late.signal);
+  late.abort();
+  assert.deepEqual(await first, { ok: false, reason: "health() gave no answer in time" });
+  const later = new AbortController();
+  const second = check(later.signal);
+  later.abort();
+  assert.deepEqual(await second, { ok: false, reason: "the last check still runs" });
+  const third = [check(), check()];
+  assert.equal(calls.length, 1);
+  calls[0]?.resolve({ ok: false, reason: "slow disk" });
+  assert.deepEqual(
+    await Promise.all(third),
+    [1, 2].map(() => ({ ok: false, reason: "slow disk" })),
+  );
+  const fourth = check();
+  assert.equal(calls.length, 2);
+  calls[1]?.resolve(true);
+  assert.deepEqual(await fourth, { ok: true });
+});
+
+test("health is not asked when there is no time, before launch, and after the end", async () => {
+  let asked = 0;
+  const { running, check } = await up(() => void asked++);
+  assert.equal((await check(AbortSignal.abort()))?.ok, false);
+  running.kill();
+  assert.deepEqual(await check(), { ok: false, reason: "it is over" });
+  const starting = start({ startup: () => new Promise(() => {}), health: () => void asked++ });
+  await Promise.resolve();
+  assert.deepEqual(await starting.running.health?.(never), { ok: false, reason: "it is in startup()" });
+  assert.equal(asked, 0);
+});

@@ -130,6 +130,46 @@ test("parseYaml vouches only for what the real reader accepts with an equal valu
   assert.ok(vouched > 500, `only ${vouched} texts were vouched for`);
 });
 
+const json = fc
+  .tuple(
+    fc.dictionary(
+      fc.oneof(fc.string(), scalar),
+      fc.oneof(fc.jsonValue(), scalar, fc.dictionary(scalar, fc.jsonValue())),
+      { minKeys: 1, maxKeys: 4 },
+    ),
+    fc.constantFrom(undefined, undefined, 1, 2, 2, 4, "\t"),
+    fc.constantFrom("", "\n", "\n", "\n", "\n\n", " # c\n", "\n---\n", ","),
+    // A name that comes again, a number in another spelling.
+    fc.constantFrom(
+      ...["", "", '"b"', '"a"', "1", "1.0", "\\\\u0061"].map((other) => [other || "a", "a"] as const),
+    ),
+  )
+  .map(
+    ([value, indent, end, [other, one]]) =>
+      JSON.stringify(value, undefined, indent).replace(one, other) + end,
+  );
+
+test("parseYaml vouches only for JSON that the real reader accepts with an equal value", () => {
+  let vouched = 0;
+  const property = fc.property(json, (text) => {
+    if (parseYaml(text) === undefined) return;
+    vouched++;
+    assertAgreed(text);
+  });
+  fc.assert(property, { numRuns: 10_000 });
+  assert.ok(vouched > 500, `only ${vouched} texts were vouched for`);
+});
+
+test("parseYaml vouches for JSON over several lines", () => {
+  const text = JSON.stringify(
+    { http: { port: 80 }, services: { a: { command: ["b", "c: d"] } } },
+    undefined,
+    2,
+  );
+  assert.ok(parseYaml(text));
+  assertAgreed(text);
+});
+
 /** Each of these Bun reads in another way than YAML 1.2 core, or accepts though the config refuses it. */
 const DECLINED: Record<string, string> = {
   "a key twice": "a: 1\na: 2\n",
@@ -164,6 +204,10 @@ const DECLINED: Record<string, string> = {
   "a text over several lines": "a: b\n  c\n",
   "a quoted text over several lines": 'a: "b\n  c"\n',
   "a block text": "a: |\n  b\n",
+  "JSON with a key twice": '{ "a": 1, "b": { "a": 1, "a": 2 } }',
+  "JSON with a number in another spelling": '{ "a": 1.0 }',
+  "JSON with an escape that is not common to all": '{ "a": "\\u0061" }',
+  "JSON with a key longer than 1024 characters": `{ "${"a".repeat(1025)}": 1 }`,
   nothing: "",
 };
 

@@ -63,6 +63,41 @@ test("binary ignores .env and bunfig.toml of the working directory", () => {
   }
 });
 
+test("binary has the library that reads schedules", () => {
+  const folder = mkdtempSync(join(tmpdir(), "haraka-binary-"));
+  try {
+    const task = (cron: string) =>
+      writeFileSync(
+        join(folder, "runtime.yaml"),
+        `services: { a: { kind: task, command: [x], schedule: "${cron}" } }\n`,
+      );
+    const validate = () =>
+      execFileSync(binary(), ["validate"], { cwd: folder, encoding: "utf8", stdio: "pipe" });
+    task("*/5 * * * *");
+    validate();
+    task("*/90 * * * *");
+    assert.throws(validate, ({ stderr }: { stderr: string }) =>
+      stderr.includes('cannot read the schedule "*/90 * * * *"'),
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("the library that reads schedules is loaded only for a schedule", () => {
+  const loaded = (keys: string) => {
+    const program = `
+      import { loadConfig } from "./src/config/load.ts";
+      import { memoryConfig } from "./test/fakes/config-files.ts";
+      loadConfig(memoryConfig({ files: { "a.yaml": "services: { a: { command: [x], ${keys} } }" } }));
+      console.log(Object.keys(require.cache).some((path) => path.includes("/croner/")));
+    `;
+    return execFileSync(process.execPath, ["-e", program], { cwd: root, encoding: "utf8" }).trim();
+  };
+  assert.equal(loaded("kind: task, restart: on-failure"), "false");
+  assert.equal(loaded("kind: task, schedule: '@daily'"), "true");
+});
+
 for (const [target, machine, interpreter] of [
   ["linux-x64-musl", 62, "/lib/ld-musl-x86_64.so.1"],
   ["linux-arm64", 183, "/lib/ld-linux-aarch64.so.1"],

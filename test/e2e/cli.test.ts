@@ -7,7 +7,24 @@ import { root } from "./support/binary.ts";
 import { freePort } from "./support/ports.ts";
 import { type RunOptions, haraka, start } from "./support/runtime.ts";
 
-const VERBS = ["run", "validate", "init", "health", "graph", "schema", "version"];
+const VERBS = [
+  "run",
+  "status",
+  "logs",
+  "validate",
+  "init",
+  "start",
+  "stop",
+  "restart",
+  "reload",
+  "explain",
+  "timeline",
+  "health",
+  "graph",
+  "schema",
+  "completion",
+  "version",
+];
 
 const GRAPH: RunOptions["files"] = {
   "runtime.yaml": `
@@ -22,7 +39,7 @@ services:
 test("--help shows the verbs of every day, --help --all every one, each with an example", async () => {
   const short = await haraka({ args: ["--help"] });
   assert.deepEqual([short.code, short.stderr], [0, ""]);
-  assert.deepEqual(verbsIn(short.stdout), ["run", "validate", "init"]);
+  assert.deepEqual(verbsIn(short.stdout), ["run", "status", "logs", "validate", "init"]);
   assert.match(short.stdout, /Examples:\n {2}haraka init/);
   const all = await haraka({ args: ["--help", "--all"] });
   assert.deepEqual(verbsIn(all.stdout), VERBS);

@@ -239,5 +239,6 @@ test(
     process.kill(Number(pidOne(container.process)), "SIGTERM");
     const [code] = (await once(container.process, "exit")) as [number | null];
     assert.equal(code, 0, container.output());
+    assert.doesNotMatch(container.output(), /cannot wait for orphans/);
   },
 );

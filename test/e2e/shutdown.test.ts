@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { once } from "node:events";
 import test from "node:test";
-import { isRunning, start } from "./support/runtime.ts";
+import { haraka, isRunning, start } from "./support/runtime.ts";
 
 const IDLE = 'command: [sleep, "1000"]';
 const STUBBORN = `command: [sh, -c, "trap '' TERM; sleep 1000 & echo up $!; wait; wait"], startup: { logPattern: "^up" }`;
@@ -64,6 +64,99 @@ test("a request in flight at SIGTERM finishes, and a new one gets 503 with Conne
   const answer = await waiting;
   assert.deepEqual([answer.status, await answer.text()], [200, "waited"]);
   assert.equal((await runtime.ended).code, 0);
+});
+
+/** An event stream at `/events` and a WebSocket at `/socket`. */
+const STREAMS = `
+import { upgradeWebSocket } from "haraka-runtime";
+export default {
+  routes(app) {
+    app.get("/socket", upgradeWebSocket(() => ({ onMessage: ({ data }, socket) => socket.send("got " + data) })));
+    app.get("/events", () => {
+      const body = new ReadableStream({
+        start: (controller) => controller.enqueue(new TextEncoder().encode("data: first\\n\\n")),
+      });
+      return new Response(body, { headers: { "content-type": "text/event-stream" } });
+    });
+  },
+};`;
+
+test("event streams get a last event with retry and WebSockets get 1001, and neither holds up the stop", async () => {
+  await using runtime = start({
+    files: { "runtime.yaml": "services: { web: { entrypoint: ./web.ts } }", "web.ts": STREAMS },
+  });
+  await runtime.started();
+  const events = await runtime.get("/events");
+  const socket = new WebSocket(`${(await runtime.url()).replace("http", "ws")}/socket`);
+  await once(socket, "open");
+  socket.send("it");
+  assert.equal(((await once(socket, "message")) as [MessageEvent])[0].data, "got it");
+  const closed = once(socket, "close") as Promise<[CloseEvent]>;
+  runtime.signal("SIGTERM");
+  assert.equal(await events.text(), "data: first\n\nretry: 1000\n\n");
+  const [{ code, reason }] = await closed;
+  assert.deepEqual([code, reason], [1001, "going away"]);
+  const { code: exitCode, stdout } = await runtime.ended;
+  assert.equal(exitCode, 0);
+  assert.doesNotMatch(stdout, /"late: /);
+});
+
+test("a prober is waited for until it has seen 503, and requests are served meanwhile", async () => {
+  await using runtime = start({
+    files: { "runtime.yaml": "services: { web: { entrypoint: ./web.ts } }", "web.ts": WEB },
+  });
+  await runtime.started();
+  const checks: number[] = [];
+  // As a proxy does: at its own pace, whatever comes.
+  const prober = setInterval(() => {
+    runtime.get("/health/ready").then(
+      ({ status }) => checks.push(status),
+      () => checks.push(0),
+    );
+  }, 100);
+  try {
+    while (checks.length < 4) await runtime.until("/", 200);
+    runtime.signal("SIGTERM");
+    const { message } = await runtime.record("haraka", /^draining/);
+    assert.match(String(message), /at most 4500ms: 127\.0\.0\.1 every \d+ms$/);
+    assert.equal((await runtime.get("/")).status, 200);
+    assert.equal((await runtime.ended).code, 0);
+  } finally {
+    clearInterval(prober);
+  }
+  assert.ok(checks.includes(503), "it has been told");
+});
+
+test("the image's HEALTHCHECK is no prober", async () => {
+  await using runtime = start({
+    files: { "runtime.yaml": "services: { web: { entrypoint: ./web.ts } }", "web.ts": WEB },
+  });
+  await runtime.started();
+  const { port } = new URL(await runtime.url());
+  for (let count = 0; count < 3; count++) {
+    const check = await haraka({ args: ["health", "--ready"], cwd: runtime.folder, env: { PORT: port } });
+    assert.deepEqual([check.code, check.stdout], [0, "ready\n"]);
+  }
+  const { code, stdout } = await runtime.stop();
+  assert.equal(code, 0);
+  assert.doesNotMatch(stdout, /draining/);
+});
+
+test("a request that is later than the budget allows is cut and named", async () => {
+  await using runtime = start({
+    files: {
+      "runtime.yaml": "runtime: { shutdown: { budget: 1s } }\nservices: { web: { entrypoint: ./web.ts } }",
+      "web.ts": WEB,
+    },
+  });
+  await runtime.started();
+  const waiting = assert.rejects(runtime.get("/wait?token=secret"));
+  await runtime.record("web", "a request waits");
+  const { code, stdout } = await runtime.stop();
+  await waiting;
+  assert.equal(code, 0);
+  assert.match(stdout, /"message":"late: GET \/wait \(\d\.\ds\)"/);
+  assert.doesNotMatch(stdout, /secret/);
 });
 
 test("a silent connection does not hold up the stop", async () => {
@@ -128,7 +221,7 @@ services:
   await runtime.started();
   const { code, stdout } = await runtime.stop();
   assert.equal(code, 1);
-  assert.match(stdout, /"message":"late: hanging \(abandoned after 0\.1s\)"/);
+  assert.match(stdout, /"message":"late: hanging \(abandoned after \d\.\ds\)"/);
   assert.match(
     stdout,
     /"service":"hanging".*abandoned in shutdown\(\): code in this process cannot be killed/,

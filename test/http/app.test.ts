@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HTTPException } from "hono/http-exception";
+import { systemClock } from "../../src/drivers/clock.ts";
 import { UsageError } from "../../src/errors.ts";
 import { createApp } from "../../src/http/app.ts";
 import { createGate } from "../../src/http/gate.ts";
@@ -12,7 +13,13 @@ import { silentLog } from "./silent-log.ts";
 function rig() {
   const { api } = up().components;
   const health = scriptedHealth(up({ components: { api: api!, web: api! } }));
-  const app = createApp({ health, gate: createGate(), log: silentLog, service: "shop", version: "1" });
+  const app = createApp({
+    health,
+    gate: createGate({ clock: systemClock() }),
+    log: silentLog,
+    service: "shop",
+    version: "1",
+  });
   const ask = async (path: string, init?: RequestInit) => {
     const answer = await app.fetch(new Request(`http://localhost${path}`, init));
     return [answer.status, await answer.text()] as const;

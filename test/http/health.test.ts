@@ -1,9 +1,11 @@
 // What the health endpoints say, asked of the app itself without a socket.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { systemClock } from "../../src/drivers/clock.ts";
 import { createGate } from "../../src/http/gate.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { HealthSource } from "../../src/ports/health-source.ts";
+import { testClock } from "../../src/testing.ts";
 import { degraded, scriptedHealth, starting, stopping, up } from "../fixtures/http-snapshots.ts";
 import { silentLog } from "./silent-log.ts";
 
@@ -13,7 +15,13 @@ const REMOTE = { requestIP: () => ({ address: "10.1.2.3" }), pendingRequests: 0 
 const SINCE = "2026-01-02T03:04:05.000Z";
 
 function appOf(health: HealthSource) {
-  return createApp({ health, gate: createGate(), log: silentLog, service: "shop", version: "1.2.3" });
+  return createApp({
+    health,
+    gate: createGate({ clock: systemClock() }),
+    log: silentLog,
+    service: "shop",
+    version: "1.2.3",
+  });
 }
 
 async function ask(path: string, options: { health: HealthSource; env?: unknown; accept?: string }) {
@@ -187,4 +195,42 @@ test("10,000 concurrent probes read the snapshot and the clock, and render once"
   assert.deepEqual(called, new Set(["snapshot", "uptimeMs"]));
   // Once to see whether there is something to hide, once to write it down.
   assert.equal(rendered, 2);
+});
+
+test("only questions about readiness make a prober, by whichever of its names", async () => {
+  const gate = createGate({ clock: testClock() });
+  const app = createApp({
+    health: scriptedHealth(),
+    gate,
+    log: silentLog,
+    service: "shop",
+    version: "1.2.3",
+  });
+  const knock = (path: string, method = "GET") =>
+    app.fetch(new Request(`http://localhost${path}`, { method }), REMOTE);
+  for (const path of ["/health", "/health/live", "/livez", "/health/startup", "/startupz", "/"])
+    for (let count = 0; count < 3; count++) await knock(path);
+  for (let count = 0; count < 3; count++) await knock("/health/ready", "POST");
+  assert.deepEqual(gate.probers(), []);
+  await knock("/health/ready");
+  await knock("/readyz", "HEAD");
+  assert.deepEqual(
+    gate.probers().map(({ source }) => source),
+    ["10.1.2.3"],
+  );
+});
+
+test("/health?verbose adds the container's limits and the lag of the event loop, on this machine only", async () => {
+  const health = { ...scriptedHealth(), limits: () => ({ memoryBytes: 1024, cpus: 1.5 }) };
+  const { body } = await ask("/health?verbose", { health });
+  assert.deepEqual(body["limits"], { memoryBytes: 1024, cpus: 1.5 });
+  assert.equal(typeof (body["eventLoop"] as { lagMs: number }).lagMs, "number");
+  assert.equal(body["status"], "healthy");
+  for (const [path, env] of [
+    ["/health?verbose", REMOTE],
+    ["/health?verbosely", LOCAL],
+    ["/health", LOCAL],
+  ] as const) {
+    assert.equal((await ask(path, { health, env })).body["limits"], undefined, path);
+  }
 });

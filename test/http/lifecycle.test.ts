@@ -4,14 +4,18 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { Hono } from "hono";
+import { websocket } from "hono/bun";
+import { streamSSE } from "hono/streaming";
+import { systemClock } from "../../src/drivers/clock.ts";
 import { type HttpGate, createGate } from "../../src/http/gate.ts";
 import { lifecycleMiddleware } from "../../src/http/lifecycle.ts";
+import { upgradeWebSocket } from "../../src/http/web-sockets.ts";
 import { scriptedHealth, stopping } from "../fixtures/http-snapshots.ts";
 
 /** `/` streams "a" at once and "b" when `release` is called. With `bare`, the server is hidden from the app. */
 function serve(options: { bare?: boolean } = {}) {
   const health = scriptedHealth();
-  const gate = createGate();
+  const gate = createGate({ clock: systemClock() });
   let release = () => {};
   const released = new Promise<void>((resolve) => (release = resolve));
   const app = new Hono()
@@ -87,7 +91,7 @@ test("lifecycle hands on the very response of the app", async () => {
   let made: Response | undefined;
   const lifecycle = lifecycleMiddleware({
     health: scriptedHealth(),
-    gate: createGate(),
+    gate: createGate({ clock: systemClock() }),
     service: "a",
     version: "1",
   });
@@ -104,6 +108,12 @@ for (const bare of [false, true]) {
     await inFlight(rig.gate, 1);
     rig.release();
     while (!(await reader.read()).done);
+    await inFlight(rig.gate, 0);
+  });
+
+  test(`lifecycle counts an answer to HEAD, whose body nobody reads, out again behind ${server}`, async () => {
+    await using rig = serve({ bare });
+    assert.equal((await fetch(rig.url, { method: "HEAD" })).status, 200);
     await inFlight(rig.gate, 0);
   });
 
@@ -153,4 +163,37 @@ test("gate never opens again", async () => {
   rig.gate.refuse();
   rig.gate.drain();
   assert.equal((await fetch(`${rig.url}text`)).status, 503);
+});
+
+test("lifecycle ends event streams and WebSockets of the user's own routes and server", async () => {
+  const gate = createGate({ clock: systemClock() });
+  const lifecycle = lifecycleMiddleware({ health: scriptedHealth(), gate, service: "mine", version: "1" });
+  const app = new Hono()
+    .use(lifecycle)
+    .get("/events", (c) =>
+      streamSSE(c, async (stream) => {
+        await stream.writeSSE({ data: "first" });
+        await new Promise<void>((resolve) => stream.onAbort(resolve));
+      }),
+    )
+    .get(
+      "/socket",
+      upgradeWebSocket(() => ({ onMessage: ({ data }, socket) => socket.send(`got ${data as string}`) })),
+    );
+  using server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: app.fetch, websocket });
+
+  const events = (await fetch(`${server.url.href}events`)).body!.getReader();
+  assert.equal(new TextDecoder().decode((await events.read()).value), "data: first\n\n");
+  const socket = new WebSocket(`${server.url.href.replace("http", "ws")}socket`);
+  await once(socket, "open");
+  socket.send("it");
+  assert.equal(((await once(socket, "message")) as [MessageEvent])[0].data, "got it");
+
+  gate.drain();
+  assert.equal(new TextDecoder().decode((await events.read()).value), "retry: 1000\n\n");
+  assert.equal((await events.read()).done, true);
+  const closed = once(socket, "close") as Promise<[CloseEvent]>;
+  gate.refuse();
+  assert.equal((await closed)[0].code, 1001);
+  await gate.whenEmpty(new AbortController().signal);
 });

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import type { Gate } from "../../src/ports/gate.ts";
 import type { SupervisedService } from "../../src/runtime/effects.ts";
 import { Operator } from "../../src/runtime/operator.ts";
-import { createServiceRuntime } from "../../src/runtime/service-runtime.ts";
+import { ServiceRuntime } from "../../src/runtime/service-runtime.ts";
 import type { Supervisor } from "../../src/runtime/supervisor.ts";
 import { testClock } from "../../src/testing.ts";
 import { needs, spec } from "../core/arbitrary.ts";
@@ -13,7 +13,17 @@ import { fast, service, supervised } from "./rig.ts";
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
 function gate(overrides: Partial<Gate> = {}): Gate {
-  return { drain() {}, refuse() {}, inFlight: () => 0, close: async () => {}, ...overrides };
+  return {
+    drain() {},
+    refuse() {},
+    probers: () => [],
+    onAsked: () => () => {},
+    inFlight: () => 0,
+    whenEmpty: async () => {},
+    inside: () => [],
+    close: async () => {},
+    ...overrides,
+  };
 }
 
 /** A test clock that counts what is armed on it. */
@@ -72,13 +82,21 @@ describe("Supervisor forced to end", () => {
 describe("Supervisor shutting down", () => {
   test("stops looking at requests once their stage is over", async () => {
     const { clock, armed } = countingClock();
-    const { supervisor } = supervised({ clock, gate: gate({ inFlight: () => 1 }) });
+    const signals: AbortSignal[] = [];
+    const busy = gate({
+      whenEmpty(signal) {
+        signals.push(signal);
+        return new Promise(() => {});
+      },
+      inside: () => ["1 request"],
+    });
+    const { supervisor } = supervised({ clock, gate: busy });
     await supervisor.run([service("db")]);
     const ending = supervisor.shutdown();
     await clock.advance(5_000);
     const { stages } = await ending;
     assert.deepEqual(stages.find(({ stage }) => stage === "in-flight")?.late, ["1 request"]);
-    assert.equal(armed.size, 0);
+    assert.deepEqual([signals.map(({ aborted }) => aborted), armed.size], [[true], 0]);
   });
 
   test("ends when the port does not close, or fails to", async () => {
@@ -114,7 +132,7 @@ describe("Supervisor shutting down", () => {
   });
 
   test("a startup that is cancelled starts nothing more while requests are waited for", async () => {
-    const { supervisor, clock } = supervised({ gate: gate({ inFlight: () => 1 }) });
+    const { supervisor, clock } = supervised({ gate: gate({ whenEmpty: () => new Promise(() => {}) }) });
     const [db, api] = [
       service("db", {}, { obliging: false }),
       service("api", { dependencies: [needs("db")] }),
@@ -247,7 +265,7 @@ describe("The loop", () => {
   test("what an old instance says of itself is not believed of the new one", () => {
     const marked: string[] = [];
     const stopping = new AbortController();
-    const runtime = createServiceRuntime({
+    const runtime = new ServiceRuntime({
       spec: spec("api"),
       instances: new Map(),
       markReady: (name) => marked.push(name),

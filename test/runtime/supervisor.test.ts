@@ -94,11 +94,15 @@ describe("Supervisor", () => {
 
   test("readiness drops first, then requests are waited for, then services stop, then the port closes", async () => {
     const story: string[] = [];
-    let inFlight = 1;
+    const empty = Promise.withResolvers<void>();
     const gate: Gate = {
       drain: () => story.push(`drain, ready ${supervisor.snapshot().ready}`),
       refuse: () => story.push("refuse"),
-      inFlight: () => inFlight,
+      probers: () => [],
+      onAsked: () => () => {},
+      inFlight: () => 1,
+      whenEmpty: () => empty.promise,
+      inside: () => [],
       close: async () => void story.push("close"),
     };
     const { supervisor, clock } = supervised({ gate, shutdown: { budgetMs: 10_000, drainMs: 500 } });
@@ -111,8 +115,7 @@ describe("Supervisor", () => {
     await clock.advance(101);
     assert.deepEqual(story, ["drain, ready false", "refuse"]);
     assert.deepEqual(db.launcher.calls, ["launch 1"]);
-    inFlight = 0;
-    await clock.advance(10);
+    empty.resolve();
     await ending;
     assert.deepEqual(story.slice(2), ["last, db stop 1", "close"]);
   });

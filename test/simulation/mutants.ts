@@ -117,9 +117,9 @@ export const mutants: readonly Mutant[] = [
     ["src/runtime/ledger.ts", "  cancel();\n  return inTime;", "  return inTime;"],
   ),
   mutant(
-    "requests are waited for when their stage is over",
+    "probers are waited for when their stage is over",
     ["no-timer-left"],
-    ["src/runtime/shutdown.ts", 'over.addEventListener("abort", () => cancel());', ""],
+    ["src/runtime/shutdown.ts", 'over.addEventListener("abort", () => wait?.stop());', ""],
   ),
   mutant(
     "services may take longer than the budget",

@@ -1,0 +1,279 @@
+// Finds what a process service has brought forth and left behind, also what called setsid() or forked twice, and kills it. Whom
+// it signals it knows by process id and start time together, so a number that has passed on to somebody else is left alone. It
+// reads Linux's /proc; elsewhere it finds nobody, and the process group is all there is.
+//
+// Whose a process is, stands in its environment: HARAKA_INCARNATION holds RUN/SERVICE/N, one word for each runtime it comes from,
+// the outermost first. One that has wiped its environment, or that runs as another user while we may not look into it (root
+// without CAP_SYS_PTRACE), is found only if it hung below its service when that was told to end.
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import process from "node:process";
+
+const VARIABLE = "HARAKA_INCARNATION";
+
+/** How long to wait for what has been sent SIGKILL: longer takes only what the kernel itself holds up. */
+const KILLED_MS = 1_000;
+const LOOK_AGAIN_MS_MAX = 20;
+
+/** In a process's flags: it is a thread of the kernel. */
+const PF_KTHREAD = 0x0020_0000;
+
+/** One incarnation of a process service, and all that comes of it. */
+export interface Family {
+  /** To be added to its environment. */
+  environment: Readonly<Record<string, string>>;
+  born(pid: number): void;
+  /** It is about to be told to end: remembers who hangs below it. */
+  remember(): void;
+  /** It is about to be killed: from now on nobody who is left gets time. After its exit, too. */
+  kill(): void;
+  /** It has exited by itself. What it leaves may stay until the service's next incarnation. */
+  leave(): void;
+  /**
+   * It has exited as it was told. Kills who is left outside its group; those in it were told together with it and have until
+   * `kill`. `undefined` when nobody is left, otherwise resolves when nobody is.
+   */
+  end(): Promise<void> | undefined;
+}
+
+export interface Descendants {
+  /** A new incarnation begins; what is left of the service's last one is killed. */
+  of(service: string, incarnation: number): Family;
+  /** Kills what is left of any incarnation; resolves when nobody is. */
+  end(): Promise<void>;
+}
+
+export interface DescendantsOptions {
+  /** Whether orphans become our children: then nobody else has to be looked at. */
+  adopts: () => boolean;
+  /** Our own environment, in which an outer runtime may have left its word. */
+  environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** A process, and not merely its number. */
+export interface Identity {
+  pid: number;
+  /** In ticks since the machine started. */
+  startTime: string;
+}
+
+interface Living extends Identity {
+  group: number;
+  /** It is becoming another program just now, and whose it is cannot be told until it has. */
+  unclear?: true;
+}
+
+export function trackDescendants({ adopts, environment }: DescendantsOptions): Descendants {
+  const run = crypto.randomUUID();
+  const outer = environment[VARIABLE] === undefined ? "" : `${environment[VARIABLE]} `;
+  /** The services' own processes that run. */
+  const heads = new Set<number>();
+  /** By service, the mark of an incarnation that has exited by itself. */
+  const gone = new Map<string, string>();
+
+  /** Who bears a mark that begins so, the services' own processes aside. */
+  const bearers = (mark: string): Living[] => {
+    const candidates = (adopts() ? ownChildren() : undefined) ?? allPids();
+    return candidates.flatMap((pid) => (heads.has(pid) ? [] : (bearer(pid, mark) ?? [])));
+  };
+  const killAll = async (mark: string): Promise<void> =>
+    outlive(() => bearers(mark), { isDoomed: () => true });
+  return {
+    of(service, incarnation) {
+      const last = gone.get(service);
+      gone.delete(service);
+      if (last !== undefined) void killAll(last);
+      const word = `${run}/${encodeURIComponent(service)}/${incarnation}`;
+      // The end of a word belongs to the mark, so that 1 is not the beginning of 10.
+      const mark = `${word} `;
+      return familyOf({
+        environment: { [VARIABLE]: outer + word },
+        heads,
+        bearers: () => bearers(mark),
+        onLeft: () => void gone.set(service, mark),
+      });
+    },
+    end: () => killAll(`${run}/`),
+  };
+}
+
+interface FamilyOptions {
+  environment: Readonly<Record<string, string>>;
+  heads: Set<number>;
+  bearers: () => Living[];
+  onLeft: () => void;
+}
+
+function familyOf({ environment, heads, bearers, onLeft }: FamilyOptions): Family {
+  let head = 0;
+  let killing = false;
+  let remembered: readonly Living[] = [];
+  const remember = (): void => void (remembered = descendantsOf(head));
+
+  const survivors = (): Living[] => merge(remembered, bearers());
+  return {
+    environment,
+    born(pid) {
+      head = pid;
+      heads.add(pid);
+    },
+    remember,
+    kill() {
+      killing = true;
+      if (heads.has(head)) remember();
+    },
+    leave() {
+      heads.delete(head);
+      onLeft();
+    },
+    end() {
+      heads.delete(head);
+      return outlive(survivors, { isDoomed: ({ group }) => killing || group !== head });
+    },
+  };
+}
+
+/**
+ * Kills the doomed among those that `look` finds, and those that come up when they fall, until nobody is left or all who are left
+ * have had their time. `undefined` when nobody is there to begin with.
+ */
+function outlive(
+  look: () => Living[],
+  { isDoomed }: { isDoomed: (each: Living) => boolean },
+): Promise<void> | undefined {
+  const first = look();
+  return first.length === 0 ? undefined : outliveThese(first);
+
+  async function outliveThese(found: readonly Living[]): Promise<void> {
+    let dueMs = 0;
+    let waitMs = 1;
+    for (let left = found; left.length > 0 && dueMs < KILLED_MS; left = merge(left, look())) {
+      left.filter((each) => !each.unclear && isDoomed(each)).forEach(killIfSame);
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+      dueMs = left.every((each) => each.unclear ?? isDoomed(each)) ? dueMs + waitMs : 0;
+      waitMs = Math.min(waitMs * 2, LOOK_AGAIN_MS_MAX);
+    }
+  }
+}
+
+/** Those of `before` who still live, though a dying one loses its environment before it is dead, and those found now. */
+function merge(before: readonly Living[], now: readonly Living[]): Living[] {
+  const known = before.flatMap((each) => (each.unclear ? [] : (sameNow(each) ?? [])));
+  return [...new Map([...known, ...now].map((each) => [each.pid, each])).values()];
+}
+
+/** Everybody alive below `pid`, however deep, whatever their session or group. A broken chain hides what hung on it. */
+export function descendantsOf(pid: number): Living[] {
+  if (!isOwnProc()) return [];
+  const childrenOf = hasChildrenFiles() ? childrenByFile : childrenByParent();
+  const found: Living[] = [];
+  // Not recursive: a chain may be long.
+  for (const queue = [...childrenOf(pid)]; queue.length > 0;) {
+    const child = queue.pop() ?? 0;
+    const each = living(child);
+    if (each) found.push(each);
+    queue.push(...childrenOf(child));
+  }
+  return found;
+}
+
+/** Sends SIGKILL, unless that process is gone, even if its number is somebody else's by now. */
+export function killIfSame(who: Identity): void {
+  if (!sameNow(who)) return;
+  try {
+    process.kill(who.pid, "SIGKILL");
+  } catch {
+    // Gone just now, or another user's whom we may not kill.
+  }
+}
+
+function sameNow({ pid, startTime }: Identity): Living | undefined {
+  const now = living(pid);
+  return now?.startTime === startTime ? now : undefined;
+}
+
+/** Who it is, if the mark is in its environment or may come to be. */
+function bearer(pid: number, mark: string): Living | undefined {
+  const environment = textOf(`/proc/${pid}/environ`);
+  if (environment === undefined) return undefined;
+  if (environment === "") {
+    const who = isBetweenPrograms(pid) ? living(pid) : undefined;
+    return who && { ...who, unclear: true };
+  }
+  const entry = environment.split("\0").find((each) => each.startsWith(`${VARIABLE}=`));
+  const words = entry?.slice(VARIABLE.length + 1);
+  return words !== undefined && ` ${words} `.includes(` ${mark}`) ? living(pid) : undefined;
+}
+
+/** By proc_pid_stat(5); `undefined` when there is none, or it is dead and only not yet waited for. */
+function living(pid: number): Living | undefined {
+  const fields = statOf(pid);
+  const [state, , group] = fields;
+  if (state === undefined || state === "Z" || state === "X") return undefined;
+  return { pid, startTime: fields[19] ?? "", group: Number(group) };
+}
+
+/** In an exec, where the address of the environment is set late. A thread of the kernel never has one. */
+function isBetweenPrograms(pid: number): boolean {
+  const fields = statOf(pid);
+  return fields[48] === "0" && (Number(fields[6]) & PF_KTHREAD) === 0;
+}
+
+/** State, parent, group, … as numbered there, less 3. The name before them may hold anything, brackets and spaces too. */
+function statOf(pid: number): string[] {
+  const text = textOf(`/proc/${pid}/stat`) ?? "";
+  return text === "" ? [] : text.slice(text.lastIndexOf(")") + 2).split(" ");
+}
+
+/** Orphans are given to the first thread. `undefined` where the kernel is built without such files. */
+function ownChildren(): number[] | undefined {
+  if (!isOwnProc() || !hasChildrenFiles()) return undefined;
+  return pidsIn(textOf(`/proc/self/task/${process.pid}/children`));
+}
+
+function childrenByFile(pid: number): number[] {
+  // Each thread has its own.
+  return namesIn(`/proc/${pid}/task`).flatMap((thread) =>
+    pidsIn(textOf(`/proc/${pid}/task/${thread}/children`)),
+  );
+}
+
+function childrenByParent(): (pid: number) => readonly number[] {
+  const children = Map.groupBy(allPids(), (pid) => Number(statOf(pid)[1]));
+  return (pid) => children.get(pid) ?? [];
+}
+
+const allPids = (): number[] => (isOwnProc() ? namesIn("/proc").map(Number).filter(Number.isInteger) : []);
+const pidsIn = (text = ""): number[] => text.split(" ").filter(Boolean).map(Number);
+
+/** Asked often, answered once: neither changes while a process lives. */
+const hasChildrenFiles = once(() => existsSync(`/proc/self/task/${process.pid}/children`));
+
+/** Whether the numbers in /proc are those that we can signal, not those of another namespace. */
+const isOwnProc = once(() => {
+  try {
+    return readlinkSync("/proc/self") === String(process.pid);
+  } catch {
+    return false;
+  }
+});
+
+function once(ask: () => boolean): () => boolean {
+  let answer: boolean | undefined;
+  return () => (answer ??= ask());
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return undefined;
+  }
+}
