@@ -38,6 +38,12 @@ export type FleetEvent =
   /** Kill everything, now. */
   | { type: "kill-requested" };
 
+/** What may be asked of the fleet from outside. */
+export type Order = Extract<
+  FleetEvent,
+  { type: "start-requested" | "hold-requested" | "restart-requested" | "schedule-came-due" }
+>;
+
 export type Effect =
   | ({ type: "launch" } & Target)
   /** Ask it to end. */

@@ -2,7 +2,7 @@
 // effects. A fold costs what it touches: the orders keep counts, so nothing is searched.
 import type { Effect, FleetEvent } from "./event.ts";
 import { Lifecycle } from "./lifecycle.ts";
-import { adopt, createMember, type FleetMember, isHeld, type Member } from "./member.ts";
+import { adopt, createMember, type FleetMember, isHeld, type Member, wasEverUp } from "./member.ts";
 import type { Plan } from "./plan.ts";
 import { inWords, NO_RESTARTS } from "./restart.ts";
 import { isAlive, isSettled, type ServiceState } from "./service-state.ts";
@@ -26,6 +26,7 @@ export class Fleet {
   readonly #startOrder: StartOrder;
   readonly #stopOrder: StopOrder;
   readonly #lifecycle: Lifecycle;
+  readonly #onFailure: "rollback" | "continue";
 
   constructor(plan: Plan, options: FleetOptions = {}) {
     const { concurrency = Infinity, onFailure = "rollback", random = () => 1 } = options;
@@ -41,7 +42,9 @@ export class Fleet {
     });
     this.#startOrder = startOrder;
     this.#stopOrder = stopOrder;
-    this.#lifecycle = new Lifecycle({ members, startOrder, stopOrder, onFailure, random });
+    this.#onFailure = onFailure;
+    const isTolerated = (member: Member) => this.isTolerated(member);
+    this.#lifecycle = new Lifecycle({ members, startOrder, stopOrder, isTolerated, random });
   }
 
   /** Raised by every change that the outside can see. */
@@ -66,9 +69,9 @@ export class Fleet {
     return this.#startOrder.isComing(index);
   }
 
-  /** The runtime does without it should it fail. */
+  /** The runtime does without it should it fail: it has never been there. */
   isTolerated(member: FleetMember): boolean {
-    return this.#lifecycle.isTolerated(member);
+    return this.#onFailure === "continue" && !wasEverUp(member, this.#members);
   }
 
   /** Code of it that was given up still runs in this process, so it is not started again. */

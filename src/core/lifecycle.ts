@@ -3,7 +3,7 @@
 // start or stop is not decided here.
 import type { Deadline, Effect, FleetEvent, ProbeName, Target } from "./event.ts";
 import { endingOf } from "./exit.ts";
-import { announcement, type FleetMember, isReplaced, type Member, target, wasEverUp } from "./member.ts";
+import { announcement, followsRestart, isReplaced, type Member, target } from "./member.ts";
 import { inWords, nextRestart, wantsRestart } from "./restart.ts";
 import { type Failure, isAlive, type ServiceState, transition } from "./service-state.ts";
 import type { StartOrder } from "./start-order.ts";
@@ -13,7 +13,8 @@ export interface LifecycleOptions {
   members: readonly Member[];
   startOrder: StartOrder;
   stopOrder: StopOrder;
-  onFailure: "rollback" | "continue";
+  /** The runtime does without it should it fail. */
+  isTolerated: (member: Member) => boolean;
   random: () => number;
 }
 
@@ -131,11 +132,7 @@ export class Lifecycle {
   #restartDependents(member: Member, condition: "started" | "ready"): void {
     for (const index of member.planned.dependents) {
       const dependent = this.#options.members[index];
-      const isWanted = dependent?.planned.dependencies.some(
-        (each) => each.restart && each.condition === condition && each.indexes.includes(member.index),
-      );
-      if (!dependent || !isWanted || !isAlive(dependent.state)) continue;
-      if (dependent.state.name === "stopping" || dependent.after === "hold") continue;
+      if (!dependent || !followsRestart(dependent, { index: member.index, condition })) continue;
       dependent.after = "restart";
       this.#options.stopOrder.ask([index]);
     }
@@ -304,13 +301,9 @@ export class Lifecycle {
     this.#giveUpIfCritical(member, { reason, exitCode: 1 });
   }
 
-  /** The runtime does without it should it fail: it has never been there. */
-  isTolerated(member: FleetMember): boolean {
-    return this.#options.onFailure === "continue" && !wasEverUp(member, this.#options.members);
-  }
-
   #giveUpIfCritical(member: Member, failure: Failure): void {
-    const isSpared = this.isTolerated(member) || isReplaced(member, this.#options.members);
+    const { isTolerated, members } = this.#options;
+    const isSpared = isTolerated(member) || isReplaced(member, members);
     if (member.planned.spec.critical && !isSpared) this.#giveUp(member, failure);
   }
 

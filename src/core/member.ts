@@ -1,8 +1,9 @@
 // One service in the fleet: its place in the plan, its state, and what has to be remembered from one incarnation to the next.
+import type { Condition } from "../config/config.ts";
 import type { Effect, Target } from "./event.ts";
 import type { PlannedService } from "./plan.ts";
 import { NO_RESTARTS, type RestartHistory } from "./restart.ts";
-import type { ServiceState } from "./service-state.ts";
+import { isAlive, type ServiceState } from "./service-state.ts";
 import type { Readiness } from "./spec.ts";
 
 export interface Member {
@@ -68,6 +69,17 @@ export function adopt(member: Member, predecessor: FleetMember): void {
 /** It is down, or on its way there, until somebody starts it. */
 export function isHeld({ state, after }: FleetMember): boolean {
   return after === "hold" || (state.name === "stopped" && state.held === true);
+}
+
+/** It runs, and is to restart when the service with this index has come back so far; nobody has stopped it meanwhile. */
+export function followsRestart(
+  { planned, state, after }: FleetMember,
+  { index, condition }: { index: number; condition: Condition },
+): boolean {
+  if (!isAlive(state) || state.name === "stopping" || after === "hold") return false;
+  return planned.dependencies.some(
+    (each) => each.restart && each.condition === condition && each.indexes.includes(index),
+  );
 }
 
 /** Another replica of it is there, or will be. */

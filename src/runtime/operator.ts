@@ -1,6 +1,7 @@
 // What an operator sees and can do, over the supervisor: the Control and StatusSource ports. It translates names and answers;
 // what follows from an order is the fleet's business, and reading a config is handed in.
 import { blockersOf, problemOf } from "../core/blockers.ts";
+import type { Order } from "../core/event.ts";
 import type { FleetMember } from "../core/member.ts";
 import { called, dependentsOf, withNeeds } from "../core/selection.ts";
 import { ConfigError, messageOf } from "../errors.ts";
@@ -18,7 +19,7 @@ import type {
 import type { RuntimeEvent } from "../ports/runtime-event.ts";
 import type { SupervisedService } from "./effects.ts";
 import { asDot, asMermaid } from "./picture.ts";
-import type { Order, Supervisor } from "./supervisor.ts";
+import type { Supervisor } from "./supervisor.ts";
 import { TimelineRecorder } from "./timeline.ts";
 
 /** The services as another reading of the config has them. */

@@ -1,6 +1,6 @@
 // The loop: takes one event, folds it through the fleet, performs the effects, whose outcomes come back as events. It decides
 // nothing about services; it holds the runtime's own state and its health.
-import type { Effect, FleetEvent } from "../core/event.ts";
+import type { Effect, FleetEvent, Order } from "../core/event.ts";
 import { Fleet } from "../core/fleet.ts";
 import { graphProblems } from "../core/graph.ts";
 import { createPlan, type Plan } from "../core/plan.ts";
@@ -17,6 +17,7 @@ import type { NewRuntimeEvent, RuntimeEvent } from "../ports/runtime-event.ts";
 import { type BackgroundTask, BackgroundTasks, type ShutdownTask } from "./background.ts";
 import { Effects, type SupervisedService } from "./effects.ts";
 import { causeInWords, Ending, type ShutdownCause } from "./ending.ts";
+import { Replacement } from "./replacement.ts";
 import { type Schedule, Scheduler } from "./scheduler.ts";
 import type { ShutdownReport } from "./shutdown.ts";
 
@@ -36,12 +37,6 @@ export interface SupervisorOptions {
   random?: () => number;
 }
 
-/** What may be asked of the fleet from outside. */
-export type Order = Extract<
-  FleetEvent,
-  { type: "start-requested" | "hold-requested" | "restart-requested" | "schedule-came-due" }
->;
-
 export class Supervisor implements HealthSource {
   readonly #options: SupervisorOptions;
   readonly #clock: Clock;
@@ -57,8 +52,7 @@ export class Supervisor implements HealthSource {
   #fleet = new Fleet(this.#plan);
   #queue: FleetEvent[] = [];
   #looping = false;
-  /** While services make room for others of their name: which ones, and which of them are wanted down afterwards, too. */
-  #replacing: { leaving: ReadonlySet<string>; held: Set<string> } | undefined;
+  #replacement: Replacement | undefined;
   #state: RuntimeState = "uninitialized";
   #stateSinceMs: number;
   #startedOnce = false;
@@ -148,35 +142,30 @@ export class Supervisor implements HealthSource {
     const leaving = this.#fleet.members
       .map(({ planned }) => planned.spec.name)
       .filter((name) => !kept.has(name));
-    const held = new Set(leaving.filter((name) => this.#is(name, isHeld)));
-    this.#replacing = { leaving: new Set(leaving), held };
+    const held = leaving.filter((name) => this.#is(name, isHeld));
+    const replacement = new Replacement(leaving, held);
+    this.#replacement = replacement;
     this.#dispatch({ type: "hold-requested", services: leaving });
     await this.#when(() => leaving.every((name) => !this.#is(name, ({ state }) => isAlive(state))));
-    this.#replacing = undefined;
+    this.#replacement = undefined;
     this.#refuseUnlessStarted();
     const known = this.#fleet;
     const next = this.#fleetOf(specs);
-    next.takeOver(known, new Set([...fresh].filter((name) => !held.has(name))));
+    next.takeOver(known, new Set([...fresh].filter((name) => !replacement.isHeld(name))));
     this.#fleet = next;
     this.#services = services;
     this.#effects.use(services);
     this.#schedule();
     const wanted = specs.filter(
-      ({ name, schedule }) => !schedule && !held.has(name) && (fresh.has(name) || !known.member(name)),
+      ({ name, schedule }) =>
+        !schedule && !replacement.isHeld(name) && (fresh.has(name) || !known.member(name)),
     );
     this.#dispatch({ type: "start-requested", services: wanted.map(({ name }) => name) });
   }
 
   /** Has something started, stopped or run, in order with everything else that happens. */
   order(order: Order): void {
-    const { leaving, held } = this.#replacing ?? {};
-    if (!leaving || !held || !("services" in order)) return this.#dispatch(order);
-    // What makes room does not come back before its successor; what is asked of it is then asked of that.
-    for (const name of order.services) {
-      if (order.type === "hold-requested") held.add(name);
-      else held.delete(name);
-    }
-    this.#dispatch({ ...order, services: order.services.filter((name) => !leaving.has(name)) });
+    this.#dispatch(this.#replacement?.take(order) ?? order);
   }
 
   /** Hands a signal on to a service, if it runs. */

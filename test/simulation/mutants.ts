@@ -173,8 +173,8 @@ export const mutants: readonly Mutant[] = [
     ["refused-reload-changes-nothing", "no-event-lost", "nothing-starts-at-the-end", "every-state-is-told"],
     [
       "src/runtime/supervisor.ts",
-      "this.#replacing = undefined;\n    this.#refuseUnlessStarted();",
-      "this.#replacing = undefined;",
+      "this.#replacement = undefined;\n    this.#refuseUnlessStarted();",
+      "this.#replacement = undefined;",
     ],
     [
       "src/runtime/supervisor.ts",
