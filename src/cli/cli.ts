@@ -4,6 +4,7 @@ import { didYouMean } from "../config/did-you-mean.ts";
 import { ConfigError, ExitCode, messageOf, StartupError, UsageError } from "../errors.ts";
 import { graph } from "./graph.ts";
 import { health } from "./health.ts";
+import { dev } from "./dev.ts";
 import { generalHelp, verbHelp } from "./help.ts";
 import { init } from "./init.ts";
 import { run } from "./run.ts";
@@ -23,6 +24,7 @@ import { version } from "./version.ts";
 
 const VERBS: readonly Verb[] = [
   run,
+  dev,
   status,
   logs,
   validate,

@@ -30,7 +30,7 @@ export interface Client {
   ask<T>(method: "GET" | "POST", path: string, options?: AskOptions): Promise<Answer<T>>;
   /** The answer to a GET as it is. Rejects with whatever keeps it from being got. */
   read(path: string, signal: AbortSignal): Promise<{ status: number; text: string }>;
-  /** Server-sent events, until the stream ends or `signal` aborts. */
+  /** Server-sent events, until the stream ends or `signal` aborts; `open` comes first: from then on nothing is missed. */
   events(path: string, signal: AbortSignal): AsyncGenerator<StreamEvent>;
 }
 
@@ -96,6 +96,7 @@ export function clientOf(socket: string): Client {
         throw new VerbFailure(problemOf(text, { status, socket }));
       }
       try {
+        yield { event: "open", data: null };
         yield* readEvents(response);
       } catch (error) {
         // The runtime may end without the last word.

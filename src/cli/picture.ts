@@ -23,9 +23,7 @@ export function resolveNames(names: readonly string[], services: readonly Servic
   const known = services.map(({ name }) => name);
   const resolved = names.flatMap((name) => {
     if (known.includes(name)) return [name];
-    const replicas = known.filter(
-      (each) => each.startsWith(`${name}-`) && /^\d+$/.test(each.slice(name.length + 1)),
-    );
+    const replicas = services.filter(({ group }) => group === name).map((each) => each.name);
     if (replicas.length > 0) return replicas;
     throw new UsageError(`unknown service '${name}'${didYouMean(name, known)}`);
   });

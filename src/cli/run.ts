@@ -26,14 +26,15 @@ export const run: Verb = {
   async run(args, io) {
     const { readConfig } = await import("../compose/read-config.ts");
     const { runConfig } = await import("../compose/cli.ts");
-    const request = configRequest(args, io);
+    // As they are now: what is added to them later is no part of what was asked for.
+    const request = { ...configRequest(args, io), env: { ...io.env } };
     const { config, env } = readConfig(request);
     return runConfig(config, {
       names: args.positionals,
       profiles: listOf(args, "profile"),
       env,
       json: args.flags.json === true,
-      readAgain: () => readConfig(request).config,
+      readAgain: () => readConfig(request),
     });
   },
 };

@@ -52,7 +52,9 @@ export function statusTable({ runtime, services }: Picture, options: TableOption
     const cells = row.map((cell, column) => cell.padEnd(widths[column] ?? 0));
     const line = cut(cells.join("  ").trimEnd(), options.width);
     const state = services[index - 1]?.state;
-    return state === undefined ? line : painted(line, { state, column: widths[0] ?? 0, options, index });
+    // Without colour the chosen line has a mark in front, and the others its room.
+    if (state === undefined) return options.selected === undefined || options.colour ? line : `  ${line}`;
+    return painted(line, { state, column: widths[0] ?? 0, options, index });
   });
   return [...heading(runtime, options).map((line) => cut(line, options.width)), "", ...lines];
 }

@@ -11,6 +11,8 @@ import { type Keys, keyOf, keysOf, logsPage, servicesPage } from "./watch-pages.
 
 /** Many things happen at once; more pictures a second than this nobody sees. */
 const REST_MS = 40;
+const EVENTS = "/api/v1/runtime/events";
+const GONE = "the runtime has gone without a word";
 /** What the log page keeps. */
 const LINES_MAX = 1_000;
 
@@ -30,35 +32,38 @@ async function report(client: Client, { io, json }: { io: Io; json: boolean }): 
     const table = () => statusTable(seen, { nowMs: Date.now(), colour: false, lasting: true }).join("\n");
     if (io.stdout(json ? `${JSON.stringify(seen)}\n` : `${table()}\n\n`) === false) closed.abort();
   };
-  const changes = client.events("/api/v1/runtime/events", closed.signal);
   const asked = asking(show);
-  await asked.again();
-  for await (const { event } of changes) {
-    if (event === "end") break;
-    void asked.again();
+  let ended = false;
+  for await (const { event } of client.events(EVENTS, closed.signal)) {
+    ended ||= event === "end";
+    // A runtime that cannot be asked any more is about to end the stream, too.
+    if (!ended) asked.again().catch(() => {});
   }
-  await asked.settled().catch(() => {});
-  return ExitCode.ok;
+  if (ended || closed.signal.aborted) return ExitCode.ok;
+  io.stderr(`haraka: ${GONE}\n`);
+  return ExitCode.failure;
 }
 
 /** Runs `ask` again after every call to `again`, one at a time, many calls at once counting as one. */
-function asking(ask: () => Promise<void>): { again(): Promise<void>; settled(): Promise<void> } {
+function asking(ask: () => Promise<void>): { again(): Promise<void> } {
   let running: Promise<void> | undefined;
   let dirty = false;
   const turn = async () => {
-    while (dirty) {
-      dirty = false;
-      await ask();
-      await new Promise((rest) => setTimeout(rest, REST_MS));
+    try {
+      while (dirty) {
+        dirty = false;
+        await ask();
+        await new Promise((rest) => setTimeout(rest, REST_MS));
+      }
+    } finally {
+      running = undefined;
     }
   };
   return {
     again() {
       dirty = true;
-      running ??= turn().finally(() => (running = undefined));
-      return running;
+      return (running ??= turn());
     },
-    settled: async () => running,
   };
 }
 
@@ -103,22 +108,15 @@ class Session {
   async #follow(): Promise<void> {
     let ended = false;
     try {
-      for await (const { event } of this.#client.events("/api/v1/runtime/events", this.#over.signal)) {
+      for await (const { event } of this.#client.events(EVENTS, this.#over.signal)) {
         ended ||= event === "end";
-        if (!ended) void this.#refresh();
+        // A runtime that cannot be asked any more is about to end the stream, too.
+        if (!ended) this.#asking.again().catch(() => {});
       }
-      const farewell = ended ? "the runtime has ended" : "haraka: the runtime has gone without a word";
+      const farewell = ended ? "the runtime has ended" : `haraka: ${GONE}`;
       this.#done.resolve({ code: ended ? ExitCode.ok : ExitCode.failure, farewell });
     } catch (error) {
       this.#done.reject(error);
-    }
-  }
-
-  async #refresh(): Promise<void> {
-    try {
-      await this.#asking.again();
-    } catch {
-      // The stream of events will say so, too.
     }
   }
 

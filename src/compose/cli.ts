@@ -1,27 +1,35 @@
 // The composition root of the executable: a config in, an exit code out. Joins the supervisor with processes, modules, the HTTP
-// server, signals and standard output of this process.
+// server, control, signals and standard output of this process.
 import process from "node:process";
-import type { Config } from "../config/config.ts";
+import type { Config, HttpConfig } from "../config/config.ts";
 import { openCgroup } from "../drivers/cgroup.ts";
 import { systemClock } from "../drivers/clock.ts";
 import { logRing } from "../drivers/log-ring.ts";
-import { onStopSignal } from "../drivers/signals.ts";
-import { onUncaught } from "../drivers/uncaught.ts";
-import { ExitCode, messageOf, StartupError } from "../errors.ts";
+import { ExitCode, StartupError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
-import { createGate } from "../http/gate.ts";
+import { createGate, type HttpGate } from "../http/gate.ts";
 import type { Server } from "../http/server.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Limits } from "../ports/control.ts";
+import type { HealthSource } from "../ports/health-source.ts";
+import type { Log, Output } from "../ports/log.ts";
 import { withMemory } from "../runtime/memory-health.ts";
 import { narrate } from "../runtime/narrate.ts";
 import { Operator } from "../runtime/operator.ts";
 import { Supervisor } from "../runtime/supervisor.ts";
-import type { ModuleContext } from "./module-service.ts";
+import type { DevHooks } from "./dev-hooks.ts";
+import { adoptEnvironment } from "./environment.ts";
+import { manager } from "./manager.ts";
 import { controlOverTcp, openControl } from "./open-control.ts";
 import { openLog } from "./open-log.ts";
 import { openServer } from "./open-server.ts";
-import { processContext } from "./process-service.ts";
-import { chosenSpecs, createServices, nextServices } from "./services.ts";
+import { adoption } from "./orphans.ts";
+import { Present } from "./present.ts";
+import { processSockets } from "./process-service.ts";
+import type { ReadConfig } from "./read-config.ts";
+import { serviceFiles } from "./service-files.ts";
+import { chosenSpecs, createServices } from "./services.ts";
+import { attendSignals } from "./signals.ts";
 import { version } from "./version.ts";
 
 export interface RunOptions {
@@ -33,101 +41,161 @@ export interface RunOptions {
   /** JSON lines whatever the config says. */
   json: boolean;
   /** Reads the config again, for a reload. Throws what `readConfig` throws. */
-  readAgain: () => Config;
+  readAgain: () => Pick<ReadConfig, "config" | "env">;
+  /** What makes it a developer's run. */
+  dev?: DevHooks;
 }
+
+/** What services are made of is looked at once they have started, so that a start does not wait for it. */
+const LEARN_AFTER_MS = 1_000;
 
 /**
  * Resolves with the exit code when the runtime has ended. Throws `UsageError` for a name that is no service, `StartupError` for
- * a taken port, and when a service has brought the runtime down.
+ * a taken port or socket, and when a service has brought the runtime down.
  */
 export async function runConfig(config: Config, options: RunOptions): Promise<number> {
-  const { names, profiles, env, json } = options;
+  const { names, profiles, env, dev } = options;
   const specs = chosenSpecs(config, { names, profiles });
-  const { runtime, http } = config;
-  const {
-    log: output,
-    flush,
-    terminal,
-  } = openLog({
-    name: runtime.name,
-    format: json ? "json" : runtime.log.format,
-    level: runtime.log.level,
-    services: specs.map(({ name }) => name),
-  });
-  const logs = logRing({ bytesMax: runtime.log.ringBytes, wallTime: Date.now });
-  const log = logs.keeping(output);
+  const services = specs.map(({ name }) => name);
+  const { log, logs, flush, terminal } = openLogs(config, { services, json: options.json });
   const clock = systemClock();
-  let server: Server | undefined;
-  const gate = createGate({ clock, close: async () => server?.close() });
-  const supervisor = new Supervisor({
+  const loadedMs = clock.wallTime();
+  const doors: { server?: Server | undefined } = {};
+  const gate = createGate({ clock, close: async () => doors.server?.close() });
+  const { supervisor, operator } = supervision(config, {
+    ...options,
+    log,
     clock,
-    emit: (event) => {
-      narrate(event, log);
-      operator.observe(event);
-    },
-    startup: runtime.startup,
-    shutdown: runtime.shutdown,
-    kubernetes: env.KUBERNETES_SERVICE_HOST !== undefined,
-    attended: terminal,
-    ...(runtime.exitCodeFrom !== undefined && { exitCodeFrom: runtime.exitCodeFrom }),
     gate,
+    attended: terminal || dev !== undefined,
+    read: () => present.read(),
   });
-  const limits = containerLimits();
-  const health = withMemory({ health: supervisor, limits, clock });
-  const operator = new Operator({
-    supervisor,
-    name: runtime.name,
-    version,
-    pid: process.pid,
-    limits,
-    async read() {
-      const next = await nextServices(running, options.readAgain(), context);
-      return { ...next, applied: () => void (running = next.running) };
-    },
-  });
+  const health = withMemory({ health: supervisor, limits: containerLimits, clock });
   // Before anything is opened: as PID 1 a signal that nobody handles is lost.
-  onStopSignal((signal) => supervisor.onSignal(signal));
-  onUncaught((error) => {
-    log.error(`nobody caught: ${messageOf(error)}`, {
-      stack: error instanceof Error ? error.stack : undefined,
-    });
-    void supervisor.shutdown({ reason: "stopping after an uncaught error", exitCode: ExitCode.internal });
-  });
-  const identity = { service: runtime.name, version };
-  const parts = { ...identity, status: operator, operate: operator, logs, health, log, clock };
-  const { token } = config.control;
-  const control = http && token !== undefined ? controlOverTcp({ token, http }, parts) : undefined;
-  const app = createApp({ ...identity, health, gate, log, ...(control && { control }) });
-  if (http) {
-    server = await openServer(http, app.fetch);
-    log.info(`listening on http://${http.host}:${server.port}`);
-  }
-  const modules: ModuleContext = { supervisor, clock, log, instances: new Map(), mount: app.mount };
-  const hasProcesses = config.services.some(({ run }) => run.type === "process");
-  const orphans =
-    hasProcesses || process.pid === 1
-      ? (await import("./orphans.ts")).orphans({ clock, log, env })
-      : undefined;
-  if (hasProcesses) await orphans?.adopt();
-  const processes = processContext({ log, env, descendants: orphans?.descendants });
-  const context = { names, profiles, modules, processes };
-  let running = await createServices(config, specs, context);
+  const signals = attendSignals({ supervisor, operator, log, endures: dev !== undefined });
+  const parts = {
+    service: config.runtime.name,
+    version,
+    status: operator,
+    operate: operator,
+    logs,
+    health,
+    log,
+    clock,
+  };
+  const app = openApp(config, { ...parts, gate });
+  doors.server = await openPort(config.http, { fetch: app.fetch, log, orNext: dev !== undefined });
+  const modules = { supervisor, clock, log, instances: new Map<string, object>(), mount: app.mount };
+  const orphans = adoption({ clock, log, env });
+  const files = serviceFiles({ globs: dev !== undefined });
+  const processes = { log, sockets: processSockets(log) };
+  const context = { names, profiles, env, modules, files, processes, descendants: orphans.descendants };
+  adoptEnvironment(env, process.env);
+  const running = await createServices(config, specs, context);
+  const present = new Present(running, { context, readAgain: options.readAgain, loadedMs, dev });
+  signals.forward(() => present.reading.running.config);
   // Before the services: of two runtimes on one socket the second must not start any.
   const socket = await openControl(config.control, parts);
+  const leave = await dev?.attend({ supervisor, operator, present, files, clock, log });
   // What it may reject with is the reason of the end.
   await Promise.allSettled([supervisor.run(running.services)]);
-  // Without processes it can wait until everything has started.
-  if (!hasProcesses) await orphans?.adopt();
+  // As PID 1 we are given orphans in any case; a start without processes need not wait for that.
+  if (process.pid === 1) await orphans.descendants();
+  const learning =
+    modules.instances.size === 0 ? undefined : clock.after(LEARN_AFTER_MS, () => void present.learn());
   const { exitCode, reason, service } = await supervisor.ended;
-  await orphans?.end();
+  learning?.();
+  leave?.();
+  await orphans.end();
   await socket.close();
   await flush();
   if (service === undefined && exitCode !== ExitCode.internal) return exitCode;
   throw new StartupError(reason, { exitCode });
 }
 
+/** Everything that is said goes to standard output, and its last part is kept for `haraka logs`. */
+function openLogs({ runtime }: Config, { services, json }: { services: readonly string[]; json: boolean }) {
+  const { log: output, ...rest } = openLog({
+    name: runtime.name,
+    format: json ? "json" : runtime.log.format,
+    level: runtime.log.level,
+    services,
+  });
+  const logs = logRing({ bytesMax: runtime.log.ringBytes, wallTime: Date.now });
+  return { ...rest, logs, log: logs.keeping(output) };
+}
+
+interface SupervisionOptions extends Pick<RunOptions, "env" | "dev"> {
+  log: Log;
+  clock: Clock;
+  gate: HttpGate;
+  attended: boolean;
+  read: ConstructorParameters<typeof Operator>[0]["read"] & {};
+}
+
+function supervision({ runtime }: Config, options: SupervisionOptions) {
+  const { env, dev, log, clock, gate, attended, read } = options;
+  const supervisor = new Supervisor({
+    clock,
+    emit: (event) => {
+      (dev?.narrate ?? narrate)(event, log);
+      operator.observe(event);
+      tellManager?.(event);
+    },
+    startup: runtime.startup,
+    shutdown: runtime.shutdown,
+    kubernetes: env.KUBERNETES_SERVICE_HOST !== undefined,
+    attended,
+    ...(runtime.exitCodeFrom !== undefined && { exitCodeFrom: runtime.exitCodeFrom }),
+    gate,
+    endures: dev !== undefined,
+  });
+  const operator = new Operator({
+    supervisor,
+    name: runtime.name,
+    version,
+    pid: process.pid,
+    limits: containerLimits,
+    read,
+    reloadsEarly: dev !== undefined,
+  });
+  const tellManager = manager({ supervisor, clock });
+  return { supervisor, operator };
+}
+
+interface AppParts extends Omit<Parameters<typeof controlOverTcp>[1], "log"> {
+  log: Log & Output;
+  health: HealthSource;
+  gate: HttpGate;
+}
+
+function openApp({ http, control }: Config, { gate, ...parts }: AppParts) {
+  const { token } = control;
+  const overTcp = http && token !== undefined ? controlOverTcp({ token, http }, parts) : undefined;
+  return createApp({ ...parts, gate, ...(overTcp && { control: overTcp }) });
+}
+
+interface PortOptions {
+  fetch: Parameters<typeof openServer>[1];
+  log: Log;
+  /** A port that is in use is no reason not to take the next. */
+  orNext: boolean;
+}
+
+async function openPort(
+  http: HttpConfig | false,
+  { fetch, log, orNext }: PortOptions,
+): Promise<Server | undefined> {
+  if (!http) return undefined;
+  const server = await openServer(http, fetch, { orNext });
+  const isOther = http.port !== 0 && server.port !== http.port;
+  log.info(`listening on http://${http.host}:${server.port}${isOther ? ` (${http.port} is in use)` : ""}`);
+  return server;
+}
+
+let readLimits: (() => Limits) | undefined;
+
 /** What the container allows. Where to look is found when somebody asks first. */
-function containerLimits(): () => Limits {
-  let read: (() => Limits) | undefined;
-  return () => (process.platform === "linux" ? (read ??= openCgroup())() : {});
+function containerLimits(): Limits {
+  return process.platform === "linux" ? (readLimits ??= openCgroup())() : {};
 }

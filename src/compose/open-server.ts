@@ -6,13 +6,25 @@ import { messageOf, StartupError } from "../errors.ts";
 import { listen as listenOnBun } from "../http/server-bun.ts";
 import type { Fetch, Listen, Server } from "../http/server.ts";
 
-/** Throws `StartupError`. */
-export async function openServer({ host, port, idleTimeoutMs }: HttpConfig, fetch: Fetch): Promise<Server> {
+/** How many ports are tried. */
+const PORTS_MAX = 100;
+
+/** `orNext`: one that is taken is passed over for the next that is free. Throws `StartupError`. */
+export async function openServer(
+  { host, port, idleTimeoutMs }: HttpConfig,
+  fetch: Fetch,
+  { orNext = false } = {},
+): Promise<Server> {
   const listen = await serverOfThisRuntime();
-  try {
-    return await listen({ host, port, idleTimeoutMs, fetch });
-  } catch (error) {
-    throw new StartupError(`cannot open port ${port} on ${host}: ${reasonOf(error, port)}`, { cause: error });
+  const last = orNext && port !== 0 ? Math.min(port + PORTS_MAX - 1, 65_535) : port;
+  for (let each = port; ; each++) {
+    try {
+      return await listen({ host, port: each, idleTimeoutMs, fetch });
+    } catch (error) {
+      if (codeOf(error) === "EADDRINUSE" && each < last) continue;
+      const reason = reasonOf(error, each);
+      throw new StartupError(`cannot open port ${each} on ${host}: ${reason}`, { cause: error });
+    }
   }
 }
 
@@ -23,11 +35,15 @@ async function serverOfThisRuntime(): Promise<Listen> {
 }
 
 function reasonOf(error: unknown, port: number): string {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  const code = codeOf(error);
   if (code === "EACCES")
     return "not permitted; ports below 1024 need privileges, set http.port (or PORT) to a higher one";
   if (code !== "EADDRINUSE") return messageOf(error);
   const holder = findPortHolder(port);
   const who = holder ? ` by pid ${holder.pid} (${holder.command})` : "";
   return `it is in use${who}; end that, or set http.port (or PORT) to another`;
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
 }

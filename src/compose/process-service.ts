@@ -31,17 +31,21 @@ export interface ProcessContext {
   /** Where services say by sd_notify that they are ready. */
   sockets: NotifySockets;
   /** Finds what they leave behind. */
-  descendants?: Descendants | undefined;
+  descendants?: Descendants;
 }
 
-/** `env` is this process's own: what it was given to notify with is not handed on. */
+/** Where services say how they are, for all services of a run. */
+export function processSockets(log: Log): NotifySockets {
+  return notifySockets({ openCalls: openSocketCalls, onUnable: (reason) => log.warn(reason) });
+}
+
+/** What was given to this process to notify with is not handed on. */
 export function processContext({
-  log,
   env,
-  descendants,
-}: Pick<ProcessContext, "log" | "env" | "descendants">): ProcessContext {
-  const sockets = notifySockets({ openCalls: openSocketCalls, onUnable: (reason) => log.warn(reason) });
-  return { log, env: withoutNotify(env), sockets, descendants };
+  sockets,
+  ...rest
+}: Omit<ProcessContext, "sockets"> & { sockets?: NotifySockets }): ProcessContext {
+  return { ...rest, env: withoutNotify(env), sockets: sockets ?? processSockets(rest.log) };
 }
 
 /** Reads the lines of one service. */

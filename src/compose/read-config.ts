@@ -2,7 +2,7 @@
 // variables, and holds what they say against the order's rules.
 import { existsSync, readFileSync } from "node:fs";
 import type { Config, ServiceConfig } from "../config/config.ts";
-import { resolvePath } from "../config/files.ts";
+import { type FileAccess, resolvePath } from "../config/files.ts";
 import { loadConfig } from "../config/load.ts";
 import { printConfig } from "../config/print.ts";
 import { graphProblems } from "../core/graph.ts";
@@ -22,6 +22,8 @@ export interface ConfigRequest {
   cwd: string;
   /** The CLI's main module, for `${HARAKA_SELF}`. */
   main: string;
+  /** How the config's files are read. Default: as they are. */
+  access?: FileAccess;
 }
 
 export interface ReadConfig {
@@ -33,7 +35,8 @@ export interface ReadConfig {
 }
 
 /** Throws `ConfigError` with every problem, or `UsageError` when there is no config to be found. */
-export function readConfig({ files, envFiles, env, cwd, main }: ConfigRequest): ReadConfig {
+export function readConfig(request: ConfigRequest): ReadConfig {
+  const { envFiles, env, cwd, main, access = configFiles } = request;
   const variables = {
     ...Object.assign({}, ...envFiles.map((file) => readEnvFile(resolvePath(cwd, file)))),
     ...env,
@@ -41,14 +44,23 @@ export function readConfig({ files, envFiles, env, cwd, main }: ConfigRequest): 
   // Not enumerable: the launcher it names in a run from source is only written when a config asks for it.
   const self = selfCommand(main);
   Object.defineProperty(variables, "HARAKA_SELF", { get: self });
-  const found = files.length > 0 ? files : [findConfig(env, cwd)];
-  const source = { ...configFiles, parseYaml, files: found, env: variables, cwd, platform: process.platform };
+  const files = configPaths(request);
+  const source = { ...access, parseYaml, files, env: variables, cwd, platform: process.platform };
   const config = loadConfig(source);
   const problems = graphProblems(config.services.map(specOf));
   if (problems.length > 0) {
     throw new ConfigError(problems.map(({ service, message }) => diagnosticAt(config, service, message)));
   }
   return { config, env: variables, print: () => printConfig(source) };
+}
+
+/** The files that are named, or the one that is found. Throws `UsageError` when there is none. */
+export function configPaths({
+  files,
+  env,
+  cwd,
+}: Pick<ConfigRequest, "files" | "env" | "cwd">): readonly string[] {
+  return files.length > 0 ? files : [findConfig(env, cwd)];
 }
 
 function findConfig(env: ConfigRequest["env"], cwd: string): string {
@@ -84,7 +96,7 @@ export async function checkModules(config: Config): Promise<void> {
   if (problems.length > 0) throw new ConfigError(problems);
 }
 
-function diagnosticAt(config: Config, service: string, message: string): Diagnostic {
+export function diagnosticAt(config: Config, service: string, message: string): Diagnostic {
   const position = config.services.find(({ name }) => name === service)?.position;
   const { file, line, column } = position ?? { file: config.files[0] ?? "", line: 1, column: 1 };
   return { file, line, column, path: `services.${service}`, message };

@@ -1,30 +1,38 @@
-// The services of a config made whole: which of them to run, and each with its launcher, probes and schedule. Another reading of
-// the config takes over what has not changed, so that what runs goes on.
+// The services of a config made whole: which of them to run, and each with its launcher, probes and schedule. What another reading
+// of the config makes of them is next door in `next-services.ts`.
 import type { Config, ModuleConfig, ProcessConfig, ServiceConfig } from "../config/config.ts";
 import { didYouMean } from "../config/did-you-mean.ts";
 import { timesOf } from "../config/schedule.ts";
 import { select } from "../core/graph.ts";
 import type { ServiceSpec } from "../core/spec.ts";
+import type { Descendants } from "../drivers/descendants.ts";
 import { loadEntrypoint } from "../drivers/entrypoint.ts";
 import { UsageError } from "../errors.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
-import type { NextServices } from "../runtime/operator.ts";
 import { type ModuleContext, moduleService } from "./module-service.ts";
-import { type ProcessContext, probesOf, processService } from "./process-service.ts";
+import { type ProcessContext, probesOf, processContext, processService } from "./process-service.ts";
 import { provideLibrary } from "./provide-library.ts";
 import { specOf } from "./read-config.ts";
+import type { ServiceFiles } from "./service-files.ts";
 
 export interface ServicesContext {
   /** Run these and what they need; empty: all that no profile holds back. */
   names: readonly string[];
   profiles: readonly string[];
   modules: ModuleContext;
-  processes: ProcessContext;
+  /** What the processes inherit. */
+  env: Readonly<Record<string, string | undefined>>;
+  processes: Pick<ProcessContext, "log" | "sockets">;
+  /** Finds what processes leave behind; asked when a config has some. */
+  descendants: () => Promise<Descendants>;
+  files: ServiceFiles;
 }
 
 /** What runs of a config. */
 export interface RunningServices {
   config: Config;
+  /** What the processes inherit. */
+  env: ServicesContext["env"];
   specs: readonly ServiceSpec[];
   services: readonly SupervisedService[];
 }
@@ -58,49 +66,34 @@ export async function createServices(
   specs: readonly ServiceSpec[],
   context: ServicesContext,
 ): Promise<RunningServices> {
-  if (config.services.some(isModule)) await provideLibrary();
+  if (config.services.some(isModule)) {
+    await provideLibrary();
+    await context.files.prepare();
+  }
+  const processes = await processesOf(config, context);
   const byName = new Map(config.services.map((service) => [service.name, service]));
   const services = specs.map((spec) => {
     const service = byName.get(spec.name);
     if (!service) throw new Error(`internal: no config for '${spec.name}'`);
-    return createService(service, spec, context);
+    return createService(service, spec, { ...context, processes });
   });
-  return { config, specs, services };
+  return { config, env: context.env, specs, services };
 }
 
-/**
- * The services of another reading, those that are as they were taken over. Throws `UsageError` where more than services has
- * changed.
- */
-export async function nextServices(
-  running: RunningServices,
+type ServiceContext = Pick<ServicesContext, "modules" | "files"> & { processes: ProcessContext };
+
+async function processesOf(
   config: Config,
-  context: ServicesContext,
-): Promise<NextServices & { running: RunningServices }> {
-  refuseOtherChanges(running.config, config);
-  const specs = chosenSpecs(config, context);
-  const next = await createServices(config, specs, context);
-  const names = specs.map(({ name }) => name);
-  const [before, after] = [madeFrom(running), madeFrom(next)];
-  const isSame = (name: string) => before.get(name) === after.get(name);
-  const known = new Map(running.services.map((service) => [service.spec.name, service]));
-  const services = next.services.map((service) => {
-    const present = known.get(service.spec.name);
-    return present && isSame(service.spec.name) ? present : service;
-  });
-  return {
-    services,
-    added: names.filter((name) => !known.has(name)),
-    changed: names.filter((name) => known.has(name) && !isSame(name)),
-    removed: [...known.keys()].filter((name) => !names.includes(name)),
-    running: { ...next, services },
-  };
+  { processes, env, descendants }: ServicesContext,
+): Promise<ProcessContext> {
+  const ofProcesses = config.services.some(isProcess) ? { descendants: await descendants() } : {};
+  return processContext({ ...processes, ...ofProcesses, env });
 }
 
 function createService(
   service: ServiceConfig,
   spec: ServiceSpec,
-  context: ServicesContext,
+  context: ServiceContext,
 ): SupervisedService {
   const made = isProcess(service)
     ? processService(service, spec, context.processes)
@@ -113,40 +106,25 @@ function isProcess(service: ServiceConfig): service is ServiceConfig & { run: Pr
   return service.run.type === "process";
 }
 
-function isModule(service: ServiceConfig): service is ServiceConfig & { run: ModuleConfig } {
+export function isModule(service: ServiceConfig): service is ServiceConfig & { run: ModuleConfig } {
   return service.run.type === "module";
 }
 
 function moduleFromDisk(
   service: ServiceConfig,
   spec: ServiceSpec,
-  { modules, processes }: ServicesContext,
+  { modules, files, processes }: ServiceContext,
 ): SupervisedService {
   if (!isModule(service)) throw new Error(`internal: '${service.name}' is no module`);
   const { audience: _, ...probes } = probesOf(service, processes);
-  return { ...moduleService(spec, () => loadEntrypoint(service.name, service.run), modules), ...probes };
-}
-
-/** What each service is made of, as text: its own part of the config, and its place among the chosen. */
-function madeFrom({ config, specs }: RunningServices): ReadonlyMap<string, string> {
-  const byName = new Map(config.services.map((service) => [service.name, service]));
-  return new Map(specs.map((spec) => [spec.name, JSON.stringify([spec, partsOf(byName.get(spec.name))])]));
-}
-
-/** Where it stands in the file is no part of it, and costs a second reading to ask for. */
-function partsOf(service: ServiceConfig | undefined): unknown {
-  const keys = Object.keys(service ?? {}).filter((key) => key !== "position");
-  return keys.map((key) => [key, Reflect.get(service ?? {}, key)]);
-}
-
-/** What is read once, at the start. */
-const FIXED = ["runtime", "http", "control"] as const satisfies (keyof Config)[];
-
-function refuseOtherChanges(before: Config, after: Config): void {
-  const changed = FIXED.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]));
-  if (changed.length === 0) return;
-  const verb = changed.length === 1 ? "has" : "have";
-  throw new UsageError(
-    `cannot reload: ${changed.join(", ")} ${verb} changed, which needs a restart of the runtime; nothing was changed`,
-  );
+  const load = async () => {
+    try {
+      return await loadEntrypoint(service.name, service.run);
+    } catch (error) {
+      // A restart is to try it anew, and an import that has failed is remembered as such.
+      await files.forgetFailure(service.run.file);
+      throw error;
+    }
+  };
+  return { ...moduleService(spec, load, modules), ...probes };
 }

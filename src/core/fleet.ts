@@ -14,6 +14,8 @@ export interface FleetOptions {
   concurrency?: number;
   /** `continue`: a service that does not come up only degrades the runtime. Default: `rollback`. */
   onFailure?: "rollback" | "continue";
+  /** Nothing that happens to services ends the runtime: what has failed stays so until it is asked for. Default: false. */
+  endures?: boolean;
   /** From 0 up to 1, for the jitter of backoffs. Default: always 1, the longest wait. */
   random?: () => number;
 }
@@ -29,7 +31,7 @@ export class Fleet {
   readonly #onFailure: "rollback" | "continue";
 
   constructor(plan: Plan, options: FleetOptions = {}) {
-    const { concurrency = Infinity, onFailure = "rollback", random = () => 1 } = options;
+    const { concurrency = Infinity, onFailure = "rollback", endures = false, random = () => 1 } = options;
     const members = plan.services.map(createMember);
     this.#members = members;
     this.#byName = new Map(members.map((member) => [member.planned.spec.name, member]));
@@ -44,7 +46,7 @@ export class Fleet {
     this.#stopOrder = stopOrder;
     this.#onFailure = onFailure;
     const isTolerated = (member: Member) => this.isTolerated(member);
-    this.#lifecycle = new Lifecycle({ members, startOrder, stopOrder, isTolerated, random });
+    this.#lifecycle = new Lifecycle({ members, startOrder, stopOrder, isTolerated, endures, random });
   }
 
   /** Raised by every change that the outside can see. */

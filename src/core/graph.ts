@@ -29,6 +29,21 @@ export function graphProblems(specs: readonly ServiceSpec[]): GraphProblem[] {
   return problems.concat(cycles(needed));
 }
 
+/** All that require one of these, whatever stands between, in registration order; these themselves left out. */
+export function dependentsOn(specs: readonly ServiceSpec[], names: Iterable<string>): string[] {
+  const called = namesByCall(specs);
+  const given = new Set(names);
+  const reached = new Set(given);
+  for (let size = -1; size !== reached.size;) {
+    size = reached.size;
+    for (const { name, dependencies } of specs) {
+      const required = dependencies.filter((dependency) => dependency.required);
+      if (namesOf(required, called).some((each) => reached.has(each))) reached.add(name);
+    }
+  }
+  return specs.map(({ name }) => name).filter((name) => reached.has(name) && !given.has(name));
+}
+
 /** Names by everything a dependency may say: a service's name, or the group of its replicas. */
 function namesByCall(specs: readonly ServiceSpec[]): ReadonlyMap<string, readonly string[]> {
   const called = new Map<string, string[]>();

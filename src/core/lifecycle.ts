@@ -15,6 +15,7 @@ export interface LifecycleOptions {
   stopOrder: StopOrder;
   /** The runtime does without it should it fail. */
   isTolerated: (member: Member) => boolean;
+  endures: boolean;
   random: () => number;
 }
 
@@ -314,7 +315,7 @@ export class Lifecycle {
   }
 
   giveUp(cause: Cause): void {
-    if (this.#givenUp || this.isEnding) return;
+    if (this.#options.endures || this.#givenUp || this.isEnding) return;
     this.#givenUp = true;
     // A boot that has failed goes no further.
     if (cause.during === "boot" || this.#options.startOrder.boot !== "settled")

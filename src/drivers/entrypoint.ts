@@ -50,7 +50,9 @@ async function importFile(file: string): Promise<Record<string, unknown>> {
   try {
     return await import(urlOf(file));
   } catch (error) {
-    throw new Error(`its import failed: ${importProblem(error)}`, { cause: error });
+    // Which version of a file it was says nothing to whoever wrote it.
+    const problem = importProblem(error).replaceAll(/\?v=\d+/g, "");
+    throw new Error(`its import failed: ${problem}`, { cause: error });
   }
 }
 
@@ -63,7 +65,8 @@ function urlOf(file: string): string {
 /** Bun collects syntax errors as positioned messages; Node puts the position into the first line of the stack, Deno into the message. */
 function importProblem(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(positioned).join("; ");
-  if (error instanceof SyntaxError) return `${messageOf(error)} (${error.stack?.split("\n", 1)[0]})`;
+  if (error instanceof SyntaxError && error.stack !== undefined)
+    return `${messageOf(error)} (${error.stack.split("\n", 1)[0]})`;
   return positioned(error);
 }
 

@@ -39,6 +39,8 @@ export interface LedgerStatus {
 
 export interface ServiceStatus {
   name: string;
+  /** The name that it shares with its replicas; its own where it has none. */
+  group: string;
   kind: "module" | "process" | "task";
   state: StateName;
   /** When the state was entered, in milliseconds since the Unix epoch. */

@@ -42,6 +42,8 @@ export interface OperatorOptions {
    * the result is called once it is in force. Absent: there is none to read.
    */
   read?: () => Promise<NextServices & { applied: () => void }>;
+  /** A reload need not wait until startup is over. Default: false. */
+  reloadsEarly?: boolean;
 }
 
 const ORDERS = {
@@ -118,6 +120,7 @@ export class Operator implements Control, StatusSource {
     const isRunning = state.name !== "stopped" && state.name !== "failed" && state.name !== "completed";
     return {
       name: spec.name,
+      group: spec.group,
       kind: spec.task ? "task" : spec.inProcess ? "module" : "process",
       state: state.name,
       sinceMs: state.sinceMs + wallOffsetMs,
@@ -196,9 +199,9 @@ export class Operator implements Control, StatusSource {
   }
 
   async #reload(): Promise<ReloadOutcome> {
-    const { supervisor, read } = this.#options;
+    const { supervisor, read, reloadsEarly = false } = this.#options;
     if (!read) return { ok: false, problems: ["cannot reload: there is no config to read"] };
-    if (supervisor.state !== "started")
+    if (supervisor.state !== "started" && !(reloadsEarly && supervisor.state === "starting"))
       return { ok: false, problems: [`cannot reload: the runtime is ${supervisor.state}`] };
     try {
       const { services, added, changed, removed, applied } = await read();

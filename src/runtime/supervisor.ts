@@ -33,6 +33,8 @@ export interface SupervisorOptions {
   /** The service whose exit code the runtime leaves with. */
   exitCodeFrom?: string;
   gate?: Gate;
+  /** Nothing that happens to services ends it. Default: false. */
+  endures?: boolean;
   /** From 0 up to 1, for the jitter of backoffs. Default: `Math.random`. */
   random?: () => number;
 }
@@ -129,12 +131,12 @@ export class Supervisor implements HealthSource {
   }
 
   /**
-   * Puts other services in the place of the present ones, once startup is over. `fresh` ones, of which the present instances
-   * stop first, start anew; the others of the same name go on. Resolves when the new ones have been told to start. Throws
-   * `UsageError` for an impossible graph, with nothing changed, and when the runtime ends meanwhile.
+   * Puts other services in the place of the present ones; a startup that is under way is over with it. `fresh` ones, of which
+   * the present instances stop first, start anew; the others of the same name go on. Resolves when the new ones have been told
+   * to start. Throws `UsageError` for an impossible graph, with nothing changed, and when the runtime ends meanwhile.
    */
   async replace(services: readonly SupervisedService[], fresh: ReadonlySet<string>): Promise<void> {
-    this.#refuseUnlessStarted();
+    this.#refuseUnlessUp();
     const specs = services.map(({ spec }) => spec);
     const problems = graphProblems(specs);
     if (problems.length > 0) throw new UsageError(problems.map(({ message }) => message).join("\n"));
@@ -148,7 +150,7 @@ export class Supervisor implements HealthSource {
     this.#dispatch({ type: "hold-requested", services: leaving });
     await this.#when(() => leaving.every((name) => !this.#is(name, ({ state }) => isAlive(state))));
     this.#replacement = undefined;
-    this.#refuseUnlessStarted();
+    this.#refuseUnlessUp();
     const known = this.#fleet;
     const next = this.#fleetOf(specs);
     next.takeOver(known, new Set([...fresh].filter((name) => !replacement.isHeld(name))));
@@ -296,8 +298,9 @@ export class Supervisor implements HealthSource {
     for (const check of this.#waiters) check();
   }
 
-  #refuseUnlessStarted(): void {
-    if (this.#state !== "started") throw new UsageError(`cannot reload: the runtime is ${this.#state}`);
+  #refuseUnlessUp(): void {
+    if (this.#state !== "started" && this.#state !== "starting")
+      throw new UsageError(`cannot reload: the runtime is ${this.#state}`);
   }
 
   #is(service: string, holds: (member: FleetMember) => boolean): boolean {
@@ -306,10 +309,10 @@ export class Supervisor implements HealthSource {
   }
 
   #fleetOf(specs: readonly ServiceSpec[]): Fleet {
-    const { startup, random = Math.random } = this.#options;
+    const { startup, endures = false, random = Math.random } = this.#options;
     const { concurrency, onFailure } = startup;
     this.#plan = createPlan(specs);
-    return new Fleet(this.#plan, { concurrency, onFailure, random });
+    return new Fleet(this.#plan, { concurrency, onFailure, endures, random });
   }
 
   /** Resolves once this holds, which is looked at after every turn of the loop. */

@@ -1,5 +1,5 @@
-// When each service started and stopped, remembered from the events; and which of them lay on the chain that made the whole
-// take as long as it did. Of each service only its last start and its last stop are kept.
+// When each service came up at boot and went down at the end, remembered from the events; and which of them lay on the chain that
+// made the whole take as long as it did. Restarts and runs by schedule are no part of either.
 import type { Plan } from "../core/plan.ts";
 import type { StateName } from "../core/service-state.ts";
 import type { Timeline, TimelineSpan } from "../ports/control.ts";
@@ -7,26 +7,26 @@ import type { RuntimeEvent } from "../ports/runtime-event.ts";
 
 type Span = Omit<TimelineSpan, "critical">;
 
-const UP: readonly StateName[] = ["ready", "completed"];
-const DOWN: readonly StateName[] = ["stopped", "completed", "failed"];
+const UP: readonly StateName[] = ["ready", "completed", "failed"];
 
 export class TimelineRecorder {
   readonly #starts = new Map<string, Span>();
   readonly #stops = new Map<string, Span>();
+  #isEnding = false;
 
   /** To be shown every event. */
   observe(event: RuntimeEvent): void {
+    if (event.type === "shutdown-began") this.#isEnding = true;
     if (event.type !== "service-state-changed") return;
-    const { service, to, atMs } = event;
-    if (to === "starting") {
-      this.#starts.delete(service);
+    const { service, incarnation, from, to, atMs } = event;
+    if (to === "starting" && incarnation === 1) {
       this.#starts.set(service, { service, fromMs: atMs, state: to });
-    } else if (to === "stopping") {
-      this.#stops.delete(service);
+    } else if (to === "stopping" && this.#isEnding) {
       this.#stops.set(service, { service, fromMs: atMs, state: to });
+    } else {
+      if (incarnation === 1) note(this.#starts.get(service), { to, atMs, isOver: UP.includes(to) });
+      note(this.#stops.get(service), { to, atMs, isOver: from === "stopping" });
     }
-    this.#note(this.#starts.get(service), { to, atMs, ends: UP });
-    this.#note(this.#stops.get(service), { to, atMs, ends: DOWN });
   }
 
   /** `plan` says who could have held up whom. */
@@ -35,17 +35,19 @@ export class TimelineRecorder {
     const dependents = new Map(
       plan.services.map(({ spec, dependents: list }) => [spec.name, namesOf(plan, list)]),
     );
-    return { start: withCritical(this.#starts, needs), stop: withCritical(this.#stops, dependents) };
+    const isScheduled = new Set(plan.services.flatMap(({ spec }) => (spec.schedule ? spec.name : [])));
+    const starts = new Map([...this.#starts].filter(([service]) => !isScheduled.has(service)));
+    return { start: withCritical(starts, needs), stop: withCritical(this.#stops, dependents) };
   }
+}
 
-  #note(
-    span: Span | undefined,
-    { to, atMs, ends }: { to: StateName; atMs: number; ends: readonly StateName[] },
-  ): void {
-    if (!span || span.toMs !== undefined) return;
-    span.state = to;
-    if (ends.includes(to) || to === "failed") span.toMs = atMs;
-  }
+function note(
+  span: Span | undefined,
+  { to, atMs, isOver }: { to: StateName; atMs: number; isOver: boolean },
+): void {
+  if (!span || span.toMs !== undefined) return;
+  span.state = to;
+  if (isOver) span.toMs = atMs;
 }
 
 function namesOf(plan: Plan, indexes: readonly number[]): string[] {
@@ -68,9 +70,11 @@ function withCritical(
   return [...spans.values()].map((span) => ({ ...span, critical: critical.has(span.service) }));
 }
 
+/** What has not ended comes last of all. */
 function lastOf(spans: readonly Span[]): Span | undefined {
+  const endOf = ({ toMs = Infinity }: Span) => toMs;
   return spans.reduce<Span | undefined>(
-    (last, span) => ((span.toMs ?? Infinity) > (last?.toMs ?? -Infinity) ? span : last),
+    (last, span) => (last === undefined || endOf(span) > endOf(last) ? span : last),
     undefined,
   );
 }

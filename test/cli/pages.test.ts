@@ -26,6 +26,7 @@ const runtime: RuntimeView = {
 function view(name: string, more: Partial<ServiceView> = {}): ServiceView {
   return {
     name,
+    group: name,
     kind: "process",
     state: "ready",
     since: ago(5_000),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { graphProblems, select } from "../../src/core/graph.ts";
+import { dependentsOn, graphProblems, select } from "../../src/core/graph.ts";
 import { needs, spec } from "./arbitrary.ts";
 
 const messages = (specs: Parameters<typeof graphProblems>[0]) =>
@@ -68,4 +68,18 @@ test("select takes what is needed and drops optional edges to the rest", () => {
     ["db", "api"],
   );
   assert.deepEqual(chosen[1]?.dependencies, [needs("db")]);
+});
+
+test("dependentsOn finds what requires a service or one of its replicas, whatever stands between", () => {
+  const specs = [
+    spec("page", { dependencies: [needs("api")] }),
+    spec("api", { dependencies: [needs("db")] }),
+    spec("db-1", { group: "db" }),
+    spec("db-2", { group: "db" }),
+    spec("mail", { dependencies: [{ ...needs("db"), required: false }] }),
+    spec("other"),
+  ];
+  assert.deepEqual(dependentsOn(specs, ["db-2"]), ["page", "api"]);
+  assert.deepEqual(dependentsOn(specs, ["db-1", "api"]), ["page"]);
+  assert.deepEqual(dependentsOn(specs, ["page"]), []);
 });

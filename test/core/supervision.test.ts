@@ -278,3 +278,36 @@ describe("Fleet with schedules", () => {
     }
   });
 });
+
+describe("Fleet that endures", () => {
+  test("neither what fails, nor what ends with 0, nor tasks that are all done end it", () => {
+    const { boot, exit, state, gaveUp, tell } = world(
+      [spec("a"), spec("b", { dependencies: [needs("a")] })],
+      {
+        endures: true,
+      },
+    );
+    boot("a", "b");
+    exit("a", 3);
+    exit("b", 0);
+    assert.deepEqual([state("a"), state("b"), gaveUp()], ["failed", "stopped", undefined]);
+    tell({ type: "start-requested", services: ["a"] });
+    assert.equal(state("a"), "starting");
+
+    const tasks = world([spec("once", { task: true })], { endures: true });
+    tasks.boot("once");
+    tasks.exit("once", 0);
+    assert.deepEqual([tasks.state("once"), tasks.gaveUp()], ["completed", undefined]);
+  });
+
+  test("a service that never came up does not end it, and what needs it is skipped", () => {
+    const { boot, exit, state, gaveUp, fleet } = world(
+      [spec("a"), spec("b", { dependencies: [needs("a")] })],
+      { endures: true },
+    );
+    boot();
+    exit("a", 1);
+    assert.deepEqual([state("a"), state("b"), gaveUp()], ["failed", "skipped", undefined]);
+    assert.equal(fleet.boot, "settled");
+  });
+});

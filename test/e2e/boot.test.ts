@@ -147,6 +147,7 @@ services:
   await using all = start({ files });
   await all.started();
   assert.deepEqual(all.whoBecame("ready"), ["db"]);
+  await all.stop();
   await using dev = start({ args: ["run", "--profile", "dev"], cwd: all.folder });
   await dev.started();
   assert.deepEqual(dev.whoBecame("ready"), ["db", "debug"]);

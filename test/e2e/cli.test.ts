@@ -9,6 +9,7 @@ import { type RunOptions, haraka, start } from "./support/runtime.ts";
 
 const VERBS = [
   "run",
+  "dev",
   "status",
   "logs",
   "validate",
@@ -39,7 +40,7 @@ services:
 test("--help shows the verbs of every day, --help --all every one, each with an example", async () => {
   const short = await haraka({ args: ["--help"] });
   assert.deepEqual([short.code, short.stderr], [0, ""]);
-  assert.deepEqual(verbsIn(short.stdout), ["run", "status", "logs", "validate", "init"]);
+  assert.deepEqual(verbsIn(short.stdout), ["run", "dev", "status", "logs", "validate", "init"]);
   assert.match(short.stdout, /Examples:\n {2}haraka init/);
   const all = await haraka({ args: ["--help", "--all"] });
   assert.deepEqual(verbsIn(all.stdout), VERBS);

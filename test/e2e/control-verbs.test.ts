@@ -9,8 +9,9 @@ import { join } from "node:path";
 import process from "node:process";
 import { after, before, suite, test } from "node:test";
 import { type ControlRig, isRoot, socketFolder, startControl } from "../http/control-rig.ts";
-import { binary } from "./support/binary.ts";
+import { binary, root } from "./support/binary.ts";
 import { freePort } from "./support/ports.ts";
+import { JAVASCRIPT_RUNTIMES } from "./support/programs.ts";
 import { haraka, type Outcome, start } from "./support/runtime.ts";
 
 let rig: ControlRig;
@@ -212,6 +213,27 @@ suite("against a runtime", () => {
     assert.equal(JSON.parse((await ask("health", "--json")).stdout).service, "shop");
   });
 });
+
+for (const [name, words] of Object.entries(JAVASCRIPT_RUNTIMES)) {
+  test(`the verbs ask from source under ${name}, too`, { timeout: 60_000 }, async () => {
+    const asked = (...args: string[]) =>
+      haraka({
+        program: [...words, join(root, "src/main.ts")],
+        args,
+        env: { HARAKA_SOCKET: rig.socket },
+      });
+    const [status, health, order, nobody] = await Promise.all([
+      asked("status", "--json"),
+      asked("health", "--ready"),
+      asked("restart", "api"),
+      asked("status", "--socket", "no.sock"),
+    ]);
+    assert.equal(JSON.parse(status.stdout).runtime.name, "shop", status.stderr);
+    assert.deepEqual([health.code, health.stdout], [0, "ready\n"]);
+    assert.deepEqual([order.code, order.stdout], [0, "restart: api\n"]);
+    assert.match(nobody.stderr, /nothing is there; start one with 'haraka run'/);
+  });
+}
 
 suite("against somebody else", () => {
   /** Answers every connection with these bytes; without any, with nothing. */

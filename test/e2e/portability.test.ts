@@ -33,7 +33,7 @@ for (const [name, words] of Object.entries(JAVASCRIPT_RUNTIMES)) {
 
   describe(`haraka under ${name}`, () => {
     test("the default config boots, answers and ends with 0 on SIGTERM", { timeout: 60_000 }, async () => {
-      await using runtime = start(onThis({ args: ["run", "-c", defaultConfig], cwd: root }));
+      await using runtime = start(onThis({ args: ["run", "-c", defaultConfig] }));
       await runtime.started();
       const worker = await runtime.record("worker", "ready");
       const health = (await (await runtime.get("/health")).json()) as { status: string; components: object };

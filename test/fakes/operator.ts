@@ -17,6 +17,7 @@ export const NOW_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
 export function service(name: string, more: Partial<ServiceStatus> = {}): ServiceStatus {
   return {
     name,
+    group: name,
     kind: "process",
     state: "ready",
     sinceMs: NOW_MS,

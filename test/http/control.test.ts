@@ -73,6 +73,7 @@ suite("looking", () => {
     assert.equal(status, 200);
     assert.deepEqual(one, {
       name: "we ird/näme",
+      group: "we ird/näme",
       kind: "process",
       state: "backoff",
       since: ISO,

@@ -56,6 +56,7 @@ export const day: Scenario = {
   budgetMs: "auto",
   drainMs: 0,
   kubernetes: false,
+  endures: false,
   hasGate: false,
   backgroundTasks: 1,
   shutdownTasks: 1,

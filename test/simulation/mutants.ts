@@ -173,13 +173,13 @@ export const mutants: readonly Mutant[] = [
     ["refused-reload-changes-nothing", "no-event-lost", "nothing-starts-at-the-end", "every-state-is-told"],
     [
       "src/runtime/supervisor.ts",
-      "this.#replacement = undefined;\n    this.#refuseUnlessStarted();",
+      "this.#replacement = undefined;\n    this.#refuseUnlessUp();",
       "this.#replacement = undefined;",
     ],
     [
       "src/runtime/supervisor.ts",
       "    this.#schedule();\n    const wanted",
-      "    this.#schedule();\n    this.#refuseUnlessStarted();\n    const wanted",
+      "    this.#schedule();\n    this.#refuseUnlessUp();\n    const wanted",
     ],
   ),
 ];

@@ -28,6 +28,8 @@ export interface Scenario {
   drainMs: number | "auto";
   kubernetes: boolean;
   exitCodeFrom?: string;
+  /** As under `haraka dev`: nothing that happens to services ends it, and it reloads during startup, too. */
+  endures: boolean;
   hasGate: boolean;
   backgroundTasks: number;
   shutdownTasks: number;
@@ -66,6 +68,7 @@ export function drawScenario(random: Random): Scenario {
     drainMs: random.pick([0, 200, "auto"]),
     kubernetes: random.chance(0.2),
     ...(exitCodeFrom !== undefined && { exitCodeFrom }),
+    endures: random.chance(0.1),
     hasGate: random.chance(0.5),
     backgroundTasks: random.pick([0, 0, 1, 2]),
     shutdownTasks: random.pick([0, 0, 1, 2]),

@@ -4,13 +4,14 @@ import type { Fleet } from "../../src/core/fleet.ts";
 import type { FleetMember } from "../../src/core/member.ts";
 import { blockersOf } from "../../src/core/blockers.ts";
 import type { Auditor } from "./auditor.ts";
+import type { Scenario } from "./scenario.ts";
 
 export interface Restlessness {
   invariant: "settles" | "pending-for-a-reason";
   message: string;
 }
 
-export function restlessness(fleet: Fleet, audit: Auditor, onFailure: string): Restlessness[] {
+export function restlessness(fleet: Fleet, audit: Auditor, { onFailure, endures }: Scenario): Restlessness[] {
   const found: Restlessness[] = [];
   for (const member of fleet.members) {
     const { planned, state } = member;
@@ -31,7 +32,7 @@ export function restlessness(fleet: Fleet, audit: Auditor, onFailure: string): R
       case "failed":
       case "skipped": {
         const isTolerated = state.name !== "stopped" && onFailure === "continue" && !audit.wasEverUp(planned);
-        if (critical && !held && !isTolerated && !audit.isReplaced(planned))
+        if (critical && !endures && !held && !isTolerated && !audit.isReplaced(planned))
           found.push({ invariant: "settles", message: `'${name}' is critical and ${state.name}` });
         break;
       }

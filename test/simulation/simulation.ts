@@ -116,6 +116,7 @@ class Simulation {
       },
       shutdown: { budgetMs: scenario.budgetMs, drainMs: scenario.drainMs },
       kubernetes: scenario.kubernetes,
+      endures: scenario.endures,
       ...(scenario.exitCodeFrom !== undefined && { exitCodeFrom: scenario.exitCodeFrom }),
       ...(scenario.hasGate && { gate: scriptedGate(this.#surroundings("gate")) }),
       random: () => jitter.next(),
@@ -128,6 +129,7 @@ class Simulation {
       pid: 1,
       limits: () => ({}),
       read: () => this.#read(),
+      reloadsEarly: scenario.endures,
     });
   }
 
@@ -215,7 +217,7 @@ class Simulation {
   #rest(untilMs: number): void {
     if (this.#report || this.#audit.began) return;
     for (const { spec } of this.#drafts) if (spec.readiness === "manual") this.#world.markReady(spec.name);
-    const found = restlessness(this.#supervisor.fleet, this.#audit, this.#scenario.onFailure);
+    const found = restlessness(this.#supervisor.fleet, this.#audit, this.#scenario);
     if (this.#supervisor.state === "starting" || this.#audit.reloading > 0)
       found.push({
         invariant: "settles",

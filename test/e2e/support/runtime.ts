@@ -32,7 +32,7 @@ export interface RunOptions {
   cwd?: string;
   /** Added to PATH alone: nothing of the tests' own environment is in reach. */
   env?: Readonly<Record<string, string>>;
-  /** What the process reads. Default: nothing. */
+  /** What the process reads. Default: nothing. `"open"`: what `type` is given later. */
   stdin?: string;
   /** Run it by way of another program: these words come before its own. */
   prefix?: readonly string[];
@@ -96,7 +96,7 @@ export class Runtime implements AsyncDisposable {
       stdio: "pipe",
     });
     this.#child = child;
-    child.stdin.end(stdin);
+    if (stdin !== "open") child.stdin.end(stdin);
     child.stderr.setEncoding("utf8").on("data", (text: string) => this.#change(() => (this.#stderr += text)));
     const stdout = createInterface({ input: child.stdout });
     stdout.on("line", (line) => this.#change(() => this.#lines.push(line)));
@@ -169,6 +169,25 @@ export class Runtime implements AsyncDisposable {
       const text = await response.text();
       await this.#first(`${status} at ${path}, got ${text}`, () => this.#lines.length > seen || undefined);
     }
+  }
+
+  /** Writes a file of its folder. */
+  write(name: string, content: string): this {
+    writeFileSync(join(this.folder, name), content);
+    return this;
+  }
+
+  /** Gives the process a line to read. */
+  type(line: string): this {
+    this.#child.stdin?.write(`${line}\n`);
+    return this;
+  }
+
+  /** The text on stderr once it matches. */
+  async said(pattern: RegExp): Promise<string> {
+    return await this.#first(`${pattern} on stderr`, () =>
+      pattern.test(this.#stderr) ? this.#stderr : undefined,
+    );
   }
 
   /** Sends the signal and, when it ends the runtime, `ended` says how. */

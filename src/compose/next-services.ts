@@ -1,0 +1,165 @@
+// What another reading of the config, or other files, make of the services that run: those that are as they were are taken over,
+// so that they go on; the code of the others is loaded before anything is stopped for it.
+import type { Config, ServiceConfig } from "../config/config.ts";
+import { loadEntrypoint } from "../drivers/entrypoint.ts";
+import { ABSENT, UNSURE } from "../drivers/file-content.ts";
+import { ConfigError, messageOf, UsageError } from "../errors.ts";
+import type { NextServices } from "../runtime/operator.ts";
+import { diagnosticAt, type ReadConfig } from "./read-config.ts";
+import type { FileContents, ServiceFiles } from "./service-files.ts";
+import {
+  chosenSpecs,
+  createServices,
+  isModule,
+  type RunningServices,
+  type ServicesContext,
+} from "./services.ts";
+
+/** What the services that run are made of. */
+export type Contents = ReadonlyMap<string, FileContents>;
+
+export interface Reading {
+  running: RunningServices;
+  contents: Contents;
+}
+
+export interface Difference extends NextServices {
+  next: Reading;
+  /** For each that has changed, the files that have. */
+  files: ReadonlyMap<string, readonly string[]>;
+  /** Those whose new code cannot be loaded, and which therefore go on as they are, with the reason. */
+  kept: ReadonlyMap<string, string>;
+}
+
+export interface DifferenceOptions {
+  context: ServicesContext;
+  /** What cannot be loaded stays as it is, instead of being a reason to change nothing at all. */
+  lenient: boolean;
+}
+
+/** What `running` is made of. A file that is known is what it was; one that is not is looked at now. */
+export async function learn(
+  { running, contents }: Reading,
+  files: ServiceFiles,
+  options?: { unsureSinceMs?: number },
+): Promise<Reading> {
+  const learned = new Map<string, FileContents>();
+  for (const service of chosen(running)) {
+    const known = contents.get(service.name);
+    const found = await files.read(service, options);
+    learned.set(service.name, new Map([...found].map(([file, text]) => [file, known?.get(file) ?? text])));
+  }
+  return { running, contents: learned };
+}
+
+/**
+ * Throws `UsageError` where more than services has changed, and, unless lenient, `ConfigError` for code that cannot be loaded;
+ * nothing has changed then.
+ */
+export async function nextServices(
+  { running, contents }: Reading,
+  { config, env }: Pick<ReadConfig, "config" | "env">,
+  { context, lenient }: DifferenceOptions,
+): Promise<Difference> {
+  refuseOtherChanges(running.config, config);
+  const specs = chosenSpecs(config, context);
+  const next = await createServices(config, specs, { ...context, env });
+  const { contents: nextContents } = await learn({ running: next, contents: new Map() }, context.files);
+  const names = specs.map(({ name }) => name);
+  const known = new Map(running.services.map((service) => [service.spec.name, service]));
+  const [before, after] = [madeFrom(running), madeFrom(next)];
+  const files = new Map(names.map((name) => [name, differing(contents.get(name), nextContents.get(name))]));
+  const isSame = (name: string) => before.get(name) === after.get(name) && files.get(name)?.length === 0;
+  const other = names.filter((name) => known.has(name) && !isSame(name));
+  const added = names.filter((name) => !known.has(name));
+  const stale = chosen(next)
+    .filter(isModule)
+    .flatMap(({ name }) => otherThanLoaded(nextContents.get(name), contents));
+  const takeBack = stale.length > 0 ? await context.files.renew(stale) : () => {};
+  const broken = await loadProblems(next, { names: new Set([...other, ...added]), files: context.files });
+  if (!lenient && broken.size > 0) {
+    takeBack();
+    throw new ConfigError([...broken].map(([name, problem]) => diagnosticAt(config, name, problem)));
+  }
+  const kept = new Map([...broken].filter(([name]) => known.has(name)));
+  const changed = other.filter((name) => !kept.has(name));
+  const isNew = new Set([...added, ...changed]);
+  const services = next.services.map((service) =>
+    isNew.has(service.spec.name) ? service : (known.get(service.spec.name) ?? service),
+  );
+  return {
+    services,
+    added,
+    changed,
+    removed: [...known.keys()].filter((name) => !names.includes(name)),
+    // By loading, more may have become known.
+    next: await learn({ running: { ...next, services }, contents: nextContents }, context.files),
+    files,
+    kept,
+  };
+}
+
+/** Why the code of these cannot be loaded; those of which it can are left out. */
+async function loadProblems(
+  next: RunningServices,
+  { names, files }: { names: ReadonlySet<string>; files: ServiceFiles },
+): Promise<Map<string, string>> {
+  const problems = new Map<string, string>();
+  for (const service of chosen(next)) {
+    if (!isModule(service) || !names.has(service.name)) continue;
+    try {
+      await loadEntrypoint(service.name, service.run);
+    } catch (error) {
+      problems.set(service.name, messageOf(error));
+      await files.forgetFailure(service.run.file);
+    }
+  }
+  return problems;
+}
+
+function chosen({ config, specs }: Pick<RunningServices, "config" | "specs">): ServiceConfig[] {
+  const names = new Set(specs.map(({ name }) => name));
+  return config.services.filter(({ name }) => names.has(name));
+}
+
+/** Where contents differ: other files, more of them or fewer. */
+function differing(before: FileContents = new Map(), after: FileContents = new Map()): string[] {
+  const all = [...new Set([...before.keys(), ...after.keys()])].sort();
+  return all.filter(
+    (file) => (before.get(file) ?? ABSENT) !== (after.get(file) ?? ABSENT) || before.get(file) === UNSURE,
+  );
+}
+
+/** Those that no service runs with: what is as others have it is shared with them. */
+function otherThanLoaded(files: FileContents = new Map(), contents: Contents): string[] {
+  const loaded = new Map([...contents.values()].flatMap((each) => [...each]));
+  return [...files]
+    .filter(([file, text]) => text !== ABSENT && loaded.get(file) !== text)
+    .map(([file]) => file);
+}
+
+/** What each service is made of, as text: its own part of the config, its place among the chosen, and what it inherits. */
+function madeFrom({ config, env, specs }: RunningServices): ReadonlyMap<string, string> {
+  const byName = new Map(config.services.map((service) => [service.name, service]));
+  return new Map(
+    specs.map((spec) => [spec.name, JSON.stringify([spec, env, partsOf(byName.get(spec.name))])]),
+  );
+}
+
+/** Where it stands in the file is no part of it, and costs a second reading to ask for. */
+function partsOf(service: ServiceConfig | undefined): unknown {
+  const keys = Object.keys(service ?? {}).filter((key) => key !== "position");
+  return keys.map((key) => [key, Reflect.get(service ?? {}, key)]);
+}
+
+/** What is read once, at the start. */
+const FIXED = ["runtime", "http", "control"] as const satisfies (keyof Config)[];
+
+function refuseOtherChanges(before: Config, after: Config): void {
+  const changed = FIXED.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]));
+  if (changed.length === 0) return;
+  const verb = changed.length === 1 ? "has" : "have";
+  throw new UsageError(
+    `cannot reload: ${changed.join(", ")} ${verb} changed, which needs a restart of the runtime; nothing was changed`,
+  );
+}
