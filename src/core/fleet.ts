@@ -192,7 +192,13 @@ export class Fleet {
     const isDone = ({ planned, state }: Member) =>
       planned.spec.task && !planned.spec.schedule && isSettled(state) && state.name !== "backoff";
     if (!this.#members.every(isDone)) return;
-    this.#lifecycle.giveUp({ reason: "all tasks are done", exitCode: 0, during: "run" });
+    const missing = this.#members.filter(
+      ({ planned, state }) => planned.spec.critical && state.name !== "completed",
+    );
+    const names = missing.map(({ planned }) => `'${planned.spec.name}'`).join(", ");
+    const reason =
+      missing.length === 0 ? "all tasks are done" : `all tasks are over, ${names} without success`;
+    this.#lifecycle.giveUp({ reason, exitCode: missing.length === 0 ? 0 : 1, during: "run" });
   }
 
   // ── what operators and schedules ask for ──

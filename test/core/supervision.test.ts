@@ -242,6 +242,23 @@ describe("Fleet taking orders", () => {
   });
 });
 
+describe("Fleet of tasks alone", () => {
+  test("is over when all are, with 1 when a critical one has failed and the rest went on", () => {
+    const tasks = [spec("a", { task: true }), spec("b", { task: true, critical: false })];
+    for (const [a, b, exitCode] of [
+      [0, 3, 0],
+      [3, 0, 1],
+    ] as const) {
+      const { tell, exit, gaveUp } = world(tasks, { onFailure: "continue" });
+      tell({ type: "boot-requested" });
+      exit("a", a);
+      assert.equal(gaveUp(), undefined);
+      exit("b", b);
+      assert.equal(gaveUp()?.exitCode, exitCode);
+    }
+  });
+});
+
 describe("Fleet with schedules", () => {
   const task = (overlap: "skip" | "queue" | "replace") =>
     spec("job", { task: true, critical: false, schedule: { overlap } });
