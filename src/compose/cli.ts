@@ -5,15 +5,18 @@ import type { Config } from "../config/config.ts";
 import { systemClock } from "../drivers/clock.ts";
 import { onStopSignal } from "../drivers/signals.ts";
 import { onUncaught } from "../drivers/uncaught.ts";
+import { exitCodeOf } from "../core/exit.ts";
 import { ExitCode, messageOf, StartupError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import { createGate } from "../http/gate.ts";
 import type { Server } from "../http/server.ts";
 import { narrate } from "../runtime/narrate.ts";
 import { Operator } from "../runtime/operator.ts";
+import type { ShutdownReport } from "../runtime/shutdown.ts";
 import { Supervisor } from "../runtime/supervisor.ts";
 import type { ModuleContext } from "./module-service.ts";
 import { openLog } from "./open-log.ts";
+import { flushMs } from "./outgoing.ts";
 import { openServer } from "./open-server.ts";
 import { chosenSpecs, createServices, nextServices } from "./services.ts";
 import { version } from "./version.ts";
@@ -31,8 +34,8 @@ export interface RunOptions {
 }
 
 /**
- * Resolves with the exit code when the runtime has ended. Throws `UsageError` for a name that is no service, `StartupError` for
- * a taken port, and when a service has brought the runtime down.
+ * Resolves with 0 when the runtime has ended well. Throws `UsageError` for a name that is no service, and `StartupError`, with
+ * the exit code and the cause, for any other end.
  */
 export async function runConfig(config: Config, options: RunOptions): Promise<number> {
   const { names, profiles, env, json } = options;
@@ -40,8 +43,8 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   const { runtime, http } = config;
   const { log, flush } = openLog({
     name: runtime.name,
-    format: json ? "json" : runtime.log.format,
-    level: runtime.log.level,
+    ...runtime.log,
+    ...(json && { format: "json" }),
     services: specs.map(({ name }) => name),
   });
   const clock = systemClock();
@@ -71,12 +74,19 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
     },
   });
   // Before anything is opened: as PID 1 a signal that nobody handles is lost.
-  onStopSignal((signal) => supervisor.onSignal(signal));
+  let signals = 0;
+  const hurry = new AbortController();
+  onStopSignal((signal) => {
+    signals += 1;
+    if (supervisor.state === "destroyed") hurry.abort(signal);
+    else supervisor.onSignal(signal);
+  });
   onUncaught((error) => {
     log.error(`nobody caught: ${messageOf(error)}`, {
       stack: error instanceof Error ? error.stack : undefined,
     });
-    void supervisor.shutdown({ reason: "stopping after an uncaught error", exitCode: ExitCode.internal });
+    const reason = `stopping after an uncaught error: ${messageOf(error)}`;
+    void supervisor.shutdown({ reason, exitCode: ExitCode.internal });
   });
   const app = createApp({ service: runtime.name, version, health: supervisor, gate, log });
   if (http) {
@@ -88,8 +98,26 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   let running = await createServices(config, specs, context);
   // What it may reject with is the reason of the end.
   await Promise.allSettled([supervisor.run(running.services)]);
-  const { exitCode, reason, service } = await supervisor.ended;
-  await flush();
-  if (service === undefined && exitCode !== ExitCode.internal) return exitCode;
-  throw new StartupError(reason, { exitCode });
+  const report = await supervisor.ended;
+  const isOut = await flush({
+    withinMs: flushMs(report, supervisor.ledger()),
+    patient: signals === 0,
+    hurry: hurry.signal,
+  });
+  if (!isOut && hurry.signal.aborted) throw cutShort(String(hurry.signal.reason));
+  if (report.exitCode === ExitCode.ok) return report.exitCode;
+  throw new StartupError(lastWords(report), { exitCode: report.exitCode });
+}
+
+/** A second signal that comes while only output is still to be read. */
+function cutShort(signal: string): StartupError {
+  const exitCode = exitCodeOf({ code: null, signal });
+  return new StartupError(`${signal} a second time`, { exitCode });
+}
+
+/** What made it end so, in words. */
+function lastWords({ exitCode, reason, stages }: ShutdownReport): string {
+  const late = stages.flatMap((stage) => stage.late);
+  if (exitCode !== ExitCode.budget || late.length === 0) return reason;
+  return `${reason}: the budget ran out; late: ${late.join(", ")}`;
 }

@@ -21,7 +21,8 @@ import type { ShutdownReport } from "../runtime/shutdown.ts";
 import { Supervisor } from "../runtime/supervisor.ts";
 import { version } from "./version.ts";
 import { moduleService } from "./module-service.ts";
-import { openLog } from "./open-log.ts";
+import { type OpenLog, openLog } from "./open-log.ts";
+import { flushMs } from "./outgoing.ts";
 
 export interface OrchestratorOptions {
   /** Time; a `testClock()` in tests. Default: the system's. */
@@ -75,7 +76,7 @@ export class Orchestrator {
   readonly #supervisor: Supervisor;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #flush: () => Promise<void>;
+  readonly #flush: OpenLog["flush"];
   readonly #options: OrchestratorOptions;
   readonly #listeners = new Set<(event: RuntimeEvent) => void>();
   readonly #registrations = new Map<string, Registration>();
@@ -83,7 +84,7 @@ export class Orchestrator {
 
   constructor(options: OrchestratorOptions = {}) {
     const own = options.log
-      ? { log: options.log, flush: async () => {} }
+      ? { log: options.log, flush: async () => true }
       : openLog({ name: nameOf(options) });
     this.#options = options;
     this.#log = own.log;
@@ -221,11 +222,11 @@ export class Orchestrator {
       signalled = true;
       this.#supervisor.onSignal(signal);
     });
-    void this.#supervisor.ended.then(async ({ exitCode }) => {
+    void this.#supervisor.ended.then(async (report) => {
       stopListening();
       if (!signalled || this.#options.exit === false) return;
-      await this.#flush();
-      process.exit(exitCode);
+      await this.#flush({ withinMs: flushMs(report, this.#supervisor.ledger()) });
+      process.exit(report.exitCode);
     });
     return stopListening;
   }

@@ -2,7 +2,6 @@
 import type { ProbeConfig, ProcessConfig, ServiceConfig } from "../config/config.ts";
 import type { ServiceSpec } from "../core/spec.ts";
 import { httpProbe } from "../drivers/http-probe.ts";
-import { lineSplitter } from "../drivers/line-splitter.ts";
 import { logProbe } from "../drivers/log-probe.ts";
 import { processLauncher } from "../drivers/process-launcher.ts";
 import { spawn as spawnByBun } from "../drivers/spawn-bun.ts";
@@ -11,21 +10,14 @@ import { tcpProbe } from "../drivers/tcp-probe.ts";
 import { lookUpIds } from "../drivers/users.ts";
 import type { Output } from "../ports/log.ts";
 import type { Probe } from "../ports/probe.ts";
-import type { ByteSink } from "../ports/spawn.ts";
 import type { WatchedProbe } from "../runtime/prober.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
+import { type LineReader, lineSink } from "./line-sink.ts";
 
 export interface ProcessContext {
   output: Output;
   /** What every process starts with; its own environment is added. */
   env: Readonly<Record<string, string | undefined>>;
-}
-
-/** Reads the lines of one service. */
-interface LineReader {
-  observe(line: string): void;
-  /** A new incarnation begins. */
-  reset(): void;
 }
 
 /** The probes of a service of either kind, and who among them wants to see its lines. */
@@ -84,23 +76,5 @@ export function processService(
         return launcher.launch(incarnation, report);
       },
     },
-  };
-}
-
-function lineSink(
-  stream: "stdout" | "stderr",
-  { name, output, readers }: { name: string; output: Output; readers: readonly LineReader[] },
-): ByteSink {
-  let full = false;
-  const splitter = lineSplitter((text, part) => {
-    full = !output.line({ service: name, stream, text, ...(part !== undefined && { part }) });
-    for (const reader of readers) reader.observe(text);
-  });
-  return {
-    write(chunk) {
-      splitter.push(chunk);
-      return full ? output.drained() : undefined;
-    },
-    end: () => splitter.end(),
   };
 }

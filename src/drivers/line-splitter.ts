@@ -1,13 +1,21 @@
-// Turns chunks of bytes into lines of text. Nothing is lost: a last line without newline, NUL and invalid UTF-8 (as U+FFFD)
-// come through, and a line over 64 KiB comes in pieces. It holds one piece and the chunk at hand, never a whole long line.
+// Finds the lines in chunks of bytes and leaves them bytes: text is made of those that need it, by whoever needs it. Nothing is
+// lost: a last line without newline, NUL and invalid UTF-8 come through, and a line over 64 KiB comes in pieces. It holds at
+// most one piece of a line.
+import type { Lines } from "../ports/log.ts";
 
-/** The most bytes of UTF-8 in one piece of a line. */
+/** The most bytes in one piece of a line. */
 export const PIECE_BYTES_MAX = 64 * 1024;
-/** A UTF-16 unit takes three bytes of UTF-8 at most, so anything this short fits without measuring. */
-const UNITS_SURE_TO_FIT = Math.floor(PIECE_BYTES_MAX / 3);
+/** How many lines are handed over at a time. */
+const LINES_MAX = 1024;
+/** What is kept of the memory for a line's beginning once the line has ended. */
+const KEPT_BYTES_MAX = 16 * 1024;
 
-const encoder = new TextEncoder();
-const scratch = new Uint8Array(PIECE_BYTES_MAX);
+const LF = 10;
+const CR = 13;
+/** 1 for what JSON has to escape, and for all that is not ASCII. */
+const SPECIAL = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte < 0x20 || byte === 0x22 || byte === 0x5c || byte >= 0x80 ? 1 : 0,
+);
 
 export interface LineSplitter {
   push(chunk: Uint8Array): void;
@@ -15,50 +23,164 @@ export interface LineSplitter {
   end(): void;
 }
 
-/**
- * Calls `onLine` for each line, without its LF or CRLF. A line over {@link PIECE_BYTES_MAX} is cut between characters into
- * pieces that concatenate to it, with `part` counting from 1.
- */
-export function lineSplitter(onLine: (text: string, part?: number) => void): LineSplitter {
-  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  let rest = "";
+/** One for all splitters: it is full only while its lines are handed over. */
+class Batch implements Lines {
+  bytes: Buffer = Buffer.alloc(0);
+  count = 0;
+  part = 0;
+  readonly starts = new Int32Array(LINES_MAX);
+  readonly ends = new Int32Array(LINES_MAX);
+  readonly plain = new Uint8Array(LINES_MAX);
+
+  text(index: number): string {
+    return this.bytes.toString("utf8", this.starts[index], this.ends[index]);
+  }
+
+  add(start: number, end: number, plain: boolean): void {
+    this.starts[this.count] = start;
+    this.ends[this.count] = end;
+    this.plain[this.count++] = plain ? 1 : 0;
+  }
+}
+
+const batch = new Batch();
+
+/** Calls `onLines` with the lines, without their LF or CRLF, in order. */
+export function lineSplitter(onLines: (lines: Lines) => void): LineSplitter {
+  /** The beginning of a line whose end has not come: its first `held` bytes. */
+  let rest = Buffer.alloc(0);
+  let held = 0;
   let parts = 0;
 
-  /** Hands out full pieces from the front of `text`; returns what is left, at most one piece. */
-  const cut = (text: string): string => {
-    let left = text;
-    while (left.length > UNITS_SURE_TO_FIT) {
-      const { read } = encoder.encodeInto(left, scratch);
-      if (read === left.length) break;
-      onLine(left.slice(0, read), ++parts);
-      left = left.slice(read);
+  const handOver = (bytes: Buffer, part = 0): void => {
+    if (batch.count === 0) return;
+    batch.bytes = bytes;
+    batch.part = part;
+    try {
+      onLines(batch);
+    } finally {
+      batch.count = 0;
     }
-    return left;
   };
 
-  const emit = (text: string): void => {
-    if (parts === 0) onLine(text);
-    else onLine(text, parts + 1);
+  /** Hands out pieces of a line until at most `leaveMax` bytes of it are left; returns where those begin. */
+  const cut = (bytes: Buffer, { from, to, leaveMax }: { from: number; to: number; leaveMax: number }): number => {
+    let start = from;
+    while (to - start > leaveMax) {
+      const end = characterEnd(bytes, start + PIECE_BYTES_MAX);
+      batch.add(start, end, isPlain(bytes, start, end));
+      handOver(bytes, ++parts);
+      start = end;
+    }
+    return start;
+  };
+
+  /** A whole line, or the last piece of one. */
+  const finish = (bytes: Buffer, from: number, to: number): void => {
+    const end = to > from && bytes[to - 1] === CR ? to - 1 : to;
+    if (parts === 0 && end - from <= PIECE_BYTES_MAX) {
+      batch.add(from, end, isPlain(bytes, from, end));
+      if (batch.count === LINES_MAX) handOver(bytes);
+      return;
+    }
+    handOver(bytes);
+    const start = cut(bytes, { from, to: end, leaveMax: PIECE_BYTES_MAX });
+    batch.add(start, end, isPlain(bytes, start, end));
+    handOver(bytes, parts + 1);
     parts = 0;
   };
 
-  const take = (text: string): void => {
-    let from = 0;
-    for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", from)) {
-      const line = rest + text.slice(from, at);
-      emit(cut(line.endsWith("\r") ? line.slice(0, -1) : line));
-      rest = "";
-      from = at + 1;
+  const keep = (bytes: Buffer, from: number, to: number): void => {
+    const size = held + to - from;
+    if (rest.length < size) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(size, rest.length * 2, 256));
+      rest.copy(larger, 0, 0, held);
+      rest = larger;
     }
-    rest = cut(rest + text.slice(from));
+    bytes.copy(rest, held, from, to);
+    held = size;
+  };
+
+  /** Two bytes may be left over a full piece: a CR that is none of the line's, and one that makes the last piece no empty one. */
+  const keepRest = (bytes: Buffer, from: number): void => {
+    const start = held > 0 ? from : cut(bytes, { from, to: bytes.length, leaveMax: PIECE_BYTES_MAX + 1 });
+    keep(bytes, start, bytes.length);
+    const left = cut(rest, { from: 0, to: held, leaveMax: PIECE_BYTES_MAX + 1 });
+    if (left > 0) held = rest.copy(rest, 0, left, held);
   };
 
   return {
-    push: (chunk) => take(decoder.decode(chunk, { stream: true })),
+    push(chunk) {
+      const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+      let from = 0;
+      let at = bytes.indexOf(LF);
+      if (held > 0 && at !== -1) {
+        keep(bytes, 0, at);
+        finish(rest, 0, held);
+        handOver(rest);
+        held = 0;
+        if (rest.length > KEPT_BYTES_MAX) rest = Buffer.alloc(0);
+        from = at + 1;
+        at = bytes.indexOf(LF, from);
+      }
+      for (; at !== -1; at = bytes.indexOf(LF, from)) {
+        finish(bytes, from, at);
+        from = at + 1;
+      }
+      handOver(bytes);
+      if (from < bytes.length) keepRest(bytes, from);
+    },
     end() {
-      take(decoder.decode());
-      if (rest !== "") emit(rest);
-      rest = "";
+      if (held > 0) {
+        // A CR at the very end is the line's own.
+        const start = cut(rest, { from: 0, to: held, leaveMax: PIECE_BYTES_MAX });
+        batch.add(start, held, isPlain(rest, start, held));
+        handOver(rest, parts === 0 ? 0 : parts + 1);
+      }
+      rest = Buffer.alloc(0);
+      held = 0;
+      parts = 0;
     },
   };
+}
+
+/** Where a piece that is to end at `at` has to end to cut no character: up to three bytes earlier. */
+function characterEnd(bytes: Uint8Array, at: number): number {
+  if (!isContinuation(bytes[at])) return at;
+  for (let start = at - 1; start >= at - 3; start--) {
+    const byte = bytes[start] ?? 0;
+    if (isContinuation(byte)) continue;
+    const size = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+    return start + size > at ? start : at;
+  }
+  return at;
+}
+
+const isContinuation = (byte = 0): boolean => (byte & 0xc0) === 0x80;
+
+/**
+ * Four bytes at a time, as in "Determine if a word has a byte less than n" of Sean Anderson's Bit Twiddling Hacks: this look at
+ * every byte is most of what a line costs.
+ */
+function isPlain(bytes: Uint8Array, from: number, to: number): boolean {
+  let at = from;
+  const { byteOffset } = bytes;
+  for (; at < to && ((byteOffset + at) & 3) !== 0; at++) if (SPECIAL[bytes[at] ?? 0] === 1) return false;
+  const words = wordsOf(bytes.buffer);
+  for (; at + 4 <= to; at += 4) {
+    const word = words[(byteOffset + at) >> 2] ?? 0;
+    const control = word - 0x20202020;
+    const quote = (word ^ 0x22222222) - 0x01010101;
+    const backslash = (word ^ 0x5c5c5c5c) - 0x01010101;
+    if (((word | control | quote | backslash) & 0x80808080) !== 0) return false;
+  }
+  for (; at < to; at++) if (SPECIAL[bytes[at] ?? 0] === 1) return false;
+  return true;
+}
+
+let lastWords = new Int32Array(0);
+
+function wordsOf(buffer: ArrayBufferLike): Int32Array {
+  if (lastWords.buffer !== buffer) lastWords = new Int32Array(buffer as ArrayBuffer, 0, buffer.byteLength >> 2);
+  return lastWords;
 }

@@ -40,11 +40,14 @@ function launch(options: ProcessLauncherOptions, report: (outcome: LaunchOutcome
   const { argv, cwd, stdin, stopSignal } = options.process;
   const environment = { ...options.environment, ...options.process.environment };
   let ids: Ids = {};
+  const end = ending(report);
+  const streams = { stdout: end.after(options.output("stdout")), stderr: end.after(options.output("stderr")) };
   const fail = (error: unknown): void => {
+    streams.stdout.end();
+    streams.stderr.end();
     const reason = failureReason(error, { process: options.process, path: environment.PATH, ids });
     report({ type: "failed", reason, error });
   };
-  const end = ending(report);
 
   // Some failures are thrown and some told later; which ones differs between Bun, Deno and Node.
   let child: Spawned | undefined;
@@ -56,8 +59,7 @@ function launch(options: ProcessLauncherOptions, report: (outcome: LaunchOutcome
       environment,
       ...ids,
       stdin,
-      stdout: end.after(options.output("stdout")),
-      stderr: end.after(options.output("stderr")),
+      ...streams,
       onExit: end.onExit,
       onError: fail,
     });
