@@ -30,13 +30,13 @@ const LF = 10;
 /** Throws, with the reason and what to do, when the file cannot be opened. */
 export function openLogFile(options: LogFileOptions): LogFile {
   const { path } = options;
-  if (statSync(path, { throwIfNoEntry: false })?.isFile() === false)
-    throw new Error("it exists and is not a file; name another");
   try {
-    return new RotatedFile(options);
+    const isOther = statSync(path, { throwIfNoEntry: false })?.isFile() === false;
+    if (!isOther) return new RotatedFile(options);
   } catch (error) {
     throw new Error(problemWith(path, error), { cause: error });
   }
+  throw new Error("it exists and is not a file; name another");
 }
 
 class RotatedFile implements LogFile {
@@ -62,7 +62,7 @@ class RotatedFile implements LogFile {
         return;
       }
       try {
-        this.#look();
+        if (performance.now() - this.#lookedMs >= LOOK_MS) this.#look();
         const count = this.#countThatFits(left);
         if (count === 0) this.#turnOver();
         else left = left.subarray(await this.#append(left.subarray(0, count)));
@@ -101,6 +101,10 @@ class RotatedFile implements LogFile {
 
   #turnOver(): void {
     const { path, keep } = this.#options;
+    const size = this.#size;
+    this.#look();
+    // It is another file, or not that large any more.
+    if (this.#size < size) return;
     try {
       for (let age = keep - 1; age >= 1; age--) renameIfThere(`${path}.${age}`, `${path}.${age + 1}`);
       if (keep > 0) renameIfThere(path, `${path}.1`);
@@ -119,7 +123,6 @@ class RotatedFile implements LogFile {
 
   /** Somebody may have moved the file away, or emptied it. */
   #look(): void {
-    if (performance.now() - this.#lookedMs < LOOK_MS) return;
     this.#lookedMs = performance.now();
     const there = statSync(this.#options.path, { throwIfNoEntry: false });
     const own = fstatSync(this.#fd);
@@ -198,7 +201,7 @@ function problemWith(path: string, error: unknown): string {
   switch (codeOf(error)) {
     case "EACCES":
     case "EPERM": {
-      const uid = process.getuid?.() ?? "?";
+      const uid = process.geteuid?.() ?? "?";
       return `permission denied for uid ${uid}${ownerOf(path)}; give it to that user, or name a file in a folder of its own`;
     }
     case "EROFS":
