@@ -60,7 +60,10 @@ async function throughput(
     stdout: "pipe",
     stderr: "inherit",
   });
-  const [ns = 0, bytes = 0, lost = 0] = (await new Response(piped.stdout).text()).trim().split(" ").map(Number);
+  const [ns = 0, bytes = 0, lost = 0] = (await new Response(piped.stdout).text())
+    .trim()
+    .split(" ")
+    .map(Number);
   const missing = SERVICES * lines * lineBytes - bytes;
   if (lost !== 0 || missing !== 0)
     throw new Error(`cannot measure ${program[0]}: ${lost} lines lost, ${missing} bytes missing`);

@@ -10,7 +10,8 @@ export interface Row {
   measure(): Promise<Measurement>;
 }
 
-export type Target = { ratioMax: number } | { ratioMin: number } | { valueMax: number } | { valueMin: number };
+export type Target =
+  { ratioMax: number } | { ratioMin: number } | { valueMax: number } | { valueMin: number };
 
 export interface Measurement {
   value: number;

@@ -8,7 +8,7 @@ async function copy(): Promise<void> {
   const child = Bun.spawn(command, { stdout: "pipe", stdin: "ignore", detached: true });
   const reader = child.stdout.getReader();
   for (let next = await reader.read(); !next.done; next = await reader.read()) {
-    for (let left = next.value; left.length > 0; ) left = left.subarray(await writeSome(left));
+    for (let left = next.value; left.length > 0;) left = left.subarray(await writeSome(left));
   }
 }
 

@@ -3,20 +3,17 @@
 import process from "node:process";
 import type { Config } from "../config/config.ts";
 import { systemClock } from "../drivers/clock.ts";
-import { onStopSignal } from "../drivers/signals.ts";
 import { onUncaught } from "../drivers/uncaught.ts";
-import { exitCodeOf } from "../core/exit.ts";
-import { ExitCode, messageOf, StartupError } from "../errors.ts";
+import { ExitCode, messageOf } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import { createGate } from "../http/gate.ts";
 import type { Server } from "../http/server.ts";
 import { narrate } from "../runtime/narrate.ts";
 import { Operator } from "../runtime/operator.ts";
-import type { ShutdownReport } from "../runtime/shutdown.ts";
 import { Supervisor } from "../runtime/supervisor.ts";
+import { endOfRun, heedStopSignals } from "./end-of-run.ts";
 import type { ModuleContext } from "./module-service.ts";
 import { openLog } from "./open-log.ts";
-import { flushMs } from "./outgoing.ts";
 import { openServer } from "./open-server.ts";
 import { chosenSpecs, createServices, nextServices } from "./services.ts";
 import { version } from "./version.ts";
@@ -35,7 +32,7 @@ export interface RunOptions {
 
 /**
  * Resolves with 0 when the runtime has ended well. Throws `UsageError` for a name that is no service, and `StartupError`, with
- * the exit code and the cause, for any other end.
+ * the exit code and the cause, for a taken port and any other end, also when a service has brought it about.
  */
 export async function runConfig(config: Config, options: RunOptions): Promise<number> {
   const { names, profiles, env, json } = options;
@@ -74,13 +71,7 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
     },
   });
   // Before anything is opened: as PID 1 a signal that nobody handles is lost.
-  let signals = 0;
-  const hurry = new AbortController();
-  onStopSignal((signal) => {
-    signals += 1;
-    if (supervisor.state === "destroyed") hurry.abort(signal);
-    else supervisor.onSignal(signal);
-  });
+  const signals = heedStopSignals(supervisor);
   onUncaught((error) => {
     log.error(`nobody caught: ${messageOf(error)}`, {
       stack: error instanceof Error ? error.stack : undefined,
@@ -98,26 +89,5 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   let running = await createServices(config, specs, context);
   // What it may reject with is the reason of the end.
   await Promise.allSettled([supervisor.run(running.services)]);
-  const report = await supervisor.ended;
-  const isOut = await flush({
-    withinMs: flushMs(report, supervisor.ledger()),
-    patient: signals === 0,
-    hurry: hurry.signal,
-  });
-  if (!isOut && hurry.signal.aborted) throw cutShort(String(hurry.signal.reason));
-  if (report.exitCode === ExitCode.ok) return report.exitCode;
-  throw new StartupError(lastWords(report), { exitCode: report.exitCode });
-}
-
-/** A second signal that comes while only output is still to be read. */
-function cutShort(signal: string): StartupError {
-  const exitCode = exitCodeOf({ code: null, signal });
-  return new StartupError(`${signal} a second time`, { exitCode });
-}
-
-/** What made it end so, in words. */
-function lastWords({ exitCode, reason, stages }: ShutdownReport): string {
-  const late = stages.flatMap((stage) => stage.late);
-  if (exitCode !== ExitCode.budget || late.length === 0) return reason;
-  return `${reason}: the budget ran out; late: ${late.join(", ")}`;
+  return endOfRun(await supervisor.ended, { flush, ledger: supervisor.ledger(), signals });
 }

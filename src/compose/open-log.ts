@@ -3,10 +3,10 @@
 import { write } from "node:fs";
 import process from "node:process";
 import type { LogConfig } from "../config/config.ts";
-import { openLogFile } from "../drivers/log-file.ts";
+import { type LogFile, openLogFile } from "../drivers/log-file.ts";
 import { recordLog, type RecordLogOptions, type RecordSink } from "../drivers/record-log.ts";
 import { openStdout } from "../drivers/stdout.ts";
-import { type Lost, type WriteQueue, writeQueue } from "../drivers/write-queue.ts";
+import { type Lost, WriteQueue, type WriteQueueOptions } from "../drivers/write-queue.ts";
 import { messageOf, StartupError } from "../errors.ts";
 import type { Log, Output } from "../ports/log.ts";
 import { type FlushOptions, outgoing } from "./outgoing.ts";
@@ -31,13 +31,17 @@ export interface OpenLog {
 export function openLog(options: LogOptions): OpenLog {
   const { name, format = "auto", level = "info", services = [], overflow = "pause", file } = options;
   const stdout = openStdout({
-    onGone: (reason) => complain(`nobody reads the output any more (${reason}): going on without it`),
+    onGone: (reason) => void complain(`nobody reads the output any more (${reason}): going on without it`),
   });
-  const onLost = ({ lines, records }: Lost): void => {
-    if (lines > 0) log.warn(`${lines} lines were dropped: the output was not read fast enough`);
-    if (records > 0) log.error(`${records} records were lost: nobody read the output`);
+  /** A queue, and who says what it has lost. */
+  const queueOf = (write: WriteQueueOptions["write"], why: string): WriteQueue => {
+    const onLost = ({ lines, records }: Lost): void => {
+      if (lines > 0) log.warn(`${lines} lines were dropped: ${why}`);
+      if (records > 0) log.error(`${records} records were lost: ${why}`);
+    };
+    return new WriteQueue({ write, overflow, onLost });
   };
-  const queue = writeQueue({ write: (bytes) => stdout.write(bytes), overflow, onLost });
+  const queue = queueOf((bytes) => stdout.write(bytes), "the output was not read fast enough");
   const pretty = format === "auto" ? stdout.terminal : format === "pretty";
   const common = { level, name, services, wallTime: Date.now };
   const printed: Omit<RecordLogOptions, "sink"> = {
@@ -45,7 +49,8 @@ export function openLog(options: LogOptions): OpenLog {
     format: pretty ? "pretty" : "json",
     colour: stdout.terminal && (process.env.NO_COLOR ?? "") === "",
   };
-  const filed = file && openFile(file, { overflow, onLost, log: () => log });
+  const opened = file && openFile(file, () => log);
+  const filed = opened && queueOf((bytes) => opened.write(bytes), "the log file was not written fast enough");
   const queues = filed ? [queue, filed] : [queue];
   // Two formats are two logs; the same one goes to both.
   const written =
@@ -56,17 +61,14 @@ export function openLog(options: LogOptions): OpenLog {
   return { log, flush };
 }
 
-function openFile(
-  file: NonNullable<LogConfig["file"]>,
-  { overflow, onLost, log }: Pick<Parameters<typeof writeQueue>[0], "overflow" | "onLost"> & { log: () => Log },
-): WriteQueue {
+function openFile(file: NonNullable<LogConfig["file"]>, log: () => Log): LogFile {
   try {
-    const opened = openLogFile({
+    return openLogFile({
       ...file,
       onTrouble: (message) => log().error(message),
-      onRecovered: (lines) => log().warn(`the log file ${file.path} is written again; ${lines} lines are missing`),
+      onRecovered: (lines) =>
+        log().warn(`the log file ${file.path} is written again; ${lines} lines are missing`),
     });
-    return writeQueue({ write: (bytes) => opened.write(bytes), overflow, onLost });
   } catch (error) {
     throw new StartupError(`cannot open the log file ${file.path}: ${messageOf(error)}`, { cause: error });
   }
@@ -86,9 +88,11 @@ function everyOf(sinks: readonly RecordSink[]): RecordSink {
 
 function both(first: Log & Output, second: Log & Output): Log & Output {
   const logs = [first, second];
-  const at = (level: keyof Log): Log[typeof level] => (message, fields) => {
-    for (const log of logs) log[level](message, fields);
-  };
+  const at =
+    (level: keyof Log): Log[typeof level] =>
+    (message, fields) => {
+      for (const log of logs) log[level](message, fields);
+    };
   return {
     debug: at("debug"),
     info: at("info"),
@@ -112,7 +116,7 @@ function both(first: Log & Output, second: Log & Output): Log & Output {
   };
 }
 
-/** A word on standard error that nothing waits for; it may be closed or full, too. */
-function complain(message: string): void {
-  write(2, `haraka: ${message}\n`, () => {});
+/** A word on standard error; it may be closed or full, too, so do not wait for it for long. Never rejects. */
+function complain(message: string): Promise<void> {
+  return new Promise((resolve) => write(2, `haraka: ${message}\n`, () => resolve()));
 }

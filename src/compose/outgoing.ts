@@ -14,7 +14,7 @@ export interface FlushOptions {
 export interface OutgoingOptions {
   queues: readonly { readonly waiting: number; flush(): Promise<void> }[];
   /** Told what was left behind. */
-  complain: (message: string) => void;
+  complain: (message: string) => Promise<void>;
 }
 
 /** What a flush has at least, however late it is. */
@@ -70,13 +70,15 @@ export function outgoing(
     if (hurry?.aborted) hurryUp();
     hurry?.addEventListener("abort", hurryUp);
     broughtMs = performance.now();
-    for (let before = waiting(); !isDone() && performance.now() < deadlineMs; ) {
+    for (let before = waiting(); !isDone() && performance.now() < deadlineMs;) {
       await within(LOOK_MS, Promise.all(queues.map((queue) => queue.flush())));
-      if (patient && hurry?.aborted !== true && waiting() !== before) deadlineMs = performance.now() + withinMs;
+      if (patient && hurry?.aborted !== true && waiting() !== before)
+        deadlineMs = performance.now() + withinMs;
       before = waiting();
     }
     const left = waiting();
-    if (left > 0) complain(`${left} bytes of output were lost: nobody read them in time`);
+    if (left > 0)
+      await within(FLUSH_MS_MIN, complain(`${left} bytes of output were lost: nobody read them in time`));
     return left === 0;
   };
   return { log: watched, flush };

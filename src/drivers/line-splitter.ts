@@ -10,6 +10,7 @@ const LINES_MAX = 1024;
 /** What is kept of the memory for a line's beginning once the line has ended. */
 const KEPT_BYTES_MAX = 16 * 1024;
 
+const NO_BYTES = Buffer.alloc(0);
 const LF = 10;
 const CR = 13;
 /** 1 for what JSON has to escape, and for all that is not ASCII. */
@@ -25,7 +26,7 @@ export interface LineSplitter {
 
 /** One for all splitters: it is full only while its lines are handed over. */
 class Batch implements Lines {
-  bytes: Buffer = Buffer.alloc(0);
+  bytes: Buffer = NO_BYTES;
   count = 0;
   part = 0;
   readonly starts = new Int32Array(LINES_MAX);
@@ -47,101 +48,114 @@ const batch = new Batch();
 
 /** Calls `onLines` with the lines, without their LF or CRLF, in order. */
 export function lineSplitter(onLines: (lines: Lines) => void): LineSplitter {
-  /** The beginning of a line whose end has not come: its first `held` bytes. */
-  let rest = Buffer.alloc(0);
-  let held = 0;
-  let parts = 0;
+  return new Splitter(onLines);
+}
 
-  const handOver = (bytes: Buffer, part = 0): void => {
+class Splitter implements LineSplitter {
+  readonly #onLines: (lines: Lines) => void;
+  /** The beginning of a line whose end has not come: its first `held` bytes. */
+  #rest: Buffer = NO_BYTES;
+  #held = 0;
+  /** How many pieces of the present line have been handed out. */
+  #parts = 0;
+
+  constructor(onLines: (lines: Lines) => void) {
+    this.#onLines = onLines;
+  }
+
+  push(chunk: Uint8Array): void {
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    let from = 0;
+    let at = bytes.indexOf(LF);
+    if (this.#held > 0 && at !== -1) {
+      this.#keep(bytes, 0, at);
+      this.#finish(this.#rest, 0, this.#held);
+      this.#handOver(this.#rest);
+      this.#held = 0;
+      if (this.#rest.length > KEPT_BYTES_MAX) this.#rest = NO_BYTES;
+      from = at + 1;
+      at = bytes.indexOf(LF, from);
+    }
+    for (; at !== -1; at = bytes.indexOf(LF, from)) {
+      this.#finish(bytes, from, at);
+      from = at + 1;
+    }
+    this.#handOver(bytes);
+    if (from < bytes.length) this.#keepRest(bytes, from);
+  }
+
+  end(): void {
+    if (this.#held > 0) {
+      // A CR at the very end is the line's own.
+      const start = this.#cut(this.#rest, { from: 0, to: this.#held, leaveMax: PIECE_BYTES_MAX });
+      batch.add(start, this.#held, isPlain(this.#rest, start, this.#held));
+      this.#handOver(this.#rest, this.#parts === 0 ? 0 : this.#parts + 1);
+    }
+    this.#rest = NO_BYTES;
+    this.#held = 0;
+    this.#parts = 0;
+  }
+
+  #handOver(bytes: Buffer, part = 0): void {
     if (batch.count === 0) return;
     batch.bytes = bytes;
     batch.part = part;
     try {
-      onLines(batch);
+      this.#onLines(batch);
     } finally {
       batch.count = 0;
     }
-  };
+  }
+
+  /** A whole line, or the last piece of one. */
+  #finish(bytes: Buffer, from: number, to: number): void {
+    const end = to > from && bytes[to - 1] === CR ? to - 1 : to;
+    if (this.#parts === 0 && end - from <= PIECE_BYTES_MAX) {
+      batch.add(from, end, isPlain(bytes, from, end));
+      if (batch.count === LINES_MAX) this.#handOver(bytes);
+      return;
+    }
+    this.#handOver(bytes);
+    const start = this.#cut(bytes, { from, to: end, leaveMax: PIECE_BYTES_MAX });
+    batch.add(start, end, isPlain(bytes, start, end));
+    this.#handOver(bytes, this.#parts + 1);
+    this.#parts = 0;
+  }
 
   /** Hands out pieces of a line until at most `leaveMax` bytes of it are left; returns where those begin. */
-  const cut = (bytes: Buffer, { from, to, leaveMax }: { from: number; to: number; leaveMax: number }): number => {
+  #cut(bytes: Buffer, { from, to, leaveMax }: { from: number; to: number; leaveMax: number }): number {
     let start = from;
     while (to - start > leaveMax) {
       const end = characterEnd(bytes, start + PIECE_BYTES_MAX);
       batch.add(start, end, isPlain(bytes, start, end));
-      handOver(bytes, ++parts);
+      this.#handOver(bytes, ++this.#parts);
       start = end;
     }
     return start;
-  };
-
-  /** A whole line, or the last piece of one. */
-  const finish = (bytes: Buffer, from: number, to: number): void => {
-    const end = to > from && bytes[to - 1] === CR ? to - 1 : to;
-    if (parts === 0 && end - from <= PIECE_BYTES_MAX) {
-      batch.add(from, end, isPlain(bytes, from, end));
-      if (batch.count === LINES_MAX) handOver(bytes);
-      return;
-    }
-    handOver(bytes);
-    const start = cut(bytes, { from, to: end, leaveMax: PIECE_BYTES_MAX });
-    batch.add(start, end, isPlain(bytes, start, end));
-    handOver(bytes, parts + 1);
-    parts = 0;
-  };
-
-  const keep = (bytes: Buffer, from: number, to: number): void => {
-    const size = held + to - from;
-    if (rest.length < size) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(size, rest.length * 2, 256));
-      rest.copy(larger, 0, 0, held);
-      rest = larger;
-    }
-    bytes.copy(rest, held, from, to);
-    held = size;
-  };
+  }
 
   /** Two bytes may be left over a full piece: a CR that is none of the line's, and one that makes the last piece no empty one. */
-  const keepRest = (bytes: Buffer, from: number): void => {
-    const start = held > 0 ? from : cut(bytes, { from, to: bytes.length, leaveMax: PIECE_BYTES_MAX + 1 });
-    keep(bytes, start, bytes.length);
-    const left = cut(rest, { from: 0, to: held, leaveMax: PIECE_BYTES_MAX + 1 });
-    if (left > 0) held = rest.copy(rest, 0, left, held);
-  };
+  #keepRest(bytes: Buffer, from: number): void {
+    const leaveMax = PIECE_BYTES_MAX + 1;
+    this.#keep(
+      bytes,
+      this.#held > 0 ? from : this.#cut(bytes, { from, to: bytes.length, leaveMax }),
+      bytes.length,
+    );
+    const left = this.#cut(this.#rest, { from: 0, to: this.#held, leaveMax });
+    if (left > 0) this.#held = this.#rest.copy(this.#rest, 0, left, this.#held);
+  }
 
-  return {
-    push(chunk) {
-      const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
-      let from = 0;
-      let at = bytes.indexOf(LF);
-      if (held > 0 && at !== -1) {
-        keep(bytes, 0, at);
-        finish(rest, 0, held);
-        handOver(rest);
-        held = 0;
-        if (rest.length > KEPT_BYTES_MAX) rest = Buffer.alloc(0);
-        from = at + 1;
-        at = bytes.indexOf(LF, from);
-      }
-      for (; at !== -1; at = bytes.indexOf(LF, from)) {
-        finish(bytes, from, at);
-        from = at + 1;
-      }
-      handOver(bytes);
-      if (from < bytes.length) keepRest(bytes, from);
-    },
-    end() {
-      if (held > 0) {
-        // A CR at the very end is the line's own.
-        const start = cut(rest, { from: 0, to: held, leaveMax: PIECE_BYTES_MAX });
-        batch.add(start, held, isPlain(rest, start, held));
-        handOver(rest, parts === 0 ? 0 : parts + 1);
-      }
-      rest = Buffer.alloc(0);
-      held = 0;
-      parts = 0;
-    },
-  };
+  #keep(bytes: Buffer, from: number, to: number): void {
+    const size = this.#held + to - from;
+    if (this.#rest.length < size) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(size, this.#rest.length * 2, 256));
+      this.#rest.copy(larger, 0, 0, this.#held);
+      this.#rest = larger;
+    }
+    bytes.copy(this.#rest, this.#held, from, to);
+    this.#held = size;
+  }
 }
 
 /** Where a piece that is to end at `at` has to end to cut no character: up to three bytes earlier. */
@@ -181,6 +195,7 @@ function isPlain(bytes: Uint8Array, from: number, to: number): boolean {
 let lastWords = new Int32Array(0);
 
 function wordsOf(buffer: ArrayBufferLike): Int32Array {
-  if (lastWords.buffer !== buffer) lastWords = new Int32Array(buffer as ArrayBuffer, 0, buffer.byteLength >> 2);
+  if (lastWords.buffer !== buffer)
+    lastWords = new Int32Array(buffer as ArrayBuffer, 0, buffer.byteLength >> 2);
   return lastWords;
 }

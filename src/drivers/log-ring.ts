@@ -112,7 +112,7 @@ class Ring {
     const { bytes, starts, ends, count, part } = lines;
     const lengthMax = this.#bytesMax / RUNS_MIN;
     const seq = this.#seq + 1;
-    for (let index = 0; index < count; ) {
+    for (let index = 0; index < count;) {
       const from = starts[index] ?? 0;
       let next = (ends[count - 1] ?? 0) - from <= lengthMax ? count : index + 1;
       while (next < count && (ends[next] ?? 0) - from <= lengthMax) next++;

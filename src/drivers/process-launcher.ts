@@ -41,7 +41,10 @@ function launch(options: ProcessLauncherOptions, report: (outcome: LaunchOutcome
   const environment = { ...options.environment, ...options.process.environment };
   let ids: Ids = {};
   const end = ending(report);
-  const streams = { stdout: end.after(options.output("stdout")), stderr: end.after(options.output("stderr")) };
+  const streams = {
+    stdout: end.after(options.output("stdout")),
+    stderr: end.after(options.output("stderr")),
+  };
   const fail = (error: unknown): void => {
     streams.stdout.end();
     streams.stderr.end();

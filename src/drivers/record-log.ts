@@ -156,6 +156,7 @@ function jsonFormat({ name, wallTime }: RecordLogOptions): Format {
   };
 }
 
+const BRACE = 0x7b;
 const QUOTE = Buffer.from('"');
 const END = Buffer.from("}\n");
 const QUOTE_END = Buffer.from('"}\n');
@@ -165,7 +166,8 @@ function putJson(lines: Lines, { head, page }: { head: Buffer; page: Page }): vo
   for (let index = 0; index < lines.count; index++) {
     page.begin();
     page.put(head);
-    if (lines.plain[index] === 1 && lines.part === 0) {
+    // Of plain lines only `{}` may be JSON.
+    if (lines.plain[index] === 1 && lines.part === 0 && lines.bytes[lines.starts[index] ?? 0] !== BRACE) {
       page.put(QUOTE);
       page.putLine(lines, index);
       page.put(QUOTE_END);

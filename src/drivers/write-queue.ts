@@ -23,89 +23,99 @@ export interface Lost {
   records: number;
 }
 
-export interface WriteQueue {
+export class WriteQueue {
+  readonly #options: WriteQueueOptions;
+  /** What comes goes here, while the writer has the other. */
+  #memory: Buffer = Buffer.allocUnsafeSlow(IDLE_BYTES);
+  #spare: Buffer | undefined;
+  #filled = 0;
+  #leaving = 0;
+  #lost: Lost = { lines: 0, records: 0 };
+  #pumping: Promise<void> | undefined;
+  readonly #sources: (() => void)[] = [];
+
+  constructor(options: WriteQueueOptions) {
+    this.#options = options;
+  }
+
   /** Takes a copy of the bytes. */
-  write(bytes: Uint8Array, what: { kind: "lines" | "records"; count: number }): void;
-  readonly full: boolean;
+  write(bytes: Uint8Array, { kind, count }: { kind: keyof Lost; count: number }): void {
+    if (this.#hasRoomFor(kind)) {
+      this.#makeRoom(bytes.length);
+      this.#memory.set(bytes, this.#filled);
+      this.#filled += bytes.length;
+    } else this.#lost[kind] += count;
+    this.#pumping ??= this.#pump();
+  }
+
+  get full(): boolean {
+    return this.#options.overflow === "pause" && this.#isFull();
+  }
+
   /** Resolves when there is room; those who wait are let in one after the other. */
-  drained(): Promise<void>;
+  drained(): Promise<void> {
+    return this.#isFull() ? new Promise((resolve) => this.#sources.push(resolve)) : Promise.resolve();
+  }
+
   /** Bytes that have not been written. */
-  readonly waiting: number;
+  get waiting(): number {
+    return this.#filled + this.#leaving;
+  }
+
   /** Resolves when there are none. */
-  flush(): Promise<void>;
-}
+  flush(): Promise<void> {
+    return this.#pumping ?? Promise.resolve();
+  }
 
-export function writeQueue({ write, overflow, onLost }: WriteQueueOptions): WriteQueue {
-  let filling: Buffer = Buffer.allocUnsafeSlow(IDLE_BYTES);
-  let spare: Buffer | undefined;
-  let filled = 0;
-  let leaving = 0;
-  let lost: Lost = { lines: 0, records: 0 };
-  let pumping: Promise<void> | undefined;
-  const sources: (() => void)[] = [];
+  #isFull(): boolean {
+    return this.#filled > WAITING_BYTES_MAX;
+  }
 
-  const isFull = (): boolean => filled > WAITING_BYTES_MAX;
+  /** Who can wait was asked to: lines that come all the same were let in when there was room, and are not many. */
+  #hasRoomFor(kind: keyof Lost): boolean {
+    if (kind === "records") return this.#filled <= HELD_BYTES_MAX;
+    return this.#options.overflow === "pause" || !this.#isFull();
+  }
 
-  /** The next in line puts in what it has before the one after it is asked. */
-  const letIn = async (): Promise<void> => {
-    while (!isFull() && sources.length > 0) {
-      sources.shift()?.();
-      await undefined;
-    }
-  };
+  #makeRoom(bytes: number): void {
+    const size = this.#filled + bytes;
+    if (size <= this.#memory.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(size, this.#memory.length * 2));
+    this.#memory.copy(larger, 0, 0, this.#filled);
+    this.#memory = larger;
+  }
 
-  const pump = async (): Promise<void> => {
+  async #pump(): Promise<void> {
     // What else comes in this turn goes along.
     await new Promise((next) => setImmediate(next));
-    while (filled > 0) {
-      const batch = filling.subarray(0, filled);
-      const memory = filling;
-      filling = spare ?? Buffer.allocUnsafeSlow(IDLE_BYTES);
-      leaving = filled;
-      filled = 0;
-      tellLost();
-      void letIn();
-      await write(batch);
-      leaving = 0;
-      spare = memory;
+    while (this.#filled > 0) {
+      const batch = this.#memory;
+      this.#memory = this.#spare ?? Buffer.allocUnsafeSlow(IDLE_BYTES);
+      this.#leaving = this.#filled;
+      this.#filled = 0;
+      this.#tellLost();
+      void this.#letIn();
+      await this.#options.write(batch.subarray(0, this.#leaving));
+      this.#leaving = 0;
+      this.#spare = batch;
     }
-    spare = undefined;
-    if (filling.length > IDLE_BYTES) filling = Buffer.allocUnsafeSlow(IDLE_BYTES);
-    pumping = undefined;
-  };
+    this.#spare = undefined;
+    if (this.#memory.length > IDLE_BYTES) this.#memory = Buffer.allocUnsafeSlow(IDLE_BYTES);
+    this.#pumping = undefined;
+  }
 
-  const tellLost = (): void => {
+  /** The next in line puts in what it has before the one after it is asked. */
+  async #letIn(): Promise<void> {
+    while (!this.#isFull() && this.#sources.length > 0) {
+      this.#sources.shift()?.();
+      await Promise.resolve();
+    }
+  }
+
+  #tellLost(): void {
+    const lost = this.#lost;
     if (lost.lines + lost.records === 0) return;
-    const told = lost;
-    lost = { lines: 0, records: 0 };
-    onLost(told);
-  };
-
-  const makeRoom = (bytes: number): void => {
-    if (filled + bytes <= filling.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(filled + bytes, filling.length * 2));
-    filling.copy(larger, 0, 0, filled);
-    filling = larger;
-  };
-
-  return {
-    write(bytes, { kind, count }) {
-      const isLost = kind === "lines" ? overflow === "drop" && isFull() : filled > HELD_BYTES_MAX;
-      if (isLost) lost[kind] += count;
-      else {
-        makeRoom(bytes.length);
-        filling.set(bytes, filled);
-        filled += bytes.length;
-      }
-      pumping ??= pump();
-    },
-    get full() {
-      return overflow === "pause" && isFull();
-    },
-    drained: () => (isFull() ? new Promise((resolve) => sources.push(resolve)) : Promise.resolve()),
-    get waiting() {
-      return filled + leaving;
-    },
-    flush: () => pumping ?? Promise.resolve(),
-  };
+    this.#lost = { lines: 0, records: 0 };
+    this.#options.onLost(lost);
+  }
 }

@@ -137,7 +137,9 @@ test("pieces of any bytes at all concatenate to the text of the line", () => {
         pieces.map(([, part]) => part),
         [1, 2, 3],
       );
-      assert.ok(pieces.map(([text]) => text).join("") === new TextDecoder("utf-8", { ignoreBOM: true }).decode(line));
+      assert.ok(
+        pieces.map(([text]) => text).join("") === new TextDecoder("utf-8", { ignoreBOM: true }).decode(line),
+      );
     }),
     { numRuns: 100 },
   );
@@ -154,7 +156,10 @@ test("plain is a line that JSON would write as it is", () => {
         for (let index = 0; index < lines.count; index++) seen.push(lines.plain[index] === 1);
       });
       // The memory of a chunk begins anywhere.
-      const memory = Buffer.concat([Buffer.alloc(shift), ...bytes.flatMap((each) => [Buffer.from(each), Buffer.from("\n")])]);
+      const memory = Buffer.concat([
+        Buffer.alloc(shift),
+        ...bytes.flatMap((each) => [Buffer.from(each), Buffer.from("\n")]),
+      ]);
       splitter.push(memory.subarray(shift));
       assert.deepEqual(
         seen,

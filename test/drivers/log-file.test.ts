@@ -66,7 +66,10 @@ test("it is turned over between lines before it grows too large, and the oldest 
   assert.deepEqual(readdirSync(join(path, "..")).toSorted(), ["log", "log.1", "log.2"]);
   const kept = [`${path}.2`, `${path}.1`, path].map(read);
   assert.deepEqual(kept.join(""), lines.slice(-kept.join("").length / 10).join(""));
-  assert.deepEqual(kept.map((text) => text.length), [100, 100, 100]);
+  assert.deepEqual(
+    kept.map((text) => text.length),
+    [100, 100, 100],
+  );
 });
 
 test("a line longer than the file may be has a file to itself", async () => {
@@ -87,7 +90,10 @@ test("a crash between two renames costs nothing at the next turn", async () => {
   writeFileSync(`${path}.2`, "older\n");
   await write(`${"x".repeat(90)}\n`);
   await write(`${"y".repeat(90)}\n`);
-  assert.deepEqual([`${path}.2`, `${path}.1`, path].map((each) => read(each)[0]), ["o", "x", "y"]);
+  assert.deepEqual(
+    [`${path}.2`, `${path}.1`, path].map((each) => read(each)[0]),
+    ["o", "x", "y"],
+  );
 });
 
 test("half a line that a killed process left behind is ended first", async () => {
@@ -123,7 +129,10 @@ test("a file emptied from outside is not turned over for the size it had", async
 test("what is no file, and a path through a file, are refused with the reason", () => {
   const path = join(folder, "taken");
   writeFileSync(path, "");
-  assert.throws(() => open({ path: join(path, "log") }), /^Error: a part of its path is a file, not a folder$/);
+  assert.throws(
+    () => open({ path: join(path, "log") }),
+    /^Error: a part of its path is a file, not a folder$/,
+  );
   assert.throws(() => open({ path: folder }), /^Error: it exists and is not a file; name another$/);
   assert.throws(() => open({ path: "/dev/null" }), /is not a file/);
 });

@@ -90,7 +90,7 @@ test("the oldest make room, and the numbers go on", () => {
   const out = log.open("api", "stdout");
   for (let index = 1; index <= 10_000; index++) out.write(linesOf([`line ${index}`]));
   const kept = ring.read("api");
-  assert.ok(kept.length > 20 && kept.length < 8 * 1024 / 128, `${kept.length} lines`);
+  assert.ok(kept.length > 20 && kept.length < (8 * 1024) / 128, `${kept.length} lines`);
   const first = 10_000 - kept.length + 1;
   assert.deepEqual(
     kept.map(({ seq, text }) => [seq, text]),

@@ -73,12 +73,12 @@ test("json line carries the stream, and the part of a split one", () => {
 
 test("json line that is a JSON object is carried as one, anything else as text", () => {
   const { line, json } = open();
-  for (const text of ['{"a":{"b":1}}', "[1]", "{not json}", '"text"', "7"]) {
+  for (const text of ['{"a":{"b":1}}', "{}", "{ }", "", "[1]", "{not json}", '"text"', "7"]) {
     line({ service: "api", stream: "stdout", text });
   }
   assert.deepEqual(
     json().map((record) => (record as { message: unknown }).message),
-    [{ a: { b: 1 } }, "[1]", "{not json}", '"text"', "7"],
+    [{ a: { b: 1 } }, {}, {}, "", "[1]", "{not json}", '"text"', "7"],
   );
 });
 
@@ -160,7 +160,9 @@ test("json lines that are nearly JSON are text, and what is JSON stays as it was
 
 test("many lines at once are one record each, in order, whatever stands between them", () => {
   const { log, written, counts } = open();
-  const texts = Array.from({ length: 1000 }, (_, index) => (index % 3 === 0 ? `"${index}"` : `${index} ${"x".repeat(700)}`));
+  const texts = Array.from({ length: 1000 }, (_, index) =>
+    index % 3 === 0 ? `"${index}"` : `${index} ${"x".repeat(700)}`,
+  );
   log.open("api", "stdout").write(linesOf(texts));
   const records = written.join("").trimEnd().split("\n");
   assert.deepEqual(

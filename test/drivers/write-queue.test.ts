@@ -1,7 +1,7 @@
 // Bytes on their way out: together, in order, bounded, with a writer that takes its time.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Lost, writeQueue, type WriteQueueOptions } from "../../src/drivers/write-queue.ts";
+import { type Lost, WriteQueue, type WriteQueueOptions } from "../../src/drivers/write-queue.ts";
 
 const KIB = 1024;
 const LINES = { kind: "lines", count: 1 } as const;
@@ -13,7 +13,7 @@ function open(overflow: WriteQueueOptions["overflow"] = "pause") {
   const losses: Lost[] = [];
   let take: (() => void) | undefined;
   let asked = Promise.withResolvers<void>();
-  const queue = writeQueue({
+  const queue = new WriteQueue({
     write: (bytes) =>
       new Promise((resolve) => {
         take = () => {
@@ -68,7 +68,7 @@ test("what comes while the writer writes is the next batch, and counts as waitin
 
 test("thousands of batches of all sizes come out in order", async () => {
   const batches: Buffer[] = [];
-  const queue = writeQueue({
+  const queue = new WriteQueue({
     write: async (bytes) => {
       await new Promise((turn) => setImmediate(turn));
       batches.push(Buffer.from(bytes));

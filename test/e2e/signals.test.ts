@@ -41,10 +41,11 @@ services:
     });
     const { pid = 0 } = await runtime.record("db", "ready");
     const { code, stderr } = await runtime.signal(signal).ended;
-    assert.deepEqual({ code, stderr }, { code: 128 + number, stderr: "" });
+    const said = `stopping on ${signal}, startup cancelled`;
+    assert.deepEqual({ code, stderr }, { code: 128 + number, stderr: `haraka: ${said}\n` });
     assert.ok(!isRunning(pid));
     assert.deepEqual(runtime.whoBecame("stopped"), ["api", "slow", "db"]);
-    assert.ok(runtime.messages("haraka").includes(`stopping on ${signal}, startup cancelled`));
+    assert.ok(runtime.messages("haraka").includes(said));
   });
 }
 
