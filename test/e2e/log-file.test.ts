@@ -51,11 +51,12 @@ test(
     const filler = `trap 'rm disk/filler' HUP; cat /dev/zero > disk/filler 2>/dev/null; echo full; while :; do sleep 0.01; done`;
     const writer = `while :; do echo "a line of some length, so that the page of the file is soon full"; sleep 0.005; done`;
     const config = {
-      runtime: { log: { file: { path: "disk/log", maxSize: "128KiB" } } },
+      runtime: { log: { file: { path: "disk/log" } } },
       http: { host: "127.0.0.1" },
       services: {
-        filler: { command: ["sh", "-c", filler], readiness: { log: "full" } },
-        writer: { command: ["sh", "-c", writer], dependencies: ["filler"] },
+        // First, so that the file has a part of a page when there is no room for another.
+        writer: { command: ["sh", "-c", writer], readiness: { log: "a line" } },
+        filler: { command: ["sh", "-c", filler], readiness: { log: "full" }, dependencies: ["writer"] },
       },
     };
     await using runtime = start({
@@ -77,6 +78,11 @@ test(
       /^the log file .* is written again; \d+ lines are missing$/,
     );
     assert.ok(Number(/(\d+) lines/.exec(String(message))?.[1]) > 0);
+    // Seen from outside of its mounts. A line that did not fit is not there by half.
+    const disk = `/proc/${pid}/root${runtime.folder}/disk`;
+    const linesOnDisk = () => readFileSync(join(disk, "log"), "utf8").split("\n").slice(0, -1);
+    while (linesOnDisk().length < 50) await new Promise((next) => setTimeout(next, 20));
+    for (const line of linesOnDisk()) JSON.parse(line);
     assert.equal((await runtime.stop()).code, 0);
     assert.equal(runtime.messages("haraka").filter((text) => failed.test(String(text))).length, 1);
   },
