@@ -44,7 +44,7 @@ async function runtime({
   for (const [name, text] of Object.entries({ ...MODULES, ...files })) put(name, text);
   const said: string[] = [];
   const silent = { debug() {}, info: (text: string) => void said.push(text), warn() {}, error() {} };
-  const output = { line: () => true, drained: async () => {} };
+  const output = { open: () => ({ write() {}, end() {} }), full: false, drained: async () => {} };
   const clock = testClock();
   const supervisor = new Supervisor({
     clock,
