@@ -230,7 +230,7 @@ services: { db: { command: [sh, -c, "echo up; exec sleep 1000"] } }
     await runtime.url();
     while (!runtime.lines.includes("db     | up")) await new Promise((turn) => setImmediate(turn));
     const { stdout } = await runtime.stop();
-    assert.match(stdout, /haraka \| debug: stage drain took 0ms/);
+    assert.match(stdout, /haraka \| debug: stage drain took \d{1,3}ms/);
   });
 
   test("a service that fails for good is said, stays failed with what needs it, and comes back with a change", async () => {
