@@ -27,6 +27,6 @@ WORKDIR /app
 USER 65532:65532
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=5s --start-interval=200ms CMD ["/haraka","health","--ready"]
+HEALTHCHECK --interval=5s --start-period=60s --start-interval=200ms CMD ["/haraka","health","--ready"]
 ENTRYPOINT ["/haraka"]
 CMD ["run"]

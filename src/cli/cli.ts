@@ -104,8 +104,22 @@ function verbOf(word: string): Verb {
   const verbs = [...VERBS, help];
   const verb = verbs.find(({ name, alias }) => word === name || word === alias);
   if (verb) return verb;
-  const kind = word.startsWith("-") ? "flag" : "verb";
+  if (word.startsWith("-")) throw new UsageError(strayFlag(word, verbs));
   const names = verbs.flatMap(({ name, alias }) => (alias === undefined ? [name] : [name, alias]));
-  const close = didYouMean(word, kind === "flag" ? [...VERB_FLAGS.keys()] : names);
-  throw new UsageError(`unknown ${kind} '${word}'${close}; see 'haraka --help'`);
+  throw new UsageError(`unknown verb '${word}'${didYouMean(word, names)}; see 'haraka --help'`);
+}
+
+/** What is wrong with a flag in place of a verb: the verb whose flag it is comes first, or nobody has it. */
+function strayFlag(word: string, verbs: readonly Verb[]): string {
+  const [given = word] = word.split("=", 1);
+  for (const verb of verbs) {
+    for (const [name, { short, value }] of Object.entries(verb.flags)) {
+      if (given !== `--${name}` && given !== `-${short}`) continue;
+      const example = `haraka ${verb.name} ${given}${value === undefined ? "" : ` ${value}`}`;
+      return `'${given}' comes after a verb, as '${example}'; see 'haraka --help'`;
+    }
+  }
+  // Of two short flags each is a letter away from the other.
+  const close = given.startsWith("--") ? didYouMean(given, [...VERB_FLAGS.keys()]) : "";
+  return `unknown flag '${word}'${close}; see 'haraka --help'`;
 }

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { ExitCode, messageOf, UsageError } from "../errors.ts";
 import { initFiles } from "./init-files.ts";
-import { JSON_FLAG, type Verb } from "./verb.ts";
+import { type Io, JSON_FLAG, type Verb } from "./verb.ts";
 
 const CONFIG = "runtime.yaml";
 
@@ -29,7 +29,7 @@ export const init: Verb = {
     const written = files.filter(([name]) => !kept.includes(name));
     for (const [name, text] of written) write(join(folder, name), text);
     const names = written.map(([name]) => name);
-    const next = nextCommands(positionals[0], io.main);
+    const next = nextCommands(positionals[0], io);
     if (flags.json === true) io.stdout(`${JSON.stringify({ folder, written: names, kept, next })}\n`);
     else io.stdout(inWords({ folder, written: names, kept, next }));
     return ExitCode.ok;
@@ -46,10 +46,19 @@ function write(path: string, text: string): void {
 }
 
 /** `haraka` alone is a mail server on npm, so a run from npm names the package. */
-function nextCommands(folder: string | undefined, main: string): string[] {
-  const program = main.startsWith("/$bunfs/") ? process.argv0 : "npx haraka-runtime";
-  const enter = folder === undefined ? "" : `cd ${folder} && `;
+function nextCommands(folder: string | undefined, { main, cwd }: Io): string[] {
+  const { argv0 } = process;
+  // Named by a path, it is to be found from the new folder, too.
+  const self = quoted(argv0.includes("/") ? resolve(cwd, argv0) : argv0);
+  const program = main.startsWith("/$bunfs/") ? self : "npx haraka-runtime";
+  const enter = folder === undefined ? "" : `cd ${quoted(folder)} && `;
   return [`${enter}npm install`, `${program} validate`, `${program} run`];
+}
+
+/** One word for a shell. What begins with a dash would be taken for an option. */
+function quoted(word: string): string {
+  const path = word.startsWith("-") ? `./${word}` : word;
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 function inWords({

@@ -4,14 +4,17 @@ import type { ExecutionContext } from "hono";
 import { PLAIN_SPEC, type ServiceSpec } from "../core/spec.ts";
 import { systemClock } from "../drivers/clock.ts";
 import { consoleLog } from "../drivers/console-log.ts";
-import { UsageError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import { createGate } from "../http/gate.ts";
+import { HEALTH_PATHS } from "../http/health.ts";
+import { pathOf } from "../http/normalise.ts";
+import { unavailable } from "../http/problem.ts";
 import type { Log } from "../ports/log.ts";
 import type { ServiceLike } from "../ports/service.ts";
 import { narrate } from "../runtime/narrate.ts";
 import { Supervisor } from "../runtime/supervisor.ts";
 import { moduleService } from "./module-service.ts";
+import { ANYTHING, checkOptions, LIST, nameToUse, type Rules, TEXT } from "./option-rules.ts";
 import { version } from "./version.ts";
 
 export interface EdgeOptions {
@@ -23,20 +26,21 @@ export interface EdgeOptions {
   log?: Log;
 }
 
+const OPTIONS: Rules<EdgeOptions> = { name: TEXT, services: LIST, log: ANYTHING };
+
 /** What edge platforms take as the default export of a module. */
 export interface EdgeHandler {
   fetch(request: Request, env?: unknown, context?: ExecutionContext): Promise<Response>;
 }
 
 /**
- * Throws `UsageError` for a service without a name and for two of one name. A start that fails is logged, answered by
+ * Throws `UsageError` for a service that has no name or one that a config would refuse, for two of one name and for an option
+ * that is not known. A start that fails is logged, answered by
  * readiness with 503, and not tried again by this isolate.
  */
-export function edge({
-  name,
-  services,
-  log = consoleLog({ level: "info", name }),
-}: EdgeOptions): EdgeHandler {
+export function edge(options: EdgeOptions): EdgeHandler {
+  checkOptions(options, { cannot: "cannot make an edge handler", rules: OPTIONS });
+  const { name, services, log = consoleLog({ level: "info", name }) } = options;
   const clock = systemClock();
   const gate = createGate({ clock });
   const supervisor = new Supervisor({
@@ -49,33 +53,38 @@ export function edge({
   });
   const app = createApp({ service: name, version, health: supervisor, gate, log });
   const context = { supervisor, clock, log, instances: new Map<string, object>(), mount: app.mount };
-  const supervised = services.map((service) => moduleService(specOf(service), () => service, context));
-  const names = supervised.map(({ spec }) => spec.name);
-  const twice = names.find((each, index) => names.indexOf(each) !== index);
-  if (twice !== undefined) throw new UsageError(`cannot use '${twice}': there are two services of that name`);
+  const names = new Set<string>();
+  const instances = new Map<ServiceLike, string>();
+  const supervised = services.map((service) => {
+    const own = nameToUse(service, { names, instances });
+    names.add(own);
+    instances.set(service, own);
+    return moduleService(specOf(service, own), () => service, context);
+  });
 
   let started: Promise<void> | undefined;
+  let failed = false;
   return {
     async fetch(request, env, context) {
       if (started === undefined) {
         // Why it failed is in the log by then.
-        started = supervisor.run(supervised).catch(() => {});
+        started = supervisor.run(supervised).catch(() => void (failed = true));
         // It belongs to all requests: it goes on when the client of this one goes.
         context?.waitUntil(started);
       }
       await started;
+      if (failed && !HEALTH_PATHS.has(pathOf(request)))
+        return unavailable(`cannot answer ${pathOf(request)}: the runtime did not start; the log says why`);
       return app.fetch(request, env, context);
     },
   };
 }
 
-function specOf(service: ServiceLike): ServiceSpec {
-  if (!service.name)
-    throw new UsageError(`cannot use a ${service.constructor.name}: it has no name; set \`name\``);
+function specOf(service: ServiceLike, name: string): ServiceSpec {
   return {
     ...PLAIN_SPEC,
-    name: service.name,
-    group: service.name,
+    name,
+    group: name,
     inProcess: true,
     readiness: service.readiness ?? PLAIN_SPEC.readiness,
   };

@@ -21,7 +21,22 @@ import type { ShutdownReport } from "../runtime/shutdown.ts";
 import { Supervisor } from "../runtime/supervisor.ts";
 import { version } from "./version.ts";
 import { moduleService } from "./module-service.ts";
-import { openLog } from "./open-log.ts";
+import { type OpenLog, openLog } from "./open-log.ts";
+import {
+  ANYTHING,
+  BOOLEAN,
+  checkOptions,
+  isObject,
+  LIST,
+  MILLISECONDS,
+  nameToUse,
+  NUMBER,
+  OBJECT,
+  oneOf,
+  type Rules,
+  TEXT,
+} from "./option-rules.ts";
+import { flushMs } from "./outgoing.ts";
 
 export interface OrchestratorOptions {
   /** Time; a `testClock()` in tests. Default: the system's. */
@@ -36,13 +51,14 @@ export interface OrchestratorOptions {
   name?: string;
 }
 
+type UsedDependency =
+  string | { service: string; condition?: Condition; required?: boolean; restart?: boolean };
+
 export interface UseOptions {
   /** Higher starts earlier among what dependencies leave free. Default: 0. */
   priority?: number;
   /** Names of services, or names with a condition. Default: none; a bare name means `ready`, for a task `completed`. */
-  dependencies?: readonly (
-    string | { service: string; condition?: Condition; required?: boolean; restart?: boolean }
-  )[];
+  dependencies?: readonly UsedDependency[];
   /** Whether its failure ends the runtime. Default: true. */
   critical?: boolean;
   /** Done when `startup()` resolves. Default: false. */
@@ -75,15 +91,18 @@ export class Orchestrator {
   readonly #supervisor: Supervisor;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #flush: () => Promise<void>;
+  readonly #flush: OpenLog["flush"];
   readonly #options: OrchestratorOptions;
   readonly #listeners = new Set<(event: RuntimeEvent) => void>();
   readonly #registrations = new Map<string, Registration>();
+  readonly #instances = new Map<ServiceLike, string>();
   readonly #gate: HttpGate;
 
+  /** Throws `UsageError` for an option that is not known. */
   constructor(options: OrchestratorOptions = {}) {
+    checkOptions(options, { cannot: "cannot make an Orchestrator", rules: OPTIONS });
     const own = options.log
-      ? { log: options.log, flush: async () => {}, terminal: process.stdout.isTTY }
+      ? { log: options.log, flush: async () => true, terminal: process.stdout.isTTY }
       : openLog({ name: nameOf(options) });
     this.#options = options;
     this.#log = own.log;
@@ -111,14 +130,16 @@ export class Orchestrator {
     return this.#supervisor;
   }
 
-  /** Registers a service. Throws `UsageError` for a second one of the same name, one without a name, or after `run`. */
+  /**
+   * Registers a service. Throws `UsageError` for a second one of the same name, a name that a config would refuse, the same
+   * instance again, an option that is not known or cannot be, or after `run`.
+   */
   use(service: ServiceLike, options: UseOptions = {}): this {
-    const { name } = service;
-    if (!name) throw new UsageError(`cannot use a ${service.constructor.name}: it has no name; set \`name\``);
+    const name = nameToUse(service, { names: this.#registrations, instances: this.#instances });
     if (this.state !== "uninitialized")
       throw new UsageError(`cannot use '${name}': the runtime is ${this.state}`);
-    if (this.#registrations.has(name))
-      throw new UsageError(`cannot use '${name}': there is a service of that name`);
+    checkUse(name, options);
+    this.#instances.set(service, name);
     this.#registrations.set(name, { service, name, options });
     return this;
   }
@@ -209,7 +230,7 @@ export class Orchestrator {
     };
   }
 
-  #dependencyOf(named: NonNullable<UseOptions["dependencies"]>[number]): ServiceSpec["dependencies"][number] {
+  #dependencyOf(named: UsedDependency): ServiceSpec["dependencies"][number] {
     const entry = typeof named === "string" ? { service: named } : named;
     const { service, condition, required = true, restart = false } = entry;
     const isTask = this.#registrations.get(service)?.options.task ?? false;
@@ -223,11 +244,11 @@ export class Orchestrator {
       signalled = true;
       this.#supervisor.onSignal(signal);
     });
-    void this.#supervisor.ended.then(async ({ exitCode }) => {
+    void this.#supervisor.ended.then(async (report) => {
       stopListening();
       if (!signalled || this.#options.exit === false) return;
-      await this.#flush();
-      process.exit(exitCode);
+      await this.#flush({ withinMs: flushMs(report, this.#supervisor.ledger()) });
+      process.exit(report.exitCode);
     });
     return stopListening;
   }
@@ -245,6 +266,50 @@ export class Orchestrator {
 
   #printDocs(port: number, docsUrl: string): void {
     for (const host of ["localhost", "127.0.0.1"]) this.#log.info(`docs at http://${host}:${port}${docsUrl}`);
+  }
+}
+
+const OPTIONS: Rules<OrchestratorOptions> = {
+  clock: ANYTHING,
+  log: ANYTHING,
+  readiness: oneOf("manual"),
+  exit: BOOLEAN,
+  name: TEXT,
+};
+
+const USE: Rules<UseOptions> = {
+  priority: NUMBER,
+  dependencies: LIST,
+  critical: BOOLEAN,
+  task: BOOLEAN,
+  restart: OBJECT,
+  startTimeoutMs: MILLISECONDS,
+  stopTimeoutMs: MILLISECONDS,
+};
+
+const DEPENDENCY: Rules<Exclude<UsedDependency, string>> = {
+  service: TEXT,
+  condition: oneOf("started", "ready", "completed"),
+  required: BOOLEAN,
+  restart: BOOLEAN,
+};
+
+const RESTART: Rules<RestartConfig> = {
+  policy: oneOf("never", "on-failure", "always"),
+  backoff: OBJECT,
+  limit: OBJECT,
+  resetAfterMs: MILLISECONDS,
+};
+
+/** Throws `UsageError` for an option, or a part of one, that is not known or cannot be. */
+function checkUse(name: string, options: UseOptions): void {
+  const cannot = `cannot use '${name}'`;
+  checkOptions(options, { cannot, rules: USE });
+  const { restart = {}, dependencies = [] } = options;
+  checkOptions(restart, { cannot, path: "restart.", rules: RESTART });
+  for (const [index, dependency] of dependencies.entries()) {
+    const entry = isObject(dependency) ? dependency : { service: dependency };
+    checkOptions(entry, { cannot, path: `dependencies[${index}].`, rules: DEPENDENCY });
   }
 }
 

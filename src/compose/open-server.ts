@@ -38,10 +38,18 @@ function reasonOf(error: unknown, port: number): string {
   const code = codeOf(error);
   if (code === "EACCES")
     return "not permitted; ports below 1024 need privileges, set http.port (or PORT) to a higher one";
-  if (code !== "EADDRINUSE") return messageOf(error);
+  if (code !== "EADDRINUSE") return `${hostProblem(code, error)}; ${HOST_ADVICE}`;
   const holder = findPortHolder(port);
   const who = holder ? ` by pid ${holder.pid} (${holder.command})` : "";
   return `it is in use${who}; end that, or set http.port (or PORT) to another`;
+}
+
+const HOST_ADVICE = "set http.host to an address of this machine, or to 0.0.0.0 for all of them";
+
+/** Bun and Node give a code, each its own for a name that leads nowhere; Deno only words. */
+function hostProblem(code: unknown, error: unknown): string {
+  const isAddress = code === "EADDRNOTAVAIL" || code === "EINVAL" || code === "ENOTFOUND";
+  return isAddress ? "this machine has no such address, nor is it the name of one" : messageOf(error);
 }
 
 function codeOf(error: unknown): unknown {

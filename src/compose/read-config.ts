@@ -1,12 +1,15 @@
 // From what the command line names to a config that can be run: finds the files, reads them with this process's files and
 // variables, and holds what they say against the order's rules.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import type { Config, ServiceConfig } from "../config/config.ts";
+import { BAD_ENV_LINE, readEnvFile } from "../config/env-file.ts";
 import { type FileAccess, resolvePath } from "../config/files.ts";
 import { loadConfig } from "../config/load.ts";
 import { printConfig } from "../config/print.ts";
 import { graphProblems } from "../core/graph.ts";
+import { inWords } from "../core/restart.ts";
 import type { ServiceSpec } from "../core/spec.ts";
+import { systemClock } from "../drivers/clock.ts";
 import { configFiles } from "../drivers/config-files.ts";
 import { loadEntrypoint } from "../drivers/entrypoint.ts";
 import { selfCommand } from "../drivers/self-command.ts";
@@ -38,7 +41,7 @@ export interface ReadConfig {
 export function readConfig(request: ConfigRequest): ReadConfig {
   const { envFiles, env, cwd, main, access = configFiles } = request;
   const variables = {
-    ...Object.assign({}, ...envFiles.map((file) => readEnvFile(resolvePath(cwd, file)))),
+    ...Object.assign({}, ...envFiles.map((file) => variablesOf(resolvePath(cwd, file)))),
     ...env,
   };
   // Not enumerable: the launcher it names in a run from source is only written when a config asks for it.
@@ -73,27 +76,41 @@ function findConfig(env: ConfigRequest["env"], cwd: string): string {
   );
 }
 
-function readEnvFile(file: string): Record<string, string | undefined> {
-  try {
-    return configFiles.parseEnv(readFileSync(file, "utf8"));
-  } catch (error) {
-    throw new UsageError(`cannot read --env-file '${file}': ${messageOf(error)}`);
-  }
+function variablesOf(file: string): Record<string, string> {
+  const content = readEnvFile(file, configFiles);
+  if ("problem" in content) throw new UsageError(`cannot read --env-file '${file}': ${content.problem}`);
+  const { variables, badLines } = content;
+  if (badLines.length === 0) return variables;
+  throw new ConfigError(badLines.map((line) => ({ file, line, column: 1, path: "", message: BAD_ENV_LINE })));
 }
 
-/** Loads every module service as `run` would, without starting it. Throws `ConfigError` with all that cannot be. */
+/**
+ * Loads every module service as `run` would, without starting it, each within its `startTimeout`. Throws `ConfigError` with all
+ * that cannot be.
+ */
 export async function checkModules(config: Config): Promise<void> {
   await provideLibrary();
-  const problems: Diagnostic[] = [];
-  for (const { name, run } of config.services) {
-    if (run.type !== "module") continue;
-    try {
-      await loadEntrypoint(name, run);
-    } catch (error) {
-      problems.push(diagnosticAt(config, name, messageOf(error)));
-    }
-  }
-  if (problems.length > 0) throw new ConfigError(problems);
+  const problems = await Promise.all(
+    config.services.map(async (service) => {
+      const problem = await loadProblem(service);
+      return problem === undefined ? [] : [diagnosticAt(config, service.name, problem)];
+    }),
+  );
+  if (problems.flat().length > 0) throw new ConfigError(problems.flat());
+}
+
+async function loadProblem({ name, run, startTimeoutMs }: ServiceConfig): Promise<string | undefined> {
+  if (run.type !== "module") return undefined;
+  const late = Promise.withResolvers<string>();
+  const cancel = systemClock().after(startTimeoutMs, () =>
+    late.resolve(
+      `cannot load ${run.entrypoint} for service "${name}": it has not loaded within its startTimeout of ${inWords(startTimeoutMs)}; look for an await outside of its functions that never ends`,
+    ),
+  );
+  const loaded = loadEntrypoint(name, run).then(() => undefined, messageOf);
+  const problem = await Promise.race([loaded, late.promise]);
+  cancel();
+  return problem;
 }
 
 export function diagnosticAt(config: Config, service: string, message: string): Diagnostic {

@@ -46,6 +46,13 @@ export function chosenSpecs(
   const unknown = names.find((name) => !all.includes(name));
   if (unknown !== undefined)
     throw new UsageError(`cannot run '${unknown}': no such service${didYouMean(unknown, all)}`);
+  const known = [...new Set(config.services.flatMap((service) => service.profiles))];
+  const strange = profiles.find((profile) => !known.includes(profile));
+  if (strange !== undefined) {
+    const others = known.length === 0 ? "" : `; there is ${known.join(", ")}`;
+    const hint = didYouMean(strange, known) || others;
+    throw new UsageError(`cannot start the profile '${strange}': no service has it${hint}`);
+  }
   const isNamed = ({ name, group }: ServiceConfig) => names.includes(name) || names.includes(group);
   const isAskedFor = (service: ServiceConfig) =>
     service.profiles.some((profile) => profiles.includes(profile));

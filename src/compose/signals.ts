@@ -1,4 +1,5 @@
-// What the signals that come to this process mean to a run: end, read the config again, hand on; and what nobody has caught.
+// What the signals that come to this process mean to a run: end, read the config again, hand on; and what nobody has caught, or
+// has not asked for. SIGQUIT ends it where no service is handed it.
 import { onReloadSignal, onSignals, onStopSignal } from "../drivers/signals.ts";
 import { onUncaught } from "../drivers/uncaught.ts";
 import type { Config } from "../config/config.ts";
@@ -6,6 +7,9 @@ import { ExitCode, messageOf } from "../errors.ts";
 import type { Log } from "../ports/log.ts";
 import type { Operator } from "../runtime/operator.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
+import type { StopSignals } from "./end-of-run.ts";
+import { handOver } from "./first-signals.ts";
+import { killAtExit } from "./last-resort.ts";
 
 export interface SignalOptions {
   supervisor: Supervisor;
@@ -15,29 +19,52 @@ export interface SignalOptions {
   endures: boolean;
 }
 
-export interface AttendedSignals {
+export interface AttendedSignals extends StopSignals {
   /** From now on what the services of `config` ask for is handed on to them, whatever is in force when it comes. */
   forward(config: () => Config): void;
 }
 
 export function attendSignals({ supervisor, operator, log, endures }: SignalOptions): AttendedSignals {
-  onStopSignal((signal) => supervisor.onSignal(signal));
+  let present: (() => Config) | undefined;
+  const takersOf = (signal: string) =>
+    (present?.().services ?? []).flatMap(({ name, run }) =>
+      run.type === "process" && run.forwardSignals.includes(signal) ? [name] : [],
+    );
+  const late = new AbortController();
+  let any = false;
+  const stop = (signal: string) => {
+    any = true;
+    // Nothing is left to stop: it is about what has yet to leave the process.
+    if (supervisor.state === "destroyed") late.abort(signal);
+    else supervisor.onSignal(signal);
+  };
+  onStopSignal(stop);
+  onSignals(["SIGQUIT"], (signal) => {
+    if (takersOf(signal).length === 0) stop(signal);
+  });
+  handOver();
+  killAtExit(supervisor);
   onReloadSignal(() => void operator.reload());
   onUncaught((error) => {
     const stack = error instanceof Error ? error.stack : undefined;
     log.error(`nobody caught: ${messageOf(error)}`, { stack });
     if (endures) return;
-    void supervisor.shutdown({ reason: "stopping after an uncaught error", exitCode: ExitCode.internal });
+    const reason = `stopping after an uncaught error: ${messageOf(error)}`;
+    void supervisor.shutdown({ reason, exitCode: ExitCode.internal });
   });
   return {
+    get any() {
+      return any;
+    },
+    late: late.signal,
     forward(config) {
+      present = config;
       onSignals(FORWARDED, (signal) => {
-        for (const { name, run } of config().services)
-          if (run.type === "process" && run.forwardSignals.includes(signal)) supervisor.forward(signal, name);
+        for (const name of takersOf(signal)) supervisor.forward(signal, name);
       });
     },
   };
 }
 
-/** As the schema has them. Without a listener the first two would end this process. */
+/** As the schema has them. */
 const FORWARDED = ["SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGQUIT", "SIGCONT"] as const;

@@ -3,7 +3,7 @@
 
 const AS_RESTART = "as `restart: { policy: on-failure, backoff: 100ms..10s, limit: 10/1m }`";
 const SOON =
-  "leave it out: while starting it is asked from the beginning, and `startTimeout` is how long that may take";
+  "leave it out: `startup` is asked from the beginning and may fail for as long as `startTimeout`, the others are asked once it has started";
 
 /** Keys from elsewhere, and the advice that goes into the message. */
 const TRANSLATIONS: Record<string, string> = {

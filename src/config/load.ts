@@ -81,7 +81,9 @@ function assemble(layers: readonly Layer[], { source, values, report }: Assembly
   const merged = mergeLayers(BUILT_IN, layers);
   const reading: Reading = { layers, source, values, merged, reportFor: oncePerReplica(report) };
   const { root, wrong, document } = readPart({ path: [], replica: 1 }, reading);
-  if (isMap(root["services"]) && Object.keys(root["services"]).length === 0) {
+  // What an `include` that cannot be used would have brought is not known.
+  const isComplete = !wrong.some(({ path }) => path[0] === "include");
+  if (isComplete && isMap(root["services"]) && Object.keys(root["services"]).length === 0) {
     report(
       ["services"],
       "there is none: add one, as `services: { hello: { command: [echo, hello] } }`",

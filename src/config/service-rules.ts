@@ -4,6 +4,7 @@ import type { Dependency } from "./config.ts";
 import type { Path } from "./path.ts";
 import { replicaName } from "./replicas.ts";
 import { cronProblem, isTimeZone } from "./schedule.ts";
+import { isServiceName, NAME_RULE } from "./service-name.ts";
 import type { RawProbe, RawService } from "./service-schema.ts";
 import { didYouMean } from "./did-you-mean.ts";
 
@@ -26,8 +27,6 @@ const PROCESS_KEYS =
   "environment envFile cwd user group shell stdin stopSignal forwardSignals notificationFd".split(" ");
 const CHECKS = ["http", "tcp", "exec", "notify", "log", "logPattern"] as const;
 const PROBES = ["startup", "liveness", "readiness"] as const;
-const NAME = /^[a-z][a-z0-9._-]{0,62}$/;
-const NAME_RULE = "a name starts with a letter and has up to 63 lower-case letters, digits, `.`, `_` and `-`";
 
 /** Reports every rule that a service breaks. */
 export function checkService(name: string, service: RawService, scope: RuleScope): void {
@@ -52,8 +51,8 @@ export function checkService(name: string, service: RawService, scope: RuleScope
 function checkName(name: string, { replicas }: RawService, { replicated, report }: RuleScope): void {
   const path = ["services", name];
   const last = replicaName(name, { replica: replicas, of: replicas });
-  if (!NAME.test(name)) report(path, `cannot name a service "${name}": ${NAME_RULE}`, "key");
-  else if (!NAME.test(last)) report(path, `cannot name a replica "${last}": ${NAME_RULE}`, "key");
+  if (!isServiceName(name)) report(path, `cannot name a service "${name}": ${NAME_RULE}`, "key");
+  else if (!isServiceName(last)) report(path, `cannot name a replica "${last}": ${NAME_RULE}`, "key");
   const group = replicated(name);
   if (group !== undefined) {
     report(

@@ -154,7 +154,11 @@ function whenOf(kit: Kit) {
   const { z, key, preset, duration, span, filled } = kit;
   const probe = probeOf(kit);
   return {
-    startTimeout: preset(span, "30s", "How long it may take to start and become ready."),
+    startTimeout: preset(
+      span,
+      "30s",
+      "How long it may take until it has started: its process runs, or its module's `startup()` has resolved, and its `startup` probe has passed. For a task: until it is done. Becoming ready after that has no limit of its own; those that depend on it wait at most `runtime.startup.timeout`.",
+    ),
     stopTimeout: preset(duration, "5s", "How long it may take to stop before it is killed."),
     restart: preset(
       restartOf(kit),
@@ -204,7 +208,7 @@ function processOf({ z, key, preset, text, filled, literal, name, boolean, whole
     forwardSignals: preset(
       z.array(z.enum(FORWARDED_SIGNALS)),
       [],
-      "Signals that the runtime hands on to it. SIGHUP reloads the config, SIGTERM and SIGINT stop the runtime.",
+      "Signals that the runtime hands on to it. SIGHUP reloads the config, SIGTERM and SIGINT stop the runtime; so does SIGQUIT where no service is handed it.",
     ),
     notificationFd: key(
       whole(3, 255),

@@ -9,7 +9,8 @@ import type {
   ScheduleConfig,
   ServiceConfig,
 } from "./config.ts";
-import { readText, resolvePath, type FileAccess } from "./files.ts";
+import { BAD_ENV_LINE, readEnvFile } from "./env-file.ts";
+import { resolvePath, type FileAccess } from "./files.ts";
 import type { Place } from "./layers.ts";
 import type { Path } from "./path.ts";
 import type { Replica } from "./replicas.ts";
@@ -140,17 +141,20 @@ function resolveEnvironment(path: Path, raw: RawService, scope: ServiceScope): R
       );
     }
   }
-  return { ...readEnvFile([...path, "envFile"], raw.envFile, scope), ...raw.environment };
+  return { ...variablesOf([...path, "envFile"], raw.envFile, scope), ...raw.environment };
 }
 
-function readEnvFile(
+function variablesOf(
   path: Path,
   file: string | undefined,
   { access, folder, report }: ServiceScope,
 ): Record<string, string> {
   if (file === undefined) return {};
-  const content = readText(resolvePath(folder(path), file), access);
-  if ("text" in content) return access.parseEnv(content.text);
+  const content = readEnvFile(resolvePath(folder(path), file), access);
+  if ("variables" in content) {
+    for (const line of content.badLines) report(path, `${file}:${line}: ${BAD_ENV_LINE}`);
+    return content.variables;
+  }
   report(path, `cannot read "${file}": ${content.problem}`);
   return {};
 }

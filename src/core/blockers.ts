@@ -28,7 +28,8 @@ export function blockersOf(
     const sinceMs = each.state.sinceMs + wallOffsetMs;
     blockers.push({ service: each.planned.spec.name, reason, sinceMs, attempts: each.incarnation });
     if (each.state.name !== "pending") continue;
-    for (const index of fleet.waitsFor(each).dependency?.indexes ?? []) {
+    const { dependency, barrier } = fleet.waitsFor(each);
+    for (const index of dependency?.indexes ?? (barrier === undefined ? [] : [barrier])) {
       const needed = fleet.members[index];
       if (needed) next.push(needed);
     }

@@ -15,6 +15,8 @@ export type Deadline = "start" | "stop" | "backoff";
 
 export type FleetEvent =
   | { type: "boot-requested" }
+  /** The boot goes no further: nothing starts any more. */
+  | { type: "boot-cancelled" }
   /** The time for the whole start is over. */
   | { type: "startup-timed-out"; timeoutMs: number }
   | ({ type: "service-launched"; pid?: number; manual?: boolean; health?: boolean } & Target)
@@ -35,6 +37,12 @@ export type FleetEvent =
   | { type: "stop-requested" }
   /** Kill everything, now. */
   | { type: "kill-requested" };
+
+/** What may be asked of the fleet from outside. */
+export type Order = Extract<
+  FleetEvent,
+  { type: "start-requested" | "hold-requested" | "restart-requested" | "schedule-came-due" }
+>;
 
 export type Effect =
   | ({ type: "launch" } & Target)

@@ -5,6 +5,16 @@ export function exitCodeOf(exit: { code: number | null; signal: string | null })
   return exit.code ?? 128 + (SIGNAL_NUMBERS[exit.signal ?? ""] ?? 0);
 }
 
+/** How something ended, in words, and the exit code it stands for; with a `reason` and no code it never came up, which is 1. */
+export function endingOf(exit: { code: number | null; signal: string | null; reason?: string }): {
+  how: string;
+  exitCode: number;
+} {
+  const { code, signal, reason } = exit;
+  const exitCode = reason !== undefined && code === null && signal === null ? 1 : exitCodeOf(exit);
+  return { how: reason ?? (signal === null ? `ended with ${exitCode}` : `was ended by ${signal}`), exitCode };
+}
+
 /** POSIX numbers, equal on Linux and macOS, and the few that differ as Linux has them. */
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = {
   SIGHUP: 1,

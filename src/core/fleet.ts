@@ -2,10 +2,10 @@
 // effects. A fold costs what it touches: the orders keep counts, so nothing is searched.
 import type { Effect, FleetEvent } from "./event.ts";
 import { Lifecycle } from "./lifecycle.ts";
-import { adopt, createMember, type FleetMember, type Member } from "./member.ts";
+import { adopt, createMember, type FleetMember, isHeld, type Member, wasEverUp } from "./member.ts";
 import type { Plan } from "./plan.ts";
 import { inWords, NO_RESTARTS } from "./restart.ts";
-import { isAlive, type ServiceState } from "./service-state.ts";
+import { isAlive, isSettled, type ServiceState } from "./service-state.ts";
 import { type Boot, StartOrder } from "./start-order.ts";
 import { StopOrder } from "./stop-order.ts";
 
@@ -28,6 +28,7 @@ export class Fleet {
   readonly #startOrder: StartOrder;
   readonly #stopOrder: StopOrder;
   readonly #lifecycle: Lifecycle;
+  readonly #onFailure: "rollback" | "continue";
 
   constructor(plan: Plan, options: FleetOptions = {}) {
     const { concurrency = Infinity, onFailure = "rollback", endures = false, random = () => 1 } = options;
@@ -39,10 +40,13 @@ export class Fleet {
       concurrency,
       // What is about to stop is nothing to build upon.
       stateOf: (index) => (stopOrder.isAsked(index) ? LEAVING : (members[index] as Member).state),
+      isProbed: (index) => members[index]?.readiness === "probe",
     });
     this.#startOrder = startOrder;
     this.#stopOrder = stopOrder;
-    this.#lifecycle = new Lifecycle({ members, startOrder, stopOrder, onFailure, endures, random });
+    this.#onFailure = onFailure;
+    const isTolerated = (member: Member) => this.isTolerated(member);
+    this.#lifecycle = new Lifecycle({ members, startOrder, stopOrder, isTolerated, endures, random });
   }
 
   /** Raised by every change that the outside can see. */
@@ -67,6 +71,16 @@ export class Fleet {
     return this.#startOrder.isComing(index);
   }
 
+  /** The runtime does without it should it fail: it has never been there. */
+  isTolerated(member: FleetMember): boolean {
+    return this.#onFailure === "continue" && !wasEverUp(member, this.#members);
+  }
+
+  /** Code of it that was given up still runs in this process, so it is not started again. */
+  isAbandoned({ planned }: FleetMember): boolean {
+    return this.#lifecycle.abandoned.has(planned.spec.name);
+  }
+
   /** Nothing runs any more, and nothing will start. */
   get ended(): boolean {
     return this.#lifecycle.isEnding && this.#stopOrder.alive === 0;
@@ -79,21 +93,25 @@ export class Fleet {
 
   /**
    * Goes on where `other` is, whose boot is over: services of the same name are what they were, except that `fresh` ones, which
-   * are expected to be down, begin anew.
+   * are expected to be down, begin anew. What was abandoned never does.
    */
   takeOver(other: Fleet, fresh: ReadonlySet<string>): void {
     this.#lifecycle.version = other.version + 1;
+    this.#lifecycle.abandoned = other.#lifecycle.abandoned;
     this.#startOrder.begin([]);
+    const leaving: number[] = [];
     for (const member of this.#members) {
       const predecessor = other.member(member.planned.spec.name);
       if (!predecessor) continue;
       const from = member.state;
       member.incarnation = predecessor.incarnation;
-      if (fresh.has(member.planned.spec.name)) continue;
+      if (fresh.has(member.planned.spec.name) && !other.isAbandoned(predecessor)) continue;
       adopt(member, predecessor);
       this.#startOrder.entered(member.index, from, member.state);
       this.#stopOrder.entered(member.index, from, member.state);
+      if (other.#stopOrder.isAsked(predecessor.index)) leaving.push(member.index);
     }
+    this.#stopOrder.ask(leaving);
     for (const { index, planned, state } of this.#members) {
       const isPending = state.name === "pending" && !fresh.has(planned.spec.name);
       if (isPending && other.#isAsked(planned.spec.name)) this.#startOrder.ask(index);
@@ -115,6 +133,8 @@ export class Fleet {
         return this.#startOrder.begin(
           this.#members.filter(({ planned }) => !planned.spec.schedule).map(({ index }) => index),
         );
+      case "boot-cancelled":
+        return this.#startOrder.end();
       case "startup-timed-out":
         return this.#onStartupTimedOut(event.timeoutMs);
       case "start-requested":
@@ -169,9 +189,16 @@ export class Fleet {
   /** A config of tasks alone has nothing to stay up for. */
   #endIfAllTasksAreDone(): void {
     if (this.boot !== "settled" || this.#stopOrder.alive > 0 || this.#members.length === 0) return;
-    const isTask = ({ planned }: Member) => planned.spec.task && !planned.spec.schedule;
-    if (!this.#members.every(isTask)) return;
-    this.#lifecycle.giveUp({ reason: "all tasks are done", exitCode: 0, during: "run" });
+    const isDone = ({ planned, state }: Member) =>
+      planned.spec.task && !planned.spec.schedule && isSettled(state) && state.name !== "backoff";
+    if (!this.#members.every(isDone)) return;
+    const missing = this.#members.filter(
+      ({ planned, state }) => planned.spec.critical && state.name !== "completed",
+    );
+    const names = missing.map(({ planned }) => `'${planned.spec.name}'`).join(", ");
+    const reason =
+      missing.length === 0 ? "all tasks are done" : `all tasks are over, ${names} without success`;
+    this.#lifecycle.giveUp({ reason, exitCode: missing.length === 0 ? 0 : 1, during: "run" });
   }
 
   // ── what operators and schedules ask for ──
@@ -189,7 +216,7 @@ export class Fleet {
   /** Up again, with a clean slate. One that comes up by itself is left alone, one that goes down comes back. */
   #start(member: Member): void {
     const { name } = member.state;
-    if (name === "stopping") member.after = "restart";
+    if (name === "stopping" || member.after === "hold") member.after = "restart";
     else if (!isAlive(member.state) && !(name === "pending" && this.#startOrder.isAsked(member.index))) {
       member.restarts = NO_RESTARTS;
       this.#lifecycle.await(member);
@@ -198,15 +225,19 @@ export class Fleet {
 
   #takeDown(members: readonly Member[], after: "hold" | "restart"): void {
     for (const member of members) {
-      if (isAlive(member.state)) member.after = after;
+      const { state, planned } = member;
+      if (after === "hold") member.isDue = false;
+      if (isAlive(state)) member.after = after;
       else if (after === "restart") this.#start(member);
-      else if (member.state.name === "pending" || member.state.name === "backoff")
+      // What a task has done is done, and what was abandoned does not come back.
+      else if ((state.name !== "completed" || planned.spec.schedule) && !this.isAbandoned(member))
         this.#lifecycle.hold(member);
     }
     this.#stopOrder.ask(members.map(({ index }) => index));
   }
 
   #onDue(member: Member): void {
+    if (isHeld(member)) return;
     const overlap = member.planned.spec.schedule?.overlap;
     const isBusy =
       isAlive(member.state) || member.state.name === "backoff" || this.#startOrder.isAsked(member.index);

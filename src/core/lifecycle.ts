@@ -2,8 +2,8 @@
 // told of a member, moves it from state to state and collects the effects; the orders hear of every move. Whose turn it is to
 // start or stop is not decided here.
 import type { Deadline, Effect, FleetEvent, ProbeName, Target } from "./event.ts";
-import { exitCodeOf } from "./exit.ts";
-import { announcement, type Member, target } from "./member.ts";
+import { endingOf } from "./exit.ts";
+import { announcement, followsRestart, isReplaced, type Member, target } from "./member.ts";
 import { inWords, nextRestart, wantsRestart } from "./restart.ts";
 import { type Failure, isAlive, type ServiceState, transition } from "./service-state.ts";
 import type { StartOrder } from "./start-order.ts";
@@ -13,7 +13,8 @@ export interface LifecycleOptions {
   members: readonly Member[];
   startOrder: StartOrder;
   stopOrder: StopOrder;
-  onFailure: "rollback" | "continue";
+  /** The runtime does without it should it fail. */
+  isTolerated: (member: Member) => boolean;
   endures: boolean;
   random: () => number;
 }
@@ -31,6 +32,8 @@ export class Lifecycle {
   isEnding = false;
   /** Raised by every change that the outside can see. */
   version = 0;
+  /** Modules given up while their code still ran in this process: they are never replaced in it. */
+  abandoned: ReadonlySet<string> = new Set();
 
   constructor(options: LifecycleOptions) {
     this.#options = options;
@@ -70,9 +73,17 @@ export class Lifecycle {
 
   /** Makes it pending: it starts as soon as its dependencies hold. */
   await(member: Member): void {
+    if (this.abandoned.has(member.planned.spec.name)) return this.#refuse(member);
     this.#letGo(member);
     if (member.state.name !== "pending") this.#enter(member, { name: "pending", sinceMs: this.#now });
     this.#options.startOrder.ask(member.index);
+  }
+
+  /** Code of an earlier instance still runs in this process. */
+  #refuse(member: Member): void {
+    const reason = "an earlier instance was abandoned and still runs in this process";
+    if (member.state.name === "pending") this.skip(member, reason);
+    else this.#giveUpIfCritical(member, { reason, exitCode: 1 });
   }
 
   launch(member: Member): void {
@@ -122,11 +133,7 @@ export class Lifecycle {
   #restartDependents(member: Member, condition: "started" | "ready"): void {
     for (const index of member.planned.dependents) {
       const dependent = this.#options.members[index];
-      const isWanted = dependent?.planned.dependencies.some(
-        (each) => each.restart && each.condition === condition && each.indexes.includes(member.index),
-      );
-      if (!dependent || !isWanted || !isAlive(dependent.state) || dependent.state.name === "stopping")
-        continue;
+      if (!dependent || !followsRestart(dependent, { index: member.index, condition })) continue;
       dependent.after = "restart";
       this.#options.stopOrder.ask([index]);
     }
@@ -166,31 +173,42 @@ export class Lifecycle {
 
   /** The time for the whole start is over before it has come up; `waitsFor` says what a pending one still waits for. */
   overrun(member: Member, { limit, waitsFor }: { limit: string; waitsFor: string }): void {
+    const { state } = member;
     const failure = { reason: `was not up ${limit}`, exitCode: 1 };
-    if (member.state.name === "starting") this.#stopBecause(member, failure, { isFinal: true });
-    else if (member.state.name === "backoff") this.#fail(member, failure);
-    else if (member.state.name === "pending") this.skip(member, `${waitsFor}, which did not come ${limit}`);
+    if (member.after === "hold") return;
+    if (state.name === "pending") return this.skip(member, `${waitsFor}, which did not come ${limit}`);
+    delete member.after;
+    if (state.name === "starting") return this.#stopBecause(member, failure, { isFinal: true });
+    if (state.name === "stopping") member.state = { failure, ...state };
+    else if (state.name === "backoff") this.#fail(member, failure);
+    this.#giveUpIfCritical(member, failure);
   }
 
   /** Where it is not tried again the runtime hears of it at once, not when the service has stopped. */
   #stopBecause(member: Member, failure: Failure, { isFinal = false } = {}): void {
     const { inProcess, restart } = member.planned.spec;
     const isOver = isFinal || (inProcess && member.state.name === "starting") || !wantsRestart(restart, true);
-    if (!isOver) member.after = "retry";
+    // What somebody has asked for comes before what the policy says.
+    const isAsked = member.after !== undefined;
+    if (!isOver && !isAsked) member.after = "retry";
     this.stop(member, failure);
-    if (isOver) this.#giveUpIfCritical(member, failure);
+    if (isOver && !isAsked) this.#giveUpIfCritical(member, failure);
   }
 
   /** `reason` without a code or signal: it never came up. */
   #onExited(member: Member, exit: { code: number | null; signal: string | null; reason?: string }): void {
     const { state, planned } = member;
     const { code, signal, reason } = exit;
-    const exitCode = reason !== undefined && code === null && signal === null ? 1 : exitCodeOf(exit);
+    const { how, exitCode } = endingOf(exit);
     if (code !== null || signal !== null) member.lastExit = { code, signal, atMs: this.#now };
     if (state.name === "stopping") return this.#onStopped(member, state.failure, reason);
+    if (member.after !== undefined && !this.isEnding) {
+      // It was to stop, and has ended before its turn came.
+      this.#leave(member);
+      return this.#onStopped(member, undefined, reason);
+    }
     if (planned.spec.task && exitCode === 0)
       return this.#settle(member, { name: "completed", sinceMs: this.#now });
-    const how = reason ?? (signal === null ? `ended with ${exitCode}` : `was ended by ${signal}`);
     const isEarly = state.name === "starting" && !planned.spec.task && reason === undefined;
     this.#onEnded(
       member,
@@ -205,10 +223,11 @@ export class Lifecycle {
     const { after, planned, lateMs } = member;
     const failure = cause ?? (broken === undefined ? undefined : { reason: broken, exitCode: 1 });
     // What was abandoned may still hold what a new instance would need.
-    const isAbandoned = planned.spec.inProcess && lateMs !== undefined;
+    const isAbandoned = planned.spec.inProcess && lateMs !== undefined && broken !== undefined;
+    if (isAbandoned) this.abandoned = new Set([...this.abandoned, planned.spec.name]);
     delete member.after;
     if (failure && after !== undefined && isAbandoned && !this.isEnding) {
-      this.#fail(member, { reason: broken ?? failure.reason, exitCode: 1 });
+      this.#fail(member, { reason: broken, exitCode: 1 });
       if (after !== "hold") this.#giveUpIfCritical(member, failure);
     } else if (after === undefined || this.isEnding) {
       // What would have been tried again has not failed for good; its `shutdown()` may have.
@@ -233,7 +252,7 @@ export class Lifecycle {
       return this.#giveUpIfCritical(member, failure);
     }
     this.#settle(member, { name: "stopped", sinceMs: this.#now });
-    if (spec.critical && !this.#isReplaced(member)) this.#giveUp(member, failure);
+    if (spec.critical && !isReplaced(member, this.#options.members)) this.#giveUp(member, failure);
   }
 
   #retry(member: Member, failure: Failure): void {
@@ -283,18 +302,10 @@ export class Lifecycle {
     this.#giveUpIfCritical(member, { reason, exitCode: 1 });
   }
 
-  /** Another replica of it is there, or will be. */
-  #isReplaced({ index, planned }: Member): boolean {
-    return planned.replicas.some((each) => {
-      const state = this.#options.members[each]?.state.name;
-      return each !== index && state !== "failed" && state !== "skipped" && state !== "stopped";
-    });
-  }
-
   #giveUpIfCritical(member: Member, failure: Failure): void {
-    const { critical } = member.planned.spec;
-    const isTolerated = !member.wasUp && this.#options.onFailure === "continue";
-    if (critical && !isTolerated && !this.#isReplaced(member)) this.#giveUp(member, failure);
+    const { isTolerated, members } = this.#options;
+    const isSpared = isTolerated(member) || isReplaced(member, members);
+    if (member.planned.spec.critical && !isSpared) this.#giveUp(member, failure);
   }
 
   /** A start that never was counts as 1, whatever the code. */
@@ -306,6 +317,9 @@ export class Lifecycle {
   giveUp(cause: Cause): void {
     if (this.#options.endures || this.#givenUp || this.isEnding) return;
     this.#givenUp = true;
+    // A boot that has failed goes no further.
+    if (cause.during === "boot" || this.#options.startOrder.boot !== "settled")
+      this.#options.startOrder.end();
     this.#effects.push({ type: "give-up", ...cause });
   }
 
@@ -313,23 +327,31 @@ export class Lifecycle {
 
   /** One that has nothing running is down at once. */
   hold(member: Member): void {
+    member.isDue = false;
     this.#letGo(member);
-    this.#enter(member, { name: "stopped", held: true, sinceMs: this.#now });
+    if (member.state.name === "stopped") member.state = { ...member.state, held: true };
+    else this.#enter(member, { name: "stopped", held: true, sinceMs: this.#now });
   }
 
   stop(member: Member, failure?: Failure): void {
     if (!isAlive(member.state) || member.state.name === "stopping") return;
-    this.#letGo(member);
-    const cause = failure ? { failure } : {};
-    this.#enter(member, { ...cause, name: "stopping", sinceMs: this.#now });
+    this.#leave(member, failure);
     this.#arm(member, "stop", member.planned.spec.stopTimeoutMs);
     this.#emit("stop", member);
   }
 
+  /** One that has not been asked to stop is not asked any more. */
   kill(member: Member): void {
     if (!isAlive(member.state)) return;
-    if (member.state.name === "stopping") member.lateMs ??= this.#now - member.state.sinceMs;
+    if (member.state.name !== "stopping") this.#leave(member);
+    member.lateMs ??= this.#now - member.state.sinceMs;
     this.#emit("kill", member);
+  }
+
+  #leave(member: Member, failure?: Failure): void {
+    this.#letGo(member);
+    const cause = failure ? { failure } : {};
+    this.#enter(member, { ...cause, name: "stopping", sinceMs: this.#now });
   }
 
   // ── effects ──

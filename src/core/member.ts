@@ -1,8 +1,9 @@
 // One service in the fleet: its place in the plan, its state, and what has to be remembered from one incarnation to the next.
+import type { Condition } from "../config/config.ts";
 import type { Effect, Target } from "./event.ts";
 import type { PlannedService } from "./plan.ts";
 import { NO_RESTARTS, type RestartHistory } from "./restart.ts";
-import type { ServiceState } from "./service-state.ts";
+import { isAlive, type ServiceState } from "./service-state.ts";
 import type { Readiness } from "./spec.ts";
 
 export interface Member {
@@ -16,7 +17,7 @@ export interface Member {
   markedReady: boolean;
   /** Since when this incarnation has been up; absent: it has not come up. */
   upSinceMs?: number;
-  /** It has been up in some incarnation, so what goes wrong now is no failed start. */
+  /** It has been up in some incarnation. */
   wasUp: boolean;
   /** It has been ready in this incarnation. */
   wasReady: boolean;
@@ -63,6 +64,37 @@ export function createMember(planned: PlannedService, index: number): Member {
 /** Makes `member` go on where its predecessor under another plan is. */
 export function adopt(member: Member, predecessor: FleetMember): void {
   Object.assign(member, { ...predecessor, planned: member.planned, index: member.index });
+}
+
+/** It is down, or on its way there, until somebody starts it. */
+export function isHeld({ state, after }: FleetMember): boolean {
+  return after === "hold" || (state.name === "stopped" && state.held === true);
+}
+
+/** It runs, and is to restart when the service with this index has come back so far; nobody has stopped it meanwhile. */
+export function followsRestart(
+  { planned, state, after }: FleetMember,
+  { index, condition }: { index: number; condition: Condition },
+): boolean {
+  if (!isAlive(state) || state.name === "stopping" || after === "hold") return false;
+  return planned.dependencies.some(
+    (each) => each.restart && each.condition === condition && each.indexes.includes(index),
+  );
+}
+
+/** Another replica of it is there, or will be. */
+export function isReplaced({ index, planned }: FleetMember, members: readonly FleetMember[]): boolean {
+  return planned.replicas.some((each) => {
+    const { state, after } = members[each] ?? {};
+    if (each === index || !state) return false;
+    if (state.name === "stopping") return after === "restart" || after === "retry";
+    return state.name !== "failed" && state.name !== "skipped" && state.name !== "stopped";
+  });
+}
+
+/** It, or a replica of it, has been up, so what goes wrong now is no failed start. */
+export function wasEverUp({ planned }: FleetMember, members: readonly FleetMember[]): boolean {
+  return planned.replicas.some((each) => members[each]?.wasUp);
 }
 
 /** The incarnation that a member is in. */

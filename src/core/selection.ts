@@ -1,7 +1,7 @@
 // Which services an operator's order is about: a name stands for a service or all its replicas, starting takes along what is
 // needed and down, stopping what would lose what it needs. Looks at the fleet, and changes nothing.
 import type { Fleet } from "./fleet.ts";
-import type { FleetMember } from "./member.ts";
+import { type FleetMember, isHeld } from "./member.ts";
 import { isAlive } from "./service-state.ts";
 
 /** The services that go by this name: itself, or its replicas; none if nobody does. */
@@ -10,21 +10,24 @@ export function called(fleet: Fleet, name: string): FleetMember[] {
   return member ? [member] : fleet.members.filter(({ planned }) => planned.spec.group === name);
 }
 
-/** Those given and everything they require that is down, what is needed first. */
+/** Those given and everything they require that is down or goes down, what is needed first. */
 export function withNeeds(fleet: Fleet, services: readonly FleetMember[]): string[] {
-  const chosen = new Set<FleetMember>();
+  const seen = new Set<FleetMember>();
+  const chosen: FleetMember[] = [];
   const visit = (member: FleetMember) => {
-    if (chosen.has(member)) return;
+    if (seen.has(member)) return;
+    seen.add(member);
     for (const { indexes, required } of member.planned.dependencies) {
       for (const index of required ? indexes : []) {
         const needed = fleet.members[index];
-        if (needed && isDown(needed)) visit(needed);
+        // One that waits itself may wait for one that is down.
+        if (needed && (isDown(needed) || needed.state.name === "pending")) visit(needed);
       }
     }
-    chosen.add(member);
+    if (services.includes(member) || isDown(member)) chosen.push(member);
   };
   for (const member of services) visit(member);
-  return [...chosen].map(nameOf);
+  return chosen.map(nameOf);
 }
 
 /** Those that run, or are about to, and need one of these, whatever stands between; themselves left out, dependents first. */
@@ -47,8 +50,9 @@ export function dependentsOf(fleet: Fleet, services: readonly FleetMember[]): st
   return [...found].map(nameOf);
 }
 
-function isDown({ state }: FleetMember): boolean {
-  return state.name === "stopped" || state.name === "failed" || state.name === "skipped";
+function isDown(member: FleetMember): boolean {
+  const { name } = member.state;
+  return name === "stopped" || name === "failed" || name === "skipped" || isHeld(member);
 }
 
 function nameOf({ planned }: FleetMember): string {

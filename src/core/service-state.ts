@@ -39,9 +39,9 @@ export type StateName = ServiceState["name"];
  *   backoff   ──▶ pending  stopped  failed
  *   stopping  ──▶ pending  backoff  stopped  completed  failed
  *   stopped   ──▶ pending
- *   completed ──▶ pending
- *   failed    ──▶ pending
- *   skipped   ──▶ pending
+ *   completed ──▶ pending  stopped
+ *   failed    ──▶ pending  stopped
+ *   skipped   ──▶ pending  stopped
  */
 const NEXT: Readonly<Record<StateName, readonly StateName[]>> = {
   pending: ["starting", "skipped", "stopped"],
@@ -52,9 +52,9 @@ const NEXT: Readonly<Record<StateName, readonly StateName[]>> = {
   backoff: ["pending", "stopped", "failed"],
   stopping: ["pending", "backoff", "stopped", "completed", "failed"],
   stopped: ["pending"],
-  completed: ["pending"],
-  failed: ["pending"],
-  skipped: ["pending"],
+  completed: ["pending", "stopped"],
+  failed: ["pending", "stopped"],
+  skipped: ["pending", "stopped"],
 };
 
 /** The next state, if the way there is open; an internal error if it is not. */

@@ -1,7 +1,7 @@
 // The health picture: what every service is doing, and what readiness still waits for. Built from the fleet when something
 // has changed; immutable, and never holds a live reference into it.
 import type { Fleet } from "./fleet.ts";
-import type { FleetMember } from "./member.ts";
+import { type FleetMember, isReplaced } from "./member.ts";
 import { type Blocker, problemOf } from "./blockers.ts";
 import type { StateName } from "./service-state.ts";
 
@@ -68,8 +68,8 @@ export function createSnapshot(fleet: Fleet, context: SnapshotContext): Snapshot
 }
 
 /**
- * A critical service blocks readiness until it is ready, unless it failed and the runtime went on without it (`onFailure:
- * continue`). Another one only until it has come up or failed, and a scheduled task never.
+ * A critical service blocks readiness until it is ready, unless it is down and another replica is not, or it never came up and the
+ * runtime went on without it (`onFailure: continue`). Another one only until it has come up or failed, and a scheduled task never.
  */
 function isBlocking(
   member: FleetMember,
@@ -77,8 +77,10 @@ function isBlocking(
 ): boolean {
   if (member.planned.spec.schedule) return false;
   if (!critical) return fleet.isComing(member);
-  const isGivenUp = member.state.name === "failed" || member.state.name === "skipped";
-  return state !== "started" || !isGivenUp;
+  const { name } = member.state;
+  const isGivenUp = name === "failed" || name === "skipped";
+  if (state !== "started" || !(isGivenUp || name === "stopped")) return true;
+  return !isReplaced(member, fleet.members) && !(isGivenUp && fleet.isTolerated(member));
 }
 
 function statusOf({ state, planned }: FleetMember): ComponentStatus {

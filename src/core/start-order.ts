@@ -7,10 +7,17 @@ import { isSettled, type ServiceState } from "./service-state.ts";
 /** How far boot has come: `held` when nothing moves until somebody calls `markReady`. */
 export type Boot = "idle" | "moving" | "held" | "settled";
 
+export interface StartOrderOptions {
+  /** How many may be starting at once. */
+  concurrency: number;
+  stateOf: (index: number) => ServiceState;
+  /** Its readiness comes by itself: from a probe, or a check of its own. */
+  isProbed: (index: number) => boolean;
+}
+
 export class StartOrder {
   readonly #plan: Plan;
-  readonly #concurrency: number;
-  readonly #stateOf: (index: number) => ServiceState;
+  readonly #options: StartOrderOptions;
   /** By service: positions of its dependencies that do not hold. Absent: nobody has asked for it. */
   readonly #waiting: (Set<number> | undefined)[];
   /** By phase: services of this boot that have not settled. */
@@ -22,6 +29,8 @@ export class StartOrder {
   /** Phases up to this one may start. */
   #openPhase = -1;
   #begun = false;
+  /** Nothing starts any more. */
+  #over = false;
   #queue: number[] = [];
   #taken = 0;
   #lost: { index: number; reason: string }[] = [];
@@ -30,14 +39,12 @@ export class StartOrder {
   #probing = 0;
   /** Services that are started again in a while. */
   #backingOff = 0;
+  /** Services that stop, and may come back. */
+  #stopping = 0;
 
-  constructor(
-    plan: Plan,
-    { concurrency, stateOf }: { concurrency: number; stateOf: (index: number) => ServiceState },
-  ) {
+  constructor(plan: Plan, options: StartOrderOptions) {
     this.#plan = plan;
-    this.#concurrency = concurrency;
-    this.#stateOf = stateOf;
+    this.#options = options;
     this.#waiting = plan.services.map(() => undefined);
     this.#unsettled = plan.phases.map(() => 0);
   }
@@ -45,8 +52,8 @@ export class StartOrder {
   get boot(): Boot {
     if (!this.#begun) return "idle";
     if (this.#coming.size === 0) return "settled";
-    const moves = this.#starting + this.#probing + this.#backingOff > 0 || this.#taken < this.#queue.length;
-    return moves ? "moving" : "held";
+    const moving = this.#starting + this.#probing + this.#backingOff + this.#stopping;
+    return moving > 0 || this.#taken < this.#queue.length ? "moving" : "held";
   }
 
   /** It belongs to the boot and has not yet come up, or settled otherwise. */
@@ -74,15 +81,9 @@ export class StartOrder {
 
   /** A pending service wants to start: as soon as its dependencies hold, seen from now. */
   ask(index: number): void {
-    const waiting = new Set<number>();
-    this.#waiting[index] = waiting;
-    const { dependencies = [] } = this.#plan.services[index] ?? {};
-    for (const [position, dependency] of dependencies.entries()) {
-      const verdict = this.#judge(dependency);
-      if (verdict === "lost" && dependency.required) this.#lose(index, dependency);
-      if (verdict === "waiting") waiting.add(position);
-    }
-    if (waiting.size === 0) this.#offer(index);
+    if (this.#over) return;
+    this.#waiting[index] = new Set();
+    if (this.#isFree(index)) this.#offer(index);
   }
 
   /** Nothing starts any more. */
@@ -90,12 +91,13 @@ export class StartOrder {
     this.#queue = [];
     this.#taken = 0;
     this.#begun = false;
+    this.#over = true;
     this.#waiting.fill(undefined);
   }
 
   /** The index of a service that may start now; it is expected to enter `starting` at once. */
   takeNext(): number | undefined {
-    while (this.#starting < this.#concurrency) {
+    while (this.#starting < this.#options.concurrency) {
       const next = this.#queue[this.#taken];
       if (next === undefined) {
         this.#queue = [];
@@ -103,8 +105,8 @@ export class StartOrder {
         return undefined;
       }
       this.#taken++;
-      // What it needs may have gone again while it stood in line; it is then offered anew.
-      if (this.#waiting[next]?.size === 0) return next;
+      // What it needs may have gone again while it stood in line, or be about to; it is then offered anew.
+      if (this.#waiting[next]?.size === 0 && this.#isFree(next)) return next;
     }
     return undefined;
   }
@@ -121,7 +123,8 @@ export class StartOrder {
     if (from.name === "pending" && to.name !== "pending") this.#waiting[index] = undefined;
     this.#starting += Number(to.name === "starting") - Number(from.name === "starting");
     this.#backingOff += Number(to.name === "backoff") - Number(from.name === "backoff");
-    if (planned.spec.readiness === "probe") this.#probing += Number(isProbing(to)) - Number(isProbing(from));
+    this.#stopping += Number(to.name === "stopping") - Number(from.name === "stopping");
+    if (this.#options.isProbed(index)) this.#probing += Number(isProbing(to)) - Number(isProbing(from));
     for (const dependent of planned.dependents) this.#reconsider(dependent, index);
     if (hasArrived(to)) this.#coming.delete(index);
     if (isSettled(to) && this.#booting.delete(index)) {
@@ -130,10 +133,11 @@ export class StartOrder {
     }
   }
 
-  /** What a pending service waits for: the dependency that is nearest, if it is one, and words for it. */
-  waitsFor(index: number): { dependency?: PlannedDependency; reason: string } {
+  /** What a pending service waits for, in words: the dependency that is nearest, or else the service of higher priority. */
+  waitsFor(index: number): { dependency?: PlannedDependency; barrier?: number; reason: string } {
     const planned = this.#plan.services[index];
     const waiting = this.#waiting[index];
+    if (this.#over) return { reason: "is not started any more" };
     if (waiting === undefined) {
       return { reason: planned?.spec.schedule ? "waits for its time" : "waits to be started" };
     }
@@ -142,8 +146,16 @@ export class StartOrder {
       if (dependency)
         return { dependency, reason: `waits for '${dependency.service}' to be ${dependency.condition}` };
     }
-    const isOpen = !this.#booting.has(index) || (planned?.phase ?? 0) <= this.#openPhase;
-    return { reason: isOpen ? "waits for a free place to start" : "waits for services of higher priority" };
+    const barrier = this.#booting.has(index) ? this.#barrierOf(planned?.phase ?? 0) : undefined;
+    if (barrier === undefined) return { reason: "waits for a free place to start" };
+    const { name } = this.#plan.services[barrier]?.spec ?? {};
+    return { barrier, reason: `waits for '${name}', which has a higher priority` };
+  }
+
+  /** A service of this boot that has not settled and of which a closed phase waits. */
+  #barrierOf(phase: number): number | undefined {
+    if (phase <= this.#openPhase) return undefined;
+    return this.#plan.phases[this.#openPhase]?.find((index) => this.#booting.has(index));
   }
 
   /** Opens phases as long as everything before them has settled. */
@@ -170,12 +182,24 @@ export class StartOrder {
     }
   }
 
+  /** Whether everything it needs holds now; notes what does not. */
+  #isFree(index: number): boolean {
+    const { dependencies = [] } = this.#plan.services[index] ?? {};
+    const waiting = this.#waiting[index];
+    for (const [position, dependency] of dependencies.entries()) {
+      const verdict = this.#judge(dependency);
+      if (verdict === "lost" && dependency.required) this.#lose(index, dependency);
+      if (verdict === "waiting") waiting?.add(position);
+    }
+    return waiting?.size === 0;
+  }
+
   #judge({ condition, indexes }: PlannedDependency): Verdict {
-    return judgeGroup(condition, indexes, this.#stateOf);
+    return judgeGroup(condition, indexes, this.#options.stateOf);
   }
 
   #lose(index: number, { service, indexes }: PlannedDependency): void {
-    const names = indexes.map((each) => this.#stateOf(each).name);
+    const names = indexes.map((each) => this.#options.stateOf(each).name);
     const fate = names.includes("failed") ? "failed" : `was ${names[0]}`;
     this.#lost.push({ index, reason: `needs '${service}', which ${fate}` });
   }

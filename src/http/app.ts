@@ -1,12 +1,12 @@
 // The Hono app behind the runtime's port: health, and what module services mount. Services are told apart: one's middleware
 // and error handler never see another's requests. It opens no port and starts nothing.
-import { Hono, type Context, type ExecutionContext } from "hono";
+import { Hono, type Context, type ErrorHandler, type ExecutionContext } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { messageOf } from "../errors.ts";
 import type { StateName } from "../core/service-state.ts";
 import type { HealthSource } from "../ports/health-source.ts";
 import type { Log } from "../ports/log.ts";
-import { type Claim, claimsOf, refuseReserved, refuseShared } from "./claims.ts";
+import { type Claim, claimsOf, isReserved, refuseReserved, refuseShared } from "./claims.ts";
 import type { HttpGate } from "./gate.ts";
 import type { Identity } from "./health-page.ts";
 import { HEALTH_PATHS, createHealth } from "./health.ts";
@@ -54,11 +54,11 @@ export function createApp({ health, gate, log, control, ...identity }: AppOption
     if (control) app.all("/api/v1/*", async (c) => control(c.req.raw, c.env));
     const all = [...mounts.values()].flatMap((mount) => mount.claims.map((claim) => ({ ...claim, mount })));
     for (const { method, path, mount } of all.filter(({ middleware }) => !middleware)) {
-      app.on(method, path, (c) => visit(c, mount));
+      app.on(method, path, (c, next) => (isReserved(c.req.path) ? next() : visit(c, mount)));
     }
     // Middleware may answer too, as a file server does, but only where nobody has a handler.
     for (const { method, path, mount } of all.filter(({ middleware }) => middleware)) {
-      app.on(method, path, (c, next) => (isUp(mount) ? visit(c, mount) : next()));
+      app.on(method, path, (c, next) => (isUp(mount) && !isReserved(c.req.path) ? visit(c, mount) : next()));
     }
     return app.notFound((c) => gate.pass(c, async () => unmatched(c)));
   }
@@ -72,7 +72,9 @@ export function createApp({ health, gate, log, control, ...identity }: AppOption
       if (!isUp(mount))
         return unavailable(`cannot answer ${c.req.path}: service "${mount.service}" is not up`);
       try {
-        return await mount.app.fetch(absolute(c.req.raw), c.env, executionContextOf(c));
+        const answer: unknown = await mount.app.fetch(absolute(c.req.raw), c.env, executionContextOf(c));
+        if (isResponse(answer)) return answer;
+        throw new TypeError(`the handler returned ${typeof answer}, not a Response`);
       } catch (thrown) {
         // Hono hands an app's error handler only what is an `Error`.
         return failed(thrown, { c, service: mount.service });
@@ -99,9 +101,7 @@ export function createApp({ health, gate, log, control, ...identity }: AppOption
   return {
     fetch: (request, env, context) => (front ??= compose()).fetch(request, env as object, context),
     mount(service, register) {
-      const app = new Hono().notFound(notFound).onError((error, c) => failed(error, { c, service }));
-      register(app);
-      const mount = { service, app, claims: claimsOf(app) };
+      const mount = { service, ...serviceApp(register, (error, c) => failed(error, { c, service })) };
       refuseReserved(service, mount.claims);
       for (const other of mounts.values()) if (other.service !== service) refuseShared(mount, other);
       mounts.set(service, mount);
@@ -110,12 +110,27 @@ export function createApp({ health, gate, log, control, ...identity }: AppOption
   };
 }
 
+function serviceApp(register: (app: Hono) => void, failed: ErrorHandler): Omit<Mount, "service"> {
+  const app = new Hono().notFound(notFound).onError(failed);
+  register(app);
+  const claims = claimsOf(app);
+  // Where more than one handler matches, Hono takes one that returns nothing for the mistake it is, not for a path that nobody
+  // has.
+  app.use((_c, next) => next());
+  return { app, claims };
+}
+
 function notFound(c: Context): Response {
   return problem({
     status: 404,
     title: "Not Found",
     detail: `cannot find ${c.req.path}: no service answers ${c.req.method} there`,
   });
+}
+
+/** Not by its class: under Node there are two of that name. */
+function isResponse(answer: unknown): answer is Response {
+  return Object.prototype.toString.call(answer) === "[object Response]";
 }
 
 function executionContextOf(c: Context): Context["executionCtx"] | undefined {

@@ -24,10 +24,19 @@ export function claimsOf(app: Hono): Claim[] {
   return [...claims.values()];
 }
 
+/** The path of a request is the runtime's, whoever takes every path. */
+export function isReserved(path: string): boolean {
+  return holderOf(path) !== undefined;
+}
+
+function holderOf(path: string): string | undefined {
+  return RESERVED_PATHS.find((taken) => path === taken || path.startsWith(`${taken}/`));
+}
+
 /** Throws `UsageError` if a claim is on a path of the runtime. */
 export function refuseReserved(service: string, claims: readonly Claim[]): void {
   for (const { method, path } of claims) {
-    const reserved = RESERVED_PATHS.find((taken) => path === taken || path.startsWith(`${taken}/`));
+    const reserved = holderOf(path);
     if (reserved === undefined) continue;
     throw new UsageError(
       `cannot mount "${method} ${path}" of service "${service}": "${reserved}" belongs to the runtime; choose another path`,

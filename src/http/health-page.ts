@@ -29,7 +29,7 @@ export interface Page {
 export interface PageOptions extends Identity {
   probe: Probe;
   format: Format;
-  /** Names and states only: why, since when and how often are not for everybody. */
+  /** Names and states only: why, since when and how often are not for everybody, nor which version and for how long. */
   withoutReasons: boolean;
 }
 
@@ -57,12 +57,14 @@ function healthPage(snapshot: Snapshot, options: PageOptions & { status: Page["s
     const told = reason !== undefined && !withoutReasons;
     return [name, { status, ...(state && { state }), ...(told && { since: isoTime(sinceMs), reason }) }];
   });
-  const head = JSON.stringify({ status: snapshot.status, service, version }).slice(0, -1);
+  const identity = { status: snapshot.status, service, ...(!withoutReasons && { version }) };
+  const head = JSON.stringify(identity).slice(0, -1);
   const components = JSON.stringify(Object.fromEntries(rows));
+  const uptime = (uptimeMs: number) => (withoutReasons ? "" : `"uptimeMs":${uptimeMs},`);
   return {
     status: options.status,
     body: ({ uptimeMs, timestamp }) =>
-      `${head},"uptimeMs":${uptimeMs},"components":${components},"timestamp":"${timestamp}"}`,
+      `${head},${uptime(uptimeMs)}"components":${components},"timestamp":"${timestamp}"}`,
   };
 }
 
@@ -99,14 +101,14 @@ function draftOf(snapshot: Snapshot, { probe, service, version, withoutReasons }
   });
   return {
     status: isPassed(snapshot, probe) ? passed : "fail",
-    version,
+    ...(!withoutReasons && { version }),
     serviceId: service,
     ...(probe === "ready" && blockers !== "" && !withoutReasons && { output: blockers }),
     ...(probe !== "live" && { checks: Object.fromEntries(checks) }),
   };
 }
 
-/** Something in it is not for everybody. */
+/** Why something is as it is stands in it, which is not for everybody. */
 export function hasReasons({ components, blockedBy }: Snapshot): boolean {
   return blockedBy.length > 0 || Object.values(components).some(({ reason }) => reason !== undefined);
 }

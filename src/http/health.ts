@@ -40,14 +40,16 @@ export type HealthHandler = (request: Request, env: unknown) => Response | Promi
 /** Everything that stays the same from one answer to the next while the snapshot does. */
 interface Prepared {
   page: Page;
-  init: ResponseInit;
-  closingInit: ResponseInit;
+  init: ResponseInit & { headers: Headers };
+  closingInit: ResponseInit & { headers: Headers };
   stampedAtMs: number;
   body: string;
 }
 
 /** The answers to one probe, each prepared when it is first asked for. */
 type Answers = Partial<Record<Format | "jsonWithoutReasons" | "draftWithoutReasons", Prepared>>;
+
+const bytes = new TextEncoder();
 
 /** One handler for each probe. */
 export function createHealth({
@@ -57,12 +59,12 @@ export function createHealth({
   ...identity
 }: HealthOptions): Record<Probe, HealthHandler> {
   let current: Snapshot | undefined;
-  let guarded = false;
+  let reasoned = false;
   let prepared = noAnswers();
 
   function refresh(snapshot: Snapshot): void {
     current = snapshot;
-    guarded = hasReasons(snapshot);
+    reasoned = hasReasons(snapshot);
     prepared = noAnswers();
   }
 
@@ -85,6 +87,9 @@ export function createHealth({
     const timestamp = new Date(nowMs).toISOString();
     answer.body = answer.page.body({ uptimeMs: Math.round(health.uptimeMs()), timestamp });
     answer.stampedAtMs = nowMs;
+    // For HEAD: Hono takes the content away, and with it what the server could count.
+    const length = String(bytes.encode(answer.body).length);
+    for (const { headers } of [answer.init, answer.closingInit]) headers.set("content-length", length);
   }
 
   const handlerOf =
@@ -96,6 +101,7 @@ export function createHealth({
       const snapshot = health.snapshot();
       if (snapshot !== current) refresh(snapshot);
       const format = request.headers.get("accept")?.includes(MEDIA_TYPES.draft) ? "draft" : "json";
+      const guarded = reasoned || probe === "health" || format === "draft";
       // Asking for the peer costs more than the whole answer, so only when there is something to hide.
       const withoutReasons = guarded && !trusting && !isLocal(request, env);
       const kind = withoutReasons ? (`${format}WithoutReasons` as const) : format;
@@ -128,7 +134,7 @@ function noAnswers(): Record<Probe, Answers> {
 }
 
 /** A ready `Headers` object is cheaper for every response than a plain one. */
-function initOf({ status }: Page, contentType: string, connection?: "close"): ResponseInit {
+function initOf({ status }: Page, contentType: string, connection?: "close"): Prepared["init"] {
   const headers = new Headers({ "content-type": contentType, "cache-control": "no-store" });
   if (connection !== undefined) headers.set("connection", connection);
   return { status, headers };

@@ -1,6 +1,7 @@
 // The HTTP server under Bun. Hands the server itself to `fetch`, which gives the peer's address, counts requests and upgrades
 // them; never looks at a request, and only hands on what a WebSocket says.
 import { createWSMessageEvent, WSContext, type WSEvents } from "hono/ws";
+import { withHead } from "./head.ts";
 import { closeGently, type Listen, type ListenOnPath } from "./server.ts";
 import type { SocketData } from "./web-sockets.ts";
 
@@ -16,7 +17,7 @@ export const listen: Listen = async ({ host, port, idleTimeoutMs, fetch }) => {
     development: false,
     // Which by itself lets a second process open the same port in silence.
     reusePort: false,
-    fetch,
+    fetch: withHead(fetch, lengthless),
     websocket,
   });
   return { host, port: server.port ?? port, close: () => server.stop(true) };
@@ -28,10 +29,17 @@ export const listenOnPath: ListenOnPath = async ({ path, fetch }) => {
     development: false,
     // Not in its type, but it counts, and is 10 s without.
     idleTimeout: IDLE_TIMEOUT_SECONDS_MAX,
-    fetch,
+    fetch: withHead(fetch, lengthless),
   } as Bun.Serve.Options<undefined>);
   return { close: () => closeGently(server.stop(), () => server.stop(true)) };
 };
+
+/** Bun leaves the length out only where the content would come in chunks. */
+function lengthless(answer: Response): Response {
+  const headers = new Headers(answer.headers);
+  headers.set("transfer-encoding", "chunked");
+  return new Response(null, { status: answer.status, statusText: answer.statusText, headers });
+}
 
 type Socket = Bun.ServerWebSocket<SocketData>;
 

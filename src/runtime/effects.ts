@@ -89,7 +89,12 @@ export class Effects {
   #launch({ service, incarnation }: Target): void {
     const { emit, dispatch } = this.#options;
     const target = { service, incarnation };
+    let isOver = false;
     const report = (outcome: LaunchOutcome) => {
+      if (outcome.type !== "launched") {
+        isOver = true;
+        if (this.#runningOf(target)) this.#running.delete(service);
+      }
       switch (outcome.type) {
         case "launched":
           emit({ ...target, ...outcome, type: "service-launched" });
@@ -104,7 +109,7 @@ export class Effects {
       }
     };
     const running = this.#serviceOf(target).launcher.launch(incarnation, report);
-    this.#running.set(service, { incarnation, running });
+    if (!isOver) this.#running.set(service, { incarnation, running });
   }
 
   #arm({ service, incarnation, deadline, delayMs }: Extract<Effect, { type: "arm" }>): void {
@@ -143,12 +148,12 @@ export class Effects {
   }
 
   #watchedOf(target: Target, probe: ProbeName): WatchedProbe {
-    const configured = this.#serviceOf(target)[probe];
+    const { [probe]: configured, spec } = this.#serviceOf(target);
     if (configured) return configured;
-    const running = this.#runningOf(target);
-    if (probe !== "readiness" || !running?.health)
+    if (probe !== "readiness" || spec.readiness === "probe")
       throw new Error(`internal: '${target.service}' has no ${probe} probe`);
-    return { probe: { check: (signal) => running.health?.(signal) ?? GONE }, schedule: OWN_CHECK };
+    const check = (signal: AbortSignal) => this.#runningOf(target)?.health?.(signal) ?? GONE;
+    return { probe: { check }, schedule: OWN_CHECK };
   }
 
   #serviceOf({ service }: Target): SupervisedService {

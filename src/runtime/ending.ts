@@ -62,8 +62,8 @@ export class Ending {
   /** Since when it ends, and what it has behind it. */
   #progress: { sinceMs: number; budgetMs: number; done: StageReport[] } | undefined;
   #firstSignalMs: number | undefined;
-  /** A second signal has come: the graceful end has no say any more. */
-  #forced = false;
+  /** Aborts when a second signal has come: the graceful end has no say any more. */
+  readonly #forced = new AbortController();
 
   constructor(options: EndingOptions) {
     this.#options = options;
@@ -146,33 +146,38 @@ export class Ending {
       lateServices: () => this.#lateServices(),
       emit: (event) => {
         if (event.type === "stage-ended") done.push(event);
-        runtime.emit(event);
+        if (runtime.state() !== "destroyed") runtime.emit(event);
       },
+      signal: this.#forced.signal,
     });
     const exitCode = overran ? ExitCode.budget : this.#exitCode(cause, sinceMs);
-    if (!this.#forced) this.#end({ ...cause, exitCode, forced: false, stages });
+    if (!this.#forced.signal.aborted) this.#end({ ...cause, exitCode, forced: false, stages });
   }
 
   /**
-   * The cause's code; where that is 0 or `exitCodeFrom` is itself the cause, that service's own. A service that broke while
-   * stopping spoils a clean stop.
+   * The cause's code; where that is 0 or `exitCodeFrom` is itself the cause, that service's own, which makes no success of a
+   * failure. A critical service that broke while stopping spoils a clean stop.
    */
   #exitCode(cause: ShutdownCause, sinceMs: number): number {
     const { exitCodeFrom, runtime } = this.#options;
     const own = exitCodeFrom === undefined ? undefined : runtime.fleet().member(exitCodeFrom)?.lastExit;
     if (own !== undefined && (cause.exitCode === ExitCode.ok || cause.service === exitCodeFrom))
-      return exitCodeOf(own);
+      return exitCodeOf(own) || cause.exitCode;
     const isBroken = runtime
       .fleet()
-      .members.some(({ state }) => state.name === "failed" && state.sinceMs >= sinceMs);
+      .members.some(
+        ({ state, planned }) => planned.spec.critical && state.name === "failed" && state.sinceMs >= sinceMs,
+      );
     return cause.exitCode === ExitCode.ok && isBroken ? ExitCode.failure : cause.exitCode;
   }
 
   async #force(cause: ShutdownCause): Promise<void> {
-    const { clock, runtime } = this.#options;
-    this.#forced = true;
+    const { clock, runtime, background } = this.#options;
+    if (this.#forced.signal.aborted || runtime.state() === "destroyed") return;
+    this.#forced.abort();
+    void background.stop();
     runtime.dispatch({ type: "kill-requested" });
-    await within(runtime.servicesEnded(), FORCED_MS, clock);
+    await within(runtime.servicesEnded(), FORCED_MS, { clock });
     this.#end({ ...cause, forced: true, stages: [] });
   }
 

@@ -4,8 +4,8 @@ import { type Stage, STAGES, stageMs } from "../core/budget.ts";
 import type { Clock } from "../ports/clock.ts";
 
 export interface StageWork {
-  /** Resolves when the stage's work is done. Must not reject. */
-  run(): Promise<void>;
+  /** Resolves when the stage's work is done. Must not reject. `over` aborts when the stage is over, done or not. */
+  run(over: AbortSignal): Promise<void>;
   /** Called when time is up: ends what is still going on. */
   cut?(): void;
   /** Asked when the stage is over: what did not end by itself, in words. */
@@ -23,12 +23,14 @@ export interface LedgerOptions {
   budgetMs: number;
   drainMs: number;
   onStageEnded: (report: StageReport) => void;
+  /** Aborts when the rest does not matter any more: the stage that runs is left as it is, and no other begins. */
+  signal?: AbortSignal;
 }
 
 /** Resolves with one report a stage, in order, and whether the budget itself ran out. */
 export async function runLedger(
   work: Readonly<Record<Stage, StageWork>>,
-  { clock, budgetMs, drainMs, onStageEnded }: LedgerOptions,
+  { clock, budgetMs, drainMs, onStageEnded, signal }: LedgerOptions,
 ): Promise<{ stages: StageReport[]; overran: boolean }> {
   const endMs = clock.now() + budgetMs;
   const stages: StageReport[] = [];
@@ -36,7 +38,10 @@ export async function runLedger(
   for (const stage of STAGES) {
     const startMs = clock.now();
     const limitMs = stage === "drain" ? drainMs : stageMs(stage, Math.max(0, endMs - startMs));
-    const inTime = await within(work[stage].run(), limitMs, clock);
+    const over = new AbortController();
+    const inTime = await within(work[stage].run(over.signal), limitMs, { clock, ...(signal && { signal }) });
+    over.abort();
+    if (signal?.aborted) break;
     if (!inTime) work[stage].cut?.();
     // The services get all that is left, so their overrun is the budget's. The drain ends by the clock, which is no overrun.
     if (!inTime && (stage === "services" || stage === "shutdown-tasks")) overran = true;
@@ -47,11 +52,18 @@ export async function runLedger(
   return { stages, overran };
 }
 
-/** Whether `work` resolved before `limitMs` had passed. */
-export async function within(work: Promise<void>, limitMs: number, clock: Clock): Promise<boolean> {
+/** Whether `work` resolved before `limitMs` had passed, and before `signal` aborted. */
+export async function within(
+  work: Promise<void>,
+  limitMs: number,
+  { clock, signal }: { clock: Clock; signal?: AbortSignal },
+): Promise<boolean> {
   let cancel = () => {};
   const timeUp = new Promise<false>((resolve) => {
-    cancel = clock.after(limitMs, () => resolve(false));
+    const giveUp = () => resolve(false);
+    cancel = clock.after(limitMs, giveUp);
+    signal?.addEventListener("abort", giveUp);
+    if (signal?.aborted) giveUp();
   });
   const inTime = await Promise.race([work.then(() => true as const), timeUp]);
   cancel();

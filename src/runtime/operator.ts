@@ -1,6 +1,7 @@
 // What an operator sees and can do, over the supervisor: the Control and StatusSource ports. It translates names and answers;
 // what follows from an order is the fleet's business, and reading a config is handed in.
 import { blockersOf, problemOf } from "../core/blockers.ts";
+import type { Order } from "../core/event.ts";
 import type { FleetMember } from "../core/member.ts";
 import { called, dependentsOf, withNeeds } from "../core/selection.ts";
 import { ConfigError, messageOf } from "../errors.ts";
@@ -18,7 +19,7 @@ import type {
 import type { RuntimeEvent } from "../ports/runtime-event.ts";
 import type { SupervisedService } from "./effects.ts";
 import { asDot, asMermaid } from "./picture.ts";
-import type { Order, Supervisor } from "./supervisor.ts";
+import type { Supervisor } from "./supervisor.ts";
 import { TimelineRecorder } from "./timeline.ts";
 
 /** The services as another reading of the config has them. */
@@ -160,7 +161,7 @@ export class Operator implements Control, StatusSource {
         reason: `cannot ${action} anything: the runtime is shutting down`,
       };
     }
-    const members = names.flatMap((name) => called(fleet, name));
+    const members = [...new Set(names.flatMap((name) => called(fleet, name)))];
     const others = action === "start" ? [] : dependentsOf(fleet, members);
     if (others.length > 0 && !cascade && action === "stop") {
       const list = others.map((name) => `'${name}'`).join(", ");
@@ -169,6 +170,13 @@ export class Operator implements Control, StatusSource {
     }
     const own = members.map(({ planned }) => planned.spec.name);
     const services = action === "start" ? withNeeds(fleet, members) : [...(cascade ? others : []), ...own];
+    const abandoned = services.find(
+      (name) => fleet.member(name) && fleet.isAbandoned(fleet.member(name) as FleetMember),
+    );
+    if (abandoned !== undefined && action !== "stop") {
+      const reason = `cannot ${action} '${abandoned}': an earlier instance overran its time and still runs in this process; restart the runtime`;
+      return { ok: false, kind: "conflict", reason };
+    }
     supervisor.announce({ type: "order-received", action, services });
     supervisor.order({ type: ORDERS[action], services });
     return { ok: true, services };

@@ -28,7 +28,9 @@ export class ServiceRuntime implements Runtime {
   }
 
   markReady(name = this.#options.spec.name): void {
-    this.#options.markReady(name);
+    const { spec, signal } = this.#options;
+    // What an old instance still says of itself is not true of the one after it.
+    if (name !== spec.name || !signal.aborted) this.#options.markReady(name);
   }
 
   get<T extends object>(peer: abstract new (...args: never[]) => T): T;

@@ -36,39 +36,47 @@ export interface ShutdownContext {
   /** Those that had to be killed, with how long that took to be clear. */
   lateServices: () => string[];
   emit: (event: NewRuntimeEvent) => void;
+  /** Aborts when it is forced, and what is left of it does not matter any more. */
+  signal: AbortSignal;
 }
 
 /** How long killed processes may take to be gone. */
 const KILLED_MS = 250;
+/** How long the port may take to close: it is the last thing, and no budget is kept for it. */
+const CLOSE_MS = 250;
 
 export async function shutDown(
   context: ShutdownContext,
 ): Promise<{ stages: StageReport[]; overran: boolean }> {
-  const { clock, emit } = context;
+  const { clock, emit, gate, signal } = context;
   const result = await runLedger(stageWork(context), {
     clock,
     budgetMs: context.budgetMs,
     drainMs: drainMs(context.drain, context.budgetMs),
     onStageEnded: (report) => emit({ type: "stage-ended", ...report }),
+    signal,
   });
-  await context.gate?.close();
+  if (gate && !signal.aborted) {
+    const closed = runTask(() => gate.close()).then((reason) => {
+      if (reason !== undefined) emit({ type: "shutdown-task-failed", reason });
+    });
+    await within(closed, CLOSE_MS, { clock, signal });
+  }
   return result;
 }
 
 function stageWork(context: ShutdownContext): Record<Stage, StageWork> {
   const { gate, background, clock } = context;
-  const cut = new AbortController();
   let servicesStopped = Promise.resolve();
-  const unfinished = new Set<number>();
+  const unfinished = new Set(context.shutdownTasks.keys());
   return {
     drain: drainWork(context),
     "in-flight": {
-      run: async () => {
+      run: async (over) => {
         context.enter("stopping");
         gate?.refuse();
-        await gate?.whenEmpty(cut.signal);
+        await gate?.whenEmpty(over);
       },
-      cut: () => cut.abort(),
       late: () => gate?.inside() ?? [],
     },
     tasks: {
@@ -81,11 +89,11 @@ function stageWork(context: ShutdownContext): Record<Stage, StageWork> {
       late: () => context.lateServices(),
     },
     "shutdown-tasks": {
-      run: async () => {
-        await within(servicesStopped, KILLED_MS, clock);
+      run: async (over) => {
+        await within(servicesStopped, KILLED_MS, { clock, signal: over });
+        if (over.aborted) return;
         await Promise.all(
           context.shutdownTasks.map(async (task, index) => {
-            unfinished.add(index);
             const reason = await runTask(task);
             unfinished.delete(index);
             if (reason !== undefined) context.emit({ type: "shutdown-task-failed", reason });
@@ -102,10 +110,11 @@ function drainWork({ drain, budgetMs, clock, gate, enter, emit }: ShutdownContex
   const limitMs = drainMs(drain, budgetMs);
   let wait: DrainWait | undefined;
   return {
-    run() {
+    run(over) {
       enter("draining");
       gate?.drain();
       if (drain.until === "probers" && gate) wait = waitForProbers(gate, clock);
+      over.addEventListener("abort", () => wait?.stop());
       const probers = wait?.probers ?? [];
       if (probers.length > 0 || (drain.until === "time" && limitMs > 0)) {
         emit({
@@ -119,7 +128,6 @@ function drainWork({ drain, budgetMs, clock, gate, enter, emit }: ShutdownContex
         ? new Promise(() => {})
         : (wait?.done ?? Promise.resolve());
     },
-    cut: () => wait?.stop(),
     late: () => (wait?.unaware() ?? []).map(({ source }) => `prober ${source}`),
   };
 }

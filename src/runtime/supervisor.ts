@@ -1,10 +1,10 @@
 // The loop: takes one event, folds it through the fleet, performs the effects, whose outcomes come back as events. It decides
 // nothing about services; it holds the runtime's own state and its health.
-import type { Effect, FleetEvent } from "../core/event.ts";
+import type { Effect, FleetEvent, Order } from "../core/event.ts";
 import { Fleet } from "../core/fleet.ts";
 import { graphProblems } from "../core/graph.ts";
 import { createPlan, type Plan } from "../core/plan.ts";
-import { type FleetMember, target } from "../core/member.ts";
+import { type FleetMember, isHeld, target } from "../core/member.ts";
 import { isAlive } from "../core/service-state.ts";
 import { createSnapshot, type RuntimeState, type Snapshot } from "../core/snapshot.ts";
 import type { ServiceSpec } from "../core/spec.ts";
@@ -17,6 +17,7 @@ import type { NewRuntimeEvent, RuntimeEvent } from "../ports/runtime-event.ts";
 import { type BackgroundTask, BackgroundTasks, type ShutdownTask } from "./background.ts";
 import { Effects, type SupervisedService } from "./effects.ts";
 import { causeInWords, Ending, type ShutdownCause } from "./ending.ts";
+import { Replacement } from "./replacement.ts";
 import { type Schedule, Scheduler } from "./scheduler.ts";
 import type { ShutdownReport } from "./shutdown.ts";
 
@@ -38,12 +39,6 @@ export interface SupervisorOptions {
   random?: () => number;
 }
 
-/** What may be asked of the fleet from outside. */
-export type Order = Extract<
-  FleetEvent,
-  { type: "start-requested" | "hold-requested" | "restart-requested" | "schedule-came-due" }
->;
-
 export class Supervisor implements HealthSource {
   readonly #options: SupervisorOptions;
   readonly #clock: Clock;
@@ -59,6 +54,7 @@ export class Supervisor implements HealthSource {
   #fleet = new Fleet(this.#plan);
   #queue: FleetEvent[] = [];
   #looping = false;
+  #replacement: Replacement | undefined;
   #state: RuntimeState = "uninitialized";
   #stateSinceMs: number;
   #startedOnce = false;
@@ -135,11 +131,12 @@ export class Supervisor implements HealthSource {
   }
 
   /**
-   * Puts other services in the place of the present ones; a startup that is under way is over with it. `fresh` ones, of which the present instances
-   * stop first, start anew; the others of the same name go on. Resolves when the new ones have been told to start. Throws
-   * `UsageError` for an impossible graph, with nothing changed.
+   * Puts other services in the place of the present ones; a startup that is under way is over with it. `fresh` ones, of which
+   * the present instances stop first, start anew; the others of the same name go on. Resolves when the new ones have been told
+   * to start. Throws `UsageError` for an impossible graph, with nothing changed, and when the runtime ends meanwhile.
    */
   async replace(services: readonly SupervisedService[], fresh: ReadonlySet<string>): Promise<void> {
+    this.#refuseUnlessUp();
     const specs = services.map(({ spec }) => spec);
     const problems = graphProblems(specs);
     if (problems.length > 0) throw new UsageError(problems.map(({ message }) => message).join("\n"));
@@ -147,26 +144,30 @@ export class Supervisor implements HealthSource {
     const leaving = this.#fleet.members
       .map(({ planned }) => planned.spec.name)
       .filter((name) => !kept.has(name));
-    const held = new Set(leaving.filter((name) => isHeld(this.#fleet.member(name))));
+    const held = leaving.filter((name) => this.#is(name, isHeld));
+    const replacement = new Replacement(leaving, held);
+    this.#replacement = replacement;
     this.#dispatch({ type: "hold-requested", services: leaving });
-    await this.#when(() => leaving.every((name) => !isRunning(this.#fleet.member(name))));
-    if (this.#state !== "started" && this.#state !== "starting") return;
+    await this.#when(() => leaving.every((name) => !this.#is(name, ({ state }) => isAlive(state))));
+    this.#replacement = undefined;
+    this.#refuseUnlessUp();
     const known = this.#fleet;
     const next = this.#fleetOf(specs);
-    next.takeOver(known, fresh);
+    next.takeOver(known, new Set([...fresh].filter((name) => !replacement.isHeld(name))));
     this.#fleet = next;
     this.#services = services;
     this.#effects.use(services);
     this.#schedule();
     const wanted = specs.filter(
-      ({ name, schedule }) => !schedule && !held.has(name) && (fresh.has(name) || !known.member(name)),
+      ({ name, schedule }) =>
+        !schedule && !replacement.isHeld(name) && (fresh.has(name) || !known.member(name)),
     );
     this.#dispatch({ type: "start-requested", services: wanted.map(({ name }) => name) });
   }
 
   /** Has something started, stopped or run, in order with everything else that happens. */
   order(order: Order): void {
-    this.#dispatch(order);
+    this.#dispatch(this.#replacement?.take(order) ?? order);
   }
 
   /** Hands a signal on to a service, if it runs. */
@@ -239,9 +240,9 @@ export class Supervisor implements HealthSource {
       };
       const fail = (why: string) => {
         const names = this.snapshot().blockedBy.map(({ service, reason }) => `${service} (${reason})`);
-        done(() =>
-          reject(new TimeoutError(`not all services are ready: ${why}; waiting for ${names.join(", ")}`)),
-        );
+        const waitsFor =
+          this.#state === "uninitialized" ? "run, which has not been called" : names.join(", ");
+        done(() => reject(new TimeoutError(`not all services are ready: ${why}; waiting for ${waitsFor}`)));
       };
       const done = (settle: () => void) => {
         cancel();
@@ -286,11 +287,25 @@ export class Supervisor implements HealthSource {
     this.#queue.push(event);
     if (this.#looping) return;
     this.#looping = true;
-    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
-      for (const effect of this.#fleet.fold(next, this.#clock.now())) this.#perform(effect);
+    try {
+      for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+        for (const effect of this.#fleet.fold(next, this.#clock.now())) this.#perform(effect);
+        this.#noteBoot();
+      }
+    } finally {
+      this.#looping = false;
     }
-    this.#looping = false;
-    this.#afterLoop();
+    for (const check of this.#waiters) check();
+  }
+
+  #refuseUnlessUp(): void {
+    if (this.#state !== "started" && this.#state !== "starting")
+      throw new UsageError(`cannot reload: the runtime is ${this.#state}`);
+  }
+
+  #is(service: string, holds: (member: FleetMember) => boolean): boolean {
+    const member = this.#fleet.member(service);
+    return member !== undefined && holds(member);
   }
 
   #fleetOf(specs: readonly ServiceSpec[]): Fleet {
@@ -325,17 +340,17 @@ export class Supervisor implements HealthSource {
     else this.#effects.perform(effect);
   }
 
-  #afterLoop(): void {
+  /** Startup is over once all have settled, or nothing moves and nothing is left that could move something. */
+  #noteBoot(): void {
     const { boot } = this.#fleet;
-    if (this.#state === "starting" && (boot === "settled" || boot === "held")) {
-      this.#cancelStartupTimeout();
-      this.#startedOnce = true;
-      this.#enter("started");
-      this.#schedule();
-      this.#background.start();
-      this.#bootDone?.resolve();
-    }
-    for (const check of this.#waiters) check();
+    const isOver = boot === "settled" || (boot === "held" && this.#queue.length === 0);
+    if (this.#state !== "starting" || !isOver) return;
+    this.#cancelStartupTimeout();
+    this.#startedOnce = true;
+    this.#enter("started");
+    this.#schedule();
+    this.#background.start();
+    this.#bootDone?.resolve();
   }
 
   #giveUp(cause: Extract<Effect, { type: "give-up" }>): void {
@@ -348,6 +363,8 @@ export class Supervisor implements HealthSource {
   #quiesce(): void {
     this.#cancelStartupTimeout();
     this.#scheduler.stop();
+    // A startup that is cancelled goes no further, also while requests are still waited for.
+    if (this.#state === "starting") this.#dispatch({ type: "boot-cancelled" });
   }
 
   #onEnded({ reason, exitCode }: ShutdownReport): void {
@@ -368,12 +385,4 @@ export class Supervisor implements HealthSource {
     // Stamped in place: there are several for every service, and a copy of each is a tenth of a large start.
     this.#options.emit(Object.assign(event, { atMs: this.#clock.now() + this.#wallOffsetMs }));
   }
-}
-
-function isHeld(member: FleetMember | undefined): boolean {
-  return member?.state.name === "stopped" && member.state.held === true;
-}
-
-function isRunning(member: FleetMember | undefined): boolean {
-  return member !== undefined && isAlive(member.state);
 }

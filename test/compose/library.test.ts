@@ -296,6 +296,7 @@ describe("Orchestrator", () => {
     const story: string[] = [];
     class Waiting extends Told {
       override startup(signal?: AbortSignal): Promise<void> {
+        story.push(`${this.name} begins`);
         return new Promise((_resolve, reject) =>
           signal?.addEventListener("abort", () => reject(new Error("aborted"))),
         );
@@ -305,10 +306,10 @@ describe("Orchestrator", () => {
     orch.use(new Told("db", story));
     orch.use(new Waiting("api", story), { dependencies: ["db"] });
     const running = assert.rejects(orch.run(), { name: "StartupError" });
-    while (!story.includes("db up")) await Promise.resolve();
+    while (!story.includes("api begins")) await Promise.resolve();
     await orch.shutdown();
     await running;
-    assert.deepEqual(story, ["db up", "api down", "db down"]);
+    assert.deepEqual(story, ["db up", "api begins", "api down", "db down"]);
   });
 
   test("get gives a declared peer, typed, and refuses any other", async () => {

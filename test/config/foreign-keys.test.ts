@@ -62,7 +62,7 @@ services:
     'runtime.yaml:1:1 version: unknown key "version": leave it out: there is one version of this format',
     `runtime.yaml:2:1 store: unknown key "store": ${later}`,
     'runtime.yaml:4:34 services.a.liveness.test: unknown key "test": use `exec`, `http: URL` or `tcp: host:port`',
-    'runtime.yaml:4:45 services.a.liveness.initialDelaySeconds: unknown key "initialDelaySeconds": leave it out: while starting it is asked from the beginning, and `startTimeout` is how long that may take',
+    'runtime.yaml:4:45 services.a.liveness.initialDelaySeconds: unknown key "initialDelaySeconds": leave it out: `startup` is asked from the beginning and may fail for as long as `startTimeout`, the others are asked once it has started',
     'runtime.yaml:4:82 services.a.restart.max_restarts: unknown key "max_restarts": use `limit: COUNT/DURATION`',
   ]);
 });

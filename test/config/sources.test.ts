@@ -141,6 +141,16 @@ services: { own: { command: [own] } }
   assert.deepEqual(one.position, { file: "conf/services/one/service.yaml", line: 1, column: 1 });
 });
 
+test("an include that is no list is the only problem: what it would have brought is not known", () => {
+  for (const include of ["svc/one/service.yaml", "[1]"]) {
+    const problems = problemsOf({
+      files: { "runtime.yaml": `include: ${include}\n`, "svc/one/service.yaml": "command: one\n" },
+    });
+    assert.equal(problems.length, 1, problems.join("\n"));
+    assert.match(problems[0] ?? "", /^runtime\.yaml:1:\d+ include\S*: expected /);
+  }
+});
+
 test("a later config changes a service that an earlier one includes", () => {
   const files = {
     "base.yaml": "include: [a/service.yaml]",

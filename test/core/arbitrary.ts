@@ -1,4 +1,5 @@
-// Random service graphs for property tests: acyclic by construction, with every kind of edge and priority.
+// Random service graphs for property tests: acyclic by construction, with every kind of edge and priority; where asked for with
+// replicas, restarts and schedules.
 import fc from "fast-check";
 import type { Condition, Dependency } from "../../src/config/config.ts";
 import { PLAIN_SPEC, type ServiceSpec } from "../../src/core/spec.ts";
@@ -30,6 +31,50 @@ const draft: fc.Arbitrary<Draft> = fc.record({
     maxLength: 4,
   }),
 });
+
+/** What a service may have besides, in a graph of its own kind. */
+const habits = fc.record({
+  replicas: fc.integer({ min: 1, max: 3 }),
+  policy: fc.constantFrom("never", "on-failure", "always"),
+  limit: fc.integer({ min: 1, max: 4 }),
+  restartEdge: fc.boolean(),
+  liveness: fc.boolean(),
+  overlap: fc.option(fc.constantFrom("skip", "queue", "replace")),
+});
+
+/** As `graph`, with replicas, restarts, edges that restart, liveness probes and schedules. */
+export const livelyGraph: fc.Arbitrary<ServiceSpec[]> = fc
+  .array(fc.tuple(draft, habits), { minLength: 1, maxLength: 10 })
+  .chain((drafts) => {
+    const plain = drafts.map(([each], index) =>
+      toSpec(
+        each,
+        index,
+        drafts.map(([other]) => other),
+      ),
+    );
+    const isScheduled = (index: number) =>
+      drafts[index]?.[0].task === true && drafts[index][1].overlap !== null;
+    const specs = drafts.flatMap(([, habit], index): ServiceSpec[] => {
+      const base = plain[index] as ServiceSpec;
+      const dependencies = base.dependencies
+        // Nothing can wait for what is outside boot.
+        .filter(({ service }) => !isScheduled(Number(service.slice(1))))
+        .map((dependency) => ({ ...dependency, restart: habit.restartEdge }));
+      const limit = { count: habit.limit, windowMs: 40 };
+      const own = { ...base, dependencies, restart: { ...base.restart, policy: habit.policy, limit } };
+      if (isScheduled(index) && habit.overlap !== null)
+        return [{ ...own, critical: false, schedule: { overlap: habit.overlap } }];
+      const names = Array.from({ length: habit.replicas }, (_, replica) => `${base.name}-${replica + 1}`);
+      const isOne = names.length === 1;
+      return names.map((name) => ({
+        ...own,
+        livenessProbe: habit.liveness && !base.task,
+        name: isOne ? base.name : name,
+      }));
+    });
+    return fc.shuffledSubarray(specs, { minLength: specs.length });
+  });
 
 /** Up to 24 services, in an order of registration that says nothing about their dependencies. */
 export const graph: fc.Arbitrary<ServiceSpec[]> = fc

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { isAlive } from "../../src/core/service-state.ts";
-import { graph } from "./arbitrary.ts";
+import { graph, livelyGraph } from "./arbitrary.ts";
 import { Simulation } from "./simulation.ts";
 
 const coins = fc.infiniteStream(fc.nat(0xffff_ffff));
@@ -52,8 +52,37 @@ test("Fleet brings every service up when nothing fails, and only probes and task
   fc.assert(holds, { numRuns: 2_000 });
 });
 
+test("Fleet restarts, obeys and keeps to the order, never with two lives of one replica (10,000 random graphs and fates)", () => {
+  const holds = fc.property(
+    livelyGraph,
+    coins,
+    fc.nat(120),
+    fc.record({ concurrency: fc.integer({ min: 1, max: 6 }), orders: fc.boolean() }),
+    (specs, flips, stopAt, { concurrency, orders }) => {
+      const world = new Simulation(specs, { concurrency, onFailure: "continue" });
+      world.tell({ type: "boot-requested" });
+      for (let steps = 0; steps < stopAt && world.gaveUp.length === 0; steps++) {
+        const coin = flips.next().value;
+        if (orders && coin % 9 === 0) world.order(flips.next().value);
+        else world.step(coin);
+        const starting = world.fleet.members.filter(({ state }) => state.name === "starting").length;
+        assert.ok(starting <= concurrency);
+      }
+      world.tell({ type: "stop-requested" });
+      while (world.step(flips.next().value));
+      assert.ok(world.fleet.ended);
+      for (const { state } of world.fleet.members)
+        assert.ok(
+          !isAlive(state) && (state.name === "stopped" || !["pending", "backoff"].includes(state.name)),
+        );
+      assert.ok(world.gaveUp.length <= 1);
+    },
+  );
+  fc.assert(holds, { numRuns: 10_000 });
+});
+
 test("Fleet gives up at most once, and only for a critical service or finished tasks", () => {
-  const holds = fc.property(graph, coins, (specs, flips) => {
+  const holds = fc.property(fc.oneof(graph, livelyGraph), coins, (specs, flips) => {
     const world = new Simulation(specs, { onFailure: "rollback" });
     world.tell({ type: "boot-requested" });
     while (world.gaveUp.length === 0 && world.step(flips.next().value));

@@ -141,6 +141,16 @@ describe("Fleet going wrong", () => {
     assert.deepEqual(states(fleet), ["failed"]);
   });
 
+  test("the start timeout is over once a service has started: becoming ready may take longer", () => {
+    const fleet = fleetOf([spec("api", { startTimeoutMs: 500, readiness: "probe" })]);
+    fleet.fold({ type: "boot-requested" }, 0);
+    const launched = fleet.fold({ type: "service-launched", ...first("api") }, 1);
+    assert.deepEqual(of(launched, "disarm"), ["api"]);
+    assert.deepEqual(fleet.fold({ type: "deadline-passed", deadline: "start", ...first("api") }, 500), []);
+    fleet.fold({ type: "probe-passed", probe: "readiness", ...first("api") }, 60_000);
+    assert.deepEqual(states(fleet), ["ready"]);
+  });
+
   test("the whole start running out of time fails what starts and skips what waits", () => {
     const fleet = fleetOf([spec("db", { readiness: "probe" }), spec("api", { dependencies: [needs("db")] })]);
     fleet.fold({ type: "boot-requested" }, 0);

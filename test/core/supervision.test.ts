@@ -1,44 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Effect, FleetEvent } from "../../src/core/event.ts";
-import { Fleet, type FleetOptions } from "../../src/core/fleet.ts";
-import { createPlan } from "../../src/core/plan.ts";
 import { called, dependentsOf, withNeeds } from "../../src/core/selection.ts";
-import { PLAIN_SPEC, type ServiceSpec } from "../../src/core/spec.ts";
 import { needs, spec } from "./arbitrary.ts";
-
-type Told = Omit<Extract<FleetEvent, { service: string; incarnation: number }>, "incarnation">;
-
-/** A fleet that remembers what it asked for, told about the incarnation that is running. */
-function world(specs: readonly ServiceSpec[], options?: FleetOptions) {
-  const fleet = new Fleet(createPlan(specs), options);
-  let now = 0;
-  const effects: Effect[] = [];
-  const tell = (event: FleetEvent, atMs = now) => {
-    now = atMs;
-    const next = fleet.fold(event, now);
-    effects.push(...next);
-    return next;
-  };
-  const about = (event: Told, atMs = now) =>
-    tell({ ...event, incarnation: fleet.member(event.service)?.incarnation ?? 0 } as FleetEvent, atMs);
-  const up = (...names: string[]) => names.forEach((service) => about({ type: "service-launched", service }));
-  const exit = (service: string, code: number | null = 1, atMs = now) =>
-    about({ type: "service-exited", service, code, signal: code === null ? "SIGKILL" : null } as Told, atMs);
-  const boot = (...names: string[]) => {
-    tell({ type: "boot-requested" });
-    up(...names);
-  };
-  const state = (name: string) => fleet.member(name)?.state.name;
-  const launches = (name: string) =>
-    effects.filter((effect) => effect.type === "launch" && effect.service === name).length;
-  const gaveUp = () => effects.find((effect) => effect.type === "give-up");
-  return { fleet, tell, about, up, exit, boot, state, launches, gaveUp, effects };
-}
-
-const restart = (over: Partial<ServiceSpec["restart"]> = {}) => ({
-  restart: { ...PLAIN_SPEC.restart, policy: "on-failure" as const, ...over },
-});
+import { restart, type Told, world } from "./world.ts";
 
 describe("Fleet restarting", () => {
   test("the first restart is immediate, the second waits for its backoff", () => {
@@ -275,6 +239,23 @@ describe("Fleet taking orders", () => {
     assert.equal(next.fleet.member("api")?.incarnation, 2);
     next.tell({ type: "stop-requested" });
     assert.deepEqual(["db", "api", "more"].map(next.state), ["ready", "stopping", "stopping"]);
+  });
+});
+
+describe("Fleet of tasks alone", () => {
+  test("is over when all are, with 1 when a critical one has failed and the rest went on", () => {
+    const tasks = [spec("a", { task: true }), spec("b", { task: true, critical: false })];
+    for (const [a, b, exitCode] of [
+      [0, 3, 0],
+      [3, 0, 1],
+    ] as const) {
+      const { tell, exit, gaveUp } = world(tasks, { onFailure: "continue" });
+      tell({ type: "boot-requested" });
+      exit("a", a);
+      assert.equal(gaveUp(), undefined);
+      exit("b", b);
+      assert.equal(gaveUp()?.exitCode, exitCode);
+    }
   });
 });
 

@@ -151,6 +151,14 @@ services:
   await using dev = start({ args: ["run", "--profile", "dev"], cwd: all.folder });
   await dev.started();
   assert.deepEqual(dev.whoBecame("ready"), ["db", "debug"]);
+  for (const [profile, hint] of [
+    ["dve", '; did you mean "dev"?'],
+    ["test-only", "; there is dev, ops"],
+  ] as const) {
+    const { code, stderr } = await haraka({ args: ["run", "--profile", profile], cwd: all.folder });
+    const says = `haraka: cannot start the profile '${profile}': no service has it${hint}\n`;
+    assert.deepEqual([code, stderr], [2, says]);
+  }
 });
 
 test("a later -c wins per key", async () => {

@@ -1,9 +1,10 @@
 // The verbs that start nothing: help, init, validate, graph, schema, version, health; and what the command line refuses.
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import test from "node:test";
-import { root } from "./support/binary.ts";
+import test, { after } from "node:test";
+import { binary, root } from "./support/binary.ts";
 import { freePort } from "./support/ports.ts";
 import { type RunOptions, haraka, start } from "./support/runtime.ts";
 
@@ -63,6 +64,10 @@ for (const [words, says] of [
   ["constructor", /^haraka: unknown verb 'constructor'; see 'haraka --help'\n$/],
   ["help rnu", /^haraka: unknown verb 'rnu'; did you mean "run"\?/],
   ["--versoin", /^haraka: unknown flag '--versoin'; did you mean "--version"\?/],
+  ["-c shop.yaml", /^haraka: '-c' comes after a verb, as 'haraka run -c FILE'; see 'haraka --help'\n$/],
+  ["--config=shop.yaml run", /^haraka: '--config' comes after a verb, as 'haraka run --config FILE'/],
+  ["--all", /^haraka: '--all' comes after a verb, as 'haraka help --all'; see 'haraka --help'\n$/],
+  ["-x", /^haraka: unknown flag '-x'; see 'haraka --help'\n$/],
   [
     "run --jsno",
     /^haraka: unknown flag '--jsno' for 'run'; did you mean "--json"\?; see 'haraka run --help'\n$/,
@@ -115,6 +120,19 @@ test("init writes a project that validates and runs as it is", async () => {
   );
 });
 
+for (const name of ["shop", "my shop", "it's", "-shop"]) {
+  test(`init ${name} prints commands that a shell in the same folder can run`, async () => {
+    const folder = realpathSync(mkdtempSync(join(tmpdir(), "haraka-init-")));
+    after(() => rmSync(folder, { recursive: true }));
+    symlinkSync(binary(), join(folder, "haraka"));
+    const { stdout } = await haraka({ program: ["./haraka"], args: ["init", "--", name], cwd: folder });
+    const commands = stdout.slice(stdout.indexOf("Next:\n") + "Next:\n".length).trim();
+    const script = commands.split("\n").slice(0, 2).join(" && ").replace("npm install", "pwd -P");
+    const shell = await haraka({ program: ["/bin/sh", "-c", script], args: [], cwd: folder });
+    assert.deepEqual([shell.stderr, shell.stdout], ["", `${join(folder, name)}\nok: 1 service\n`]);
+  });
+}
+
 test("init keeps what is there", async () => {
   await using made = start({
     args: ["init", "--json"],
@@ -131,6 +149,13 @@ test("init in a place that takes no files says which", async () => {
   const { code, stderr } = await haraka({ args: ["init", "file"], files: { file: "" } });
   assert.equal(code, 2);
   assert.match(stderr, /^haraka: cannot write .*\/file\/runtime\.yaml: /);
+});
+
+test("a line of an --env-file that gives no variable is a problem of the file", async () => {
+  const files = { ...GRAPH, "bad.env": "A=1\nBAD LINE\n" };
+  const { code, stderr } = await haraka({ args: ["validate", "--env-file", "bad.env"], files });
+  assert.equal(code, 2);
+  assert.match(stderr, /bad\.env:2:1 expected NAME=value, a comment that begins with #, or nothing\n$/);
 });
 
 test("validate says how many services there are", async () => {

@@ -155,14 +155,14 @@ describe("dev without a terminal", () => {
       files: {
         "runtime.yaml": `
 services:
-  db: { command: [sh, -c, 'test -e data || exit 4; echo up; exec sleep 1000'], readiness: { log: up } }
+  db: { command: [sh, -c, 'test -e licence || exit 4; echo up; exec sleep 1000'], readiness: { log: up } }
   api: { command: [sh, -c, "echo api up; exec sleep 1000"], dependencies: [db] }
 `,
       },
       stdin: "open",
     });
     await runtime.record("api", /^skipped/);
-    runtime.write("data", "").type("r db");
+    runtime.write("licence", "").type("r db");
     await runtime.record("api", "api up");
   });
 

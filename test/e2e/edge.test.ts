@@ -120,7 +120,10 @@ for (const [name, open] of Object.entries({ "deno serve": denoServe, workerd }))
       assert.equal(ready.status, 503);
       const { blockedBy } = (await ready.json()) as { blockedBy: { service: string }[] };
       assert.ok(blockedBy.some(({ service }) => service === "cache"));
-      assert.equal((await server.get("/visits")).status, 503);
+      const visits = await server.get("/visits");
+      const { detail } = (await visits.json()) as { detail: string };
+      assert.equal(visits.status, 503);
+      assert.equal(detail, "cannot answer /visits: the runtime did not start; the log says why");
       assert.equal((await server.get("/health/live")).status, 200);
     });
   });

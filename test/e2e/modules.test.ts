@@ -1,9 +1,11 @@
 // Module services in the binary: TypeScript files outside of it, which import the library that is inside; and everything that
 // can be wrong with them, said by `validate` with 2 and by `run` with 1.
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import test from "node:test";
 import * as library from "haraka-runtime";
-import { haraka, start } from "./support/runtime.ts";
+import { haraka, isRunning, start } from "./support/runtime.ts";
 
 const GREETER = `
 import { Service, z } from "haraka-runtime";
@@ -184,6 +186,26 @@ services:
   });
 }
 
+test("validate waits for a module no longer than its start may take, and checks the others", async () => {
+  const { code, stderr } = await haraka({
+    args: ["validate"],
+    files: {
+      "runtime.yaml": `services:
+  stuck: { entrypoint: ./stuck.ts, startTimeout: 50ms }
+  fine: { entrypoint: ./fine.ts }
+  lost: { entrypoint: ./lost.ts }
+`,
+      "stuck.ts": "await new Promise(() => {}); export default class { startup() {} }",
+      "fine.ts": "await Promise.resolve(); export default class { startup() {} }",
+    },
+  });
+  assert.equal(code, 2);
+  assert.match(
+    stderr,
+    /^runtime\.yaml:2:3 services\.stuck: cannot load \.\/stuck\.ts for service "stuck": it has not loaded within its startTimeout of 50ms; look for an await outside of its functions that never ends\nruntime\.yaml:4:3 services\.lost: .*no file at .*\n$/,
+  );
+});
+
 for (const [how, startup, reason] of [
   ["throws", '() => { throw new Error("no luck"); }', "startup() failed: no luck"],
   ["rejects", '() => Promise.reject(new Error("no luck"))', "startup() failed: no luck"],
@@ -206,6 +228,38 @@ services:
     assert.deepEqual(runtime.whoBecame("stopped"), ["db"]);
   });
 }
+
+test("a module that calls process.exit leaves no process behind, and is named", async () => {
+  await using runtime = start({
+    files: {
+      "runtime.yaml": `
+services:
+  db: { command: [sleep, "1000"] }
+  sh: { command: [sh, -c, "trap '' TERM; sleep 1000 & echo up $!; wait"], startup: { logPattern: "^up" } }
+  web: { entrypoint: ./web.ts, dependencies: [db, sh] }
+`,
+      "web.ts": `import { existsSync } from "node:fs";
+export default {
+  startup() {
+    const look = setInterval(() => { if (existsSync("leave")) process.exit(7); }, 5);
+  },
+};`,
+    },
+  });
+  const { pid: db = 0 } = await runtime.record("db", "ready");
+  const { pid: sh = 0 } = await runtime.record("sh", "ready");
+  const { message } = await runtime.record("sh", /^up /);
+  const grandchild = Number(String(message).split(" ")[1]);
+  await runtime.started();
+  writeFileSync(join(runtime.folder, "leave"), "");
+  const { code, stderr } = await runtime.ended;
+  assert.equal(code, 7);
+  assert.match(
+    stderr,
+    /^haraka: the process ended with 7 before anything was stopped in order, by process\.exit at \S*web\.ts:4:\d+; killed 'db', 'sh'\n$/,
+  );
+  await Promise.all([db, sh, grandchild].map(gone));
+});
 
 test("a startup() that ends when its signal aborts is stopped without a kill", async () => {
   await using runtime = start({
@@ -239,7 +293,7 @@ export default {
   await runtime.started();
   const { code, stderr } = await runtime.signal("SIGUSR1").ended;
   assert.equal(code, 70);
-  assert.match(stderr, /^haraka: .*uncaught error/);
+  assert.equal(stderr, "haraka: stopping after an uncaught error: out of the blue\n");
   assert.ok(runtime.messages("haraka").includes("nobody caught: out of the blue"));
   assert.ok(runtime.whoBecame("stopped").includes("db"));
 });
@@ -280,3 +334,8 @@ test("two modules that claim one route, or one that takes a health path, do not 
     /cannot mount "GET \/health\/live" of service "two": "\/health" belongs to the runtime/,
   );
 });
+
+/** Resolves once no process has this id; the test's own time limit ends a wait in vain. */
+async function gone(pid: number): Promise<void> {
+  while (isRunning(pid)) await new Promise((resolve) => setImmediate(resolve));
+}

@@ -15,7 +15,7 @@ const AS_PID_1 = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
 
 /** Those that end it, freeze it, or say that it has crashed. */
 const NOT_HARMLESS = new Set<string>(
-  "SIGTERM SIGINT SIGKILL SIGSTOP SIGSEGV SIGBUS SIGILL SIGFPE SIGTRAP SIGABRT SIGIOT".split(" "),
+  "SIGTERM SIGINT SIGQUIT SIGKILL SIGSTOP SIGSEGV SIGBUS SIGILL SIGFPE SIGTRAP SIGABRT SIGIOT".split(" "),
 );
 
 /** Waits until none of our children is dead and not waited for; says how many were at first. */

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import test, { after } from "node:test";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
@@ -20,9 +20,10 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as
 const folder = mkdtempSync(join(tmpdir(), "haraka-package-"));
 let tarball = "";
 
-/** Runs a tool with the pinned Node first on PATH, and this Bun for the package's own scripts. */
+/** Runs a tool as on a machine that has Node, the pinned one, and npm, and no Bun. */
 function run(cwd: string, command: string, ...args: string[]): string {
-  const path = [dirname(join(bin, "node")), dirname(process.execPath), process.env["PATH"]].join(":");
+  const others = (process.env["PATH"] ?? "").split(":").filter((entry) => !existsSync(join(entry, "bun")));
+  const path = [bin, ...others].join(":");
   return execFileSync(command, args, { cwd, env: { ...process.env, PATH: path }, encoding: "utf8" });
 }
 

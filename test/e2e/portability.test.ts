@@ -77,6 +77,26 @@ for (const [name, words] of Object.entries(JAVASCRIPT_RUNTIMES)) {
       assert.match(stderr, new RegExp(`^haraka: cannot open port ${port} .* in use by pid ${holder.pid} `));
     });
 
+    for (const host of ["203.0.113.9", "nohost.invalid"]) {
+      test(
+        `a host that is not this machine's (${host}) is said with what to do`,
+        { timeout: 60_000 },
+        async () => {
+          const files = {
+            "runtime.yaml": `http: { host: ${host} }\nservices: { app: { command: [sleep, "1000"] } }`,
+          };
+          const { code, stderr } = await haraka(onThis({ files }));
+          assert.equal(code, 1);
+          assert.match(
+            stderr,
+            new RegExp(
+              `^haraka: cannot open port 0 on ${host}: .*; set http\\.host to an address of this machine, or to 0\\.0\\.0\\.0 for all of them\n$`,
+            ),
+          );
+        },
+      );
+    }
+
     test("validate accepts the default config, modules included", { timeout: 60_000 }, async () => {
       const outcome = await haraka(onThis({ args: ["validate", "-c", defaultConfig] }));
       assert.deepEqual(outcome, { code: 0, signal: null, stdout: "ok: 4 services\n", stderr: "" });

@@ -1,6 +1,12 @@
-// What SIGTERM and SIGINT mean to the running binary: once, a clean stop; during startup, a rollback; again, force.
+// What signals mean to the running binary: SIGTERM, SIGINT and SIGQUIT once, a clean stop; during startup, a rollback; again,
+// force. Others mean nothing.
 import assert from "node:assert/strict";
-import test from "node:test";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { after } from "node:test";
 import { isRunning, type Runtime, start } from "./support/runtime.ts";
 
 const IDLE = 'command: [sleep, "1000"]';
@@ -17,6 +23,7 @@ async function stubbornPids(runtime: Runtime): Promise<number[]> {
 for (const [signal, number] of [
   ["SIGTERM", 15],
   ["SIGINT", 2],
+  ["SIGQUIT", 3],
 ] as const) {
   test(`${signal} stops everything and ends with 0`, async () => {
     await using runtime = start({ files: { "runtime.yaml": `services: { app: { ${IDLE} } }` } });
@@ -41,10 +48,48 @@ services:
     });
     const { pid = 0 } = await runtime.record("db", "ready");
     const { code, stderr } = await runtime.signal(signal).ended;
-    assert.deepEqual({ code, stderr }, { code: 128 + number, stderr: "" });
+    const said = `stopping on ${signal}, startup cancelled`;
+    assert.deepEqual({ code, stderr }, { code: 128 + number, stderr: `haraka: ${said}\n` });
     assert.ok(!isRunning(pid));
     assert.deepEqual(runtime.whoBecame("stopped"), ["api", "slow", "db"]);
-    assert.ok(runtime.messages("haraka").includes(`stopping on ${signal}, startup cancelled`));
+    assert.ok(runtime.messages("haraka").includes(said));
+  });
+}
+
+test("signals that mean nothing to the runtime neither end it nor leave its services behind", async () => {
+  await using runtime = start({ files: { "runtime.yaml": `services: { app: { ${IDLE} } }` } });
+  await runtime.started();
+  runtime.signal("SIGUSR1").signal("SIGUSR2").signal("SIGALRM");
+  const { code, stderr } = await runtime.stop();
+  assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+});
+
+test("SIGQUIT that a service is handed does not stop the runtime", async () => {
+  await using runtime = start({
+    files: { "runtime.yaml": `services: { app: { ${IDLE}, forwardSignals: [SIGQUIT] } }` },
+  });
+  await runtime.started();
+  await runtime.signal("SIGQUIT").stop();
+  assert.deepEqual(
+    runtime.messages("haraka").filter((message) => String(message).startsWith("stopping")),
+    ["stopping on SIGTERM"],
+  );
+});
+
+for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM"] as const) {
+  test(`${signal} before the config is read does not end the process by its default action`, async () => {
+    const folder = mkdtempSync(join(tmpdir(), "haraka-first-"));
+    after(() => rmSync(folder, { recursive: true }));
+    const pipe = join(folder, "runtime.yaml");
+    execFileSync("mkfifo", [pipe]);
+    await using runtime = start({ args: ["run"], cwd: folder });
+    // Opens once the runtime reads from it, and waits for what it says.
+    const config = await open(pipe, "w");
+    runtime.signal(signal);
+    await config.writeFile(`services: { task: { kind: task, command: "true" } }`);
+    await config.close();
+    const { signal: killedBy } = await runtime.ended;
+    assert.equal(killedBy, null);
   });
 }
 

@@ -1,11 +1,13 @@
 // What module services mount: who may have which path, and who answers when. Asked of the app itself without a socket.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { systemClock } from "../../src/drivers/clock.ts";
 import { UsageError } from "../../src/errors.ts";
 import { createApp } from "../../src/http/app.ts";
 import { createGate } from "../../src/http/gate.ts";
+import type { Log } from "../../src/ports/log.ts";
 import { scriptedHealth, starting, stopping, up } from "../fixtures/http-snapshots.ts";
 import { silentLog } from "./silent-log.ts";
 
@@ -13,18 +15,17 @@ import { silentLog } from "./silent-log.ts";
 function rig() {
   const { api } = up().components;
   const health = scriptedHealth(up({ components: { api: api!, web: api! } }));
-  const app = createApp({
-    health,
-    gate: createGate({ clock: systemClock() }),
-    log: silentLog,
-    service: "shop",
-    version: "1",
-  });
+  const errors: string[] = [];
+  const error: Log["error"] = (message, fields) =>
+    void errors.push(`${String(fields?.["service"])}: ${message}`);
+  const log = { ...silentLog, error };
+  const gate = createGate({ clock: systemClock() });
+  const app = createApp({ health, gate, log, service: "shop", version: "1" });
   const ask = async (path: string, init?: RequestInit) => {
     const answer = await app.fetch(new Request(`http://localhost${path}`, init));
     return [answer.status, await answer.text()] as const;
   };
-  return { health, app, ask };
+  return { health, app, ask, errors };
 }
 
 test("mount adds routes after the first request", async () => {
@@ -101,6 +102,23 @@ test("a service that takes every path does not take health", async () => {
   assert.deepEqual(await ask("/other"), [200, "mine"]);
 });
 
+for (const [name, register] of [
+  ["every path", (routes) => routes.all("*", (c) => c.text("mine"))],
+  ["parameters", (routes) => routes.get("/:a/:b", (c) => c.text("mine")).get("/:a", (c) => c.text("mine"))],
+  ["middleware that answers", (routes) => routes.use("*", async (c, _next) => c.text("mine"))],
+] as const satisfies [string, (routes: Hono) => unknown][]) {
+  test(`a service that takes paths by ${name} takes none that belongs to the runtime`, async () => {
+    const { app, ask } = rig();
+    app.mount("api", (routes) => void register(routes));
+    for (const path of ["/health/zzz", "/readyz/x", "/api/v1", "/api/v1/zz", "/%68ealth/zz"]) {
+      assert.equal((await ask(path))[0], 404, path);
+    }
+    for (const path of ["/other/path", "/healthcare/x", "/api/v10"]) {
+      assert.deepEqual(await ask(path), [200, "mine"], path);
+    }
+  });
+}
+
 for (const [name, held, wanted] of [
   ["the same", ["GET", "/x"], ["GET", "/x"]],
   ["every method of it", ["GET", "/x"], ["ALL", "/x"]],
@@ -165,6 +183,25 @@ test("a service's own error handler and HTTPException are kept", async () => {
   );
   assert.deepEqual(await ask("/api"), [418, "own: boom"]);
   assert.deepEqual(await ask("/web"), [402, "pay"]);
+});
+
+test("a handler that returns no Response is a failure: 500, and in the log with its service", async () => {
+  const { app, ask, errors } = rig();
+  // What JavaScript lets a service do.
+  const no = (value: unknown) => () => value as Response;
+  app.mount("api", (routes) => {
+    routes.get("/nothing", no(undefined)).get("/later", no(Promise.resolve()));
+    routes.get("/text", no("hi")).get("/object", no({ ok: true }));
+    routes.get("/missing", (c) => c.notFound());
+  });
+  for (const path of ["/nothing", "/later", "/text", "/object"]) {
+    assert.equal((await ask(path))[0], 500, path);
+    assert.match(errors.splice(0).join(), new RegExp(`^api: cannot answer GET ${path}: .*Response`));
+  }
+  assert.equal((await ask("/text", { method: "HEAD" }))[0], 500);
+  errors.splice(0);
+  assert.equal((await ask("/missing"))[0], 404, "it has said so itself");
+  assert.deepEqual(errors, []);
 });
 
 test("a handler gets the edge worker's bindings and context", async () => {

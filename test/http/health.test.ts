@@ -111,6 +111,22 @@ test("an answer follows the snapshot", async () => {
   assert.equal(await status(), 503);
 });
 
+test("others than this machine see names and states only, also when all is well", async () => {
+  const health = scriptedHealth();
+  const { body } = await ask("/health", { health, env: REMOTE });
+  const { timestamp, ...rest } = body;
+  assert.equal(new Date(timestamp as string).toISOString(), timestamp);
+  assert.deepEqual(rest, {
+    status: "healthy",
+    service: "shop",
+    components: { api: { status: "healthy", state: "ready" } },
+  });
+  for (const path of ["/health", "/readyz", "/livez", "/startupz"]) {
+    const draft = await ask(path, { health, env: REMOTE, accept: "application/health+json" });
+    assert.deepEqual([draft.body["serviceId"], draft.body["version"]], ["shop", undefined], path);
+  }
+});
+
 test("why and since when are for this machine only", async () => {
   for (const [env, shown] of [
     [LOCAL, true],

@@ -53,6 +53,34 @@ for (const runtime of RUNTIMES) {
       assert.doesNotMatch(answer, /healthy/);
     });
 
+    for (const path of ["/health", "/readyz"]) {
+      test(`HEAD ${path} says how long the answer to GET is`, async () => {
+        const [head, get] = [
+          await rig.raw(`HEAD ${path} HTTP/1.1\r\nHost: a\r\n${CLOSE}`),
+          await rig.raw(`GET ${path} HTTP/1.1\r\nHost: a\r\n${CLOSE}`),
+        ];
+        const [, body = ""] = get.split("\r\n\r\n");
+        assert.equal(/content-length: (\d+)/i.exec(get)?.[1], String(Buffer.byteLength(body)));
+        assert.equal(/content-length: (\d+)/i.exec(head)?.[1], String(Buffer.byteLength(body)));
+      });
+    }
+
+    for (const path of ["/hello", "/nothing", "/stream"]) {
+      test(`HEAD ${path} does not say that the answer to GET is empty`, async () => {
+        const answer = await rig.raw(`HEAD ${path} HTTP/1.1\r\nHost: a\r\n${CLOSE}`);
+        assert.doesNotMatch(answer, /content-length: 0/i);
+        assert.match(answer, /\r\n\r\n$/);
+      });
+    }
+
+    test("HEAD leaves a length that the service gives, and a status without content, as they are", async () => {
+      const given = await rig.raw(`HEAD /sized HTTP/1.1\r\nHost: a\r\n${CLOSE}`);
+      assert.match(given, /content-length: 12\r\n/i);
+      const empty = await rig.raw(`HEAD /empty HTTP/1.1\r\nHost: a\r\n${CLOSE}`);
+      assert.equal(statusOf(empty), 204);
+      assert.doesNotMatch(empty, /transfer-encoding|content-length/i);
+    });
+
     test("a request that arrives byte by byte is answered", async () => {
       const whole = "GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
       assert.equal(statusOf(await rig.trickle(whole)), 200);

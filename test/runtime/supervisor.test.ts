@@ -1,38 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { ServiceSpec } from "../../src/core/spec.ts";
 import type { Gate } from "../../src/ports/gate.ts";
-import type { RuntimeEvent } from "../../src/ports/runtime-event.ts";
-import type { SupervisedService } from "../../src/runtime/effects.ts";
-import { Supervisor, type SupervisorOptions } from "../../src/runtime/supervisor.ts";
-import { testClock } from "../../src/testing.ts";
-import { needs, spec } from "../core/arbitrary.ts";
-import { scriptedLauncher } from "../fakes/launcher.ts";
-
-function supervised(overrides: Partial<SupervisorOptions> = {}) {
-  const clock = testClock();
-  const events: RuntimeEvent[] = [];
-  const supervisor = new Supervisor({
-    clock,
-    emit: (event) => events.push(event),
-    startup: { timeoutMs: 60_000, concurrency: Infinity, onFailure: "rollback" },
-    shutdown: { budgetMs: 10_000, drainMs: 0 },
-    kubernetes: false,
-    ...overrides,
-  });
-  return { clock, events, supervisor };
-}
-
-function service(name: string, overrides: Partial<ServiceSpec> = {}, options: { obliging?: boolean } = {}) {
-  const launcher = scriptedLauncher(options);
-  return { spec: spec(name, overrides), launcher } satisfies SupervisedService;
-}
-
-const fast = (code: number | null, signal: string | null = null) => ({
-  type: "exited" as const,
-  code,
-  signal,
-});
+import { needs } from "../core/arbitrary.ts";
+import { fast, service, supervised } from "./rig.ts";
 
 describe("Supervisor", () => {
   test("a critical service's end ends the runtime with its code, after the others have stopped", async () => {

@@ -1,0 +1,129 @@
+// What the library refuses of those who write in code what a config would not let them, at the line that says it.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { edge } from "../../src/edge.ts";
+import { Orchestrator, Service, TimeoutError, UsageError } from "../../src/mod.ts";
+import { testClock } from "../../src/testing.ts";
+
+const log = { debug() {}, info() {}, warn() {}, error() {} };
+
+class Named extends Service<string> {
+  constructor(name: string) {
+    super(name);
+    this.name = name;
+  }
+}
+
+const orchestrator = () => new Orchestrator({ log, exit: false });
+
+/** Throws a `UsageError` that says this. */
+function refuses(attempt: () => unknown, says: string | RegExp): void {
+  assert.throws(attempt, (error) => {
+    assert.ok(error instanceof UsageError, String(error));
+    if (typeof says === "string") assert.equal(error.message, says);
+    else assert.match(error.message, says);
+    return true;
+  });
+}
+
+describe("use", () => {
+  for (const [options, says] of [
+    [{ priority: Number.NaN }, "priority is NaN; expected a finite number"],
+    [{ priority: Infinity }, "priority is Infinity; expected a finite number"],
+    [{ priority: "5" }, 'priority is "5"; expected a finite number'],
+    [{ prioritee: 5 }, 'there is no option "prioritee"; did you mean "priority"?'],
+    [
+      { constructor: 5 },
+      /^cannot use 'a': there is no option "constructor"; there is priority, dependencies, /,
+    ],
+    [{ startTimeoutMs: -1 }, "startTimeoutMs is -1; expected milliseconds, from 0 up to 2147483647"],
+    [
+      { stopTimeoutMs: Infinity },
+      "stopTimeoutMs is Infinity; expected milliseconds, from 0 up to 2147483647",
+    ],
+    [{ critical: "no" }, 'critical is "no"; expected true or false'],
+    [{ dependencies: "db" }, 'dependencies is "db"; expected a list'],
+    [{ dependencies: ["db", 1] }, "dependencies[1].service is 1; expected a text"],
+    [
+      { dependencies: [{ service: "db", when: "ready" }] },
+      'there is no option "dependencies[0].when"; there is service, condition, required, restart',
+    ],
+    [
+      { dependencies: [{ service: "db", condition: "healthy" }] },
+      'dependencies[0].condition is "healthy"; expected "started" or "ready" or "completed"',
+    ],
+    [{ restart: { policy: "no" } }, 'restart.policy is "no"; expected "never" or "on-failure" or "always"'],
+    [{ restart: "always" }, 'restart is "always"; expected an object'],
+  ] as const) {
+    test(`refuses ${JSON.stringify(options)}`, () => {
+      const attempt = () => orchestrator().use(new Named("a"), options as object);
+      refuses(attempt, typeof says === "string" ? `cannot use 'a': ${says}` : says);
+    });
+  }
+
+  test("takes every option, those left undefined included", () => {
+    orchestrator().use(new Named("a"), {
+      priority: -1.5,
+      dependencies: ["db", { service: "cache", condition: "started", required: false, restart: true }],
+      critical: false,
+      task: false,
+      restart: { policy: "always", resetAfterMs: 0 },
+      startTimeoutMs: 0,
+      ...({ stopTimeoutMs: undefined } as object),
+    });
+  });
+
+  for (const name of ["Bad Name", "Api", "1st", "a".repeat(64)]) {
+    test(`refuses the name "${name}", as a config does`, () => {
+      refuses(
+        () => orchestrator().use(new Named(name)),
+        `cannot use a service called "${name}": a name starts with a letter and has up to 63 lower-case letters, digits, \`.\`, \`_\` and \`-\``,
+      );
+    });
+  }
+
+  test("refuses one instance under two names", () => {
+    const orch = orchestrator();
+    const service = new Named("a");
+    orch.use(service);
+    service.name = "b";
+    refuses(() => orch.use(service), "cannot use 'b': the same object is in use as 'a'; make another one");
+  });
+});
+
+test("Orchestrator refuses an option that it does not know", () => {
+  refuses(
+    () => new Orchestrator({ exist: false } as object),
+    'cannot make an Orchestrator: there is no option "exist"; did you mean "exit"?',
+  );
+  refuses(
+    () => new Orchestrator({ readiness: "auto" } as object),
+    'cannot make an Orchestrator: readiness is "auto"; expected "manual"',
+  );
+});
+
+test("edge refuses what use refuses, and options that it does not know", () => {
+  const made = (...services: Service<string>[]) => edge({ name: "market", services, log });
+  refuses(() => made(new Named("Bad Name")), /^cannot use a service called "Bad Name": /);
+  refuses(() => made(new Named("a"), new Named("a")), "cannot use 'a': there is a service of that name");
+  refuses(
+    () => edge({ name: "market", services: [], logs: log } as { name: string; services: [] }),
+    'cannot make an edge handler: there is no option "logs"; did you mean "log"?',
+  );
+});
+
+test("waitForAllReady that gives up before run says that run has not been called", async () => {
+  const clock = testClock();
+  const orch = new Orchestrator({ log, clock, exit: false });
+  orch.use(new Named("a"));
+  const waiting = assert.rejects(orch.waitForAllReady({ timeoutMs: 10 }), (error) => {
+    assert.ok(error instanceof TimeoutError);
+    assert.equal(
+      error.message,
+      "not all services are ready: 10ms have passed; waiting for run, which has not been called",
+    );
+    return true;
+  });
+  await clock.advance(10);
+  await waiting;
+});
