@@ -64,6 +64,22 @@ export class StoreError extends Error {
   }
 }
 
+/** What the plane refuses; `problem` says in one word why, `errors` what is wrong where. */
+export class PlaneError extends Error {
+  override readonly name = "PlaneError";
+  readonly problem: "not-found" | "stale" | "conflict" | "mismatch" | "invalid" | "too-large";
+  readonly errors: readonly { path: string; message: string }[];
+  constructor(
+    problem: PlaneError["problem"],
+    message: string,
+    { errors = [] }: { errors?: readonly { path: string; message: string }[] } = {},
+  ) {
+    super(message);
+    this.problem = problem;
+    this.errors = errors;
+  }
+}
+
 /** The message of anything that can be thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
