@@ -62,7 +62,8 @@ export const STEP_DEFAULTS = {
   inDoubt: "idempotent",
 } as const;
 
-export const STEPS_MAX = 1000;
+const STEPS_MAX = 1000;
+export const ATTEMPTS_MAX = 1000;
 const NAME = /^[A-Za-z][\w.-]{0,127}$/;
 const NAME_RULE = "a name starts with a letter and has up to 128 letters, digits, `.`, `_` and `-`";
 
@@ -127,6 +128,11 @@ function policyProblems(steps: readonly Placed[]): SagaProblem[] {
     if (node.inDoubt === "verify" && !node.verifiable) {
       const message = "`verify` needs something to ask: add `verify` to the step";
       problems.push({ path: [...path, "inDoubt"], message });
+    }
+    const { attempts } = node.retry;
+    if (!Number.isInteger(attempts) || attempts < 1 || attempts > ATTEMPTS_MAX) {
+      const message = `expected a whole number from 1 to ${ATTEMPTS_MAX}, got ${attempts}`;
+      problems.push({ path: [...path, "retry", "attempts"], message });
     }
     if (!node.pivot) continue;
     const reason = parallel
