@@ -1,7 +1,7 @@
 // Intents as they are written, turned into sagas: a definition to decide by, and the calls behind its steps. Reports what goes wrong on
 // the way; the rules of a definition itself are those of `saga-definition.ts`.
 import { acceptSpan, acceptSpans } from "./accept.ts";
-import type { IntentConfig, StepCalls } from "./config.ts";
+import type { CallConfig, IntentConfig, StepCalls } from "./config.ts";
 import type { RawBranch, RawCall, RawIntent, RawSagaStep } from "./intents-schema.ts";
 import { isMap, type Path } from "./path.ts";
 import {
@@ -98,7 +98,7 @@ function resolveStep(step: RawSagaStep, scope: StepScope): SagaNode | undefined 
   const branches = parallel.map((branch, index) => {
     const path = [...at, "parallel", index];
     if (branch.execute === undefined) report(path, "a step of a parallel group needs `execute`", "key");
-    return resolveCall(branch, scope);
+    return resolveCall(branch, { ...scope, at: path });
   });
   return { type: "parallel", branches };
 }
@@ -123,14 +123,14 @@ const DEFAULT = {
   backoff: acceptSpans(STEP_DEFAULTS.backoff) ?? { minMs: 0, maxMs: 0 },
 };
 
-function resolveCall(branch: RawBranch, { calls }: StepScope): StepNode {
+function resolveCall(branch: RawBranch, scope: StepScope): StepNode {
   const { name = "", execute, compensate, verify, timeout, pivot = false } = branch;
   const { attempts, backoff } = branch.retry ?? DEFAULT;
   if (execute) {
-    calls.set(name, {
-      execute: callOf(execute),
-      ...(compensate && { compensate: callOf(compensate) }),
-      ...(verify && { verify: callOf(verify) }),
+    scope.calls.set(name, {
+      execute: callOf(execute, "execute", scope),
+      ...(compensate && { compensate: callOf(compensate, "compensate", scope) }),
+      ...(verify && { verify: callOf(verify, "verify", scope) }),
     });
   }
   return {
@@ -145,6 +145,20 @@ function resolveCall(branch: RawBranch, { calls }: StepScope): StepNode {
   };
 }
 
-function callOf({ url, method, headers = {} }: RawCall): StepCalls["execute"] {
+const HEADER = /^[!#$%&'*+.^_`|~\w-]+$/;
+const SET_BY_US =
+  /^(idempotency-key|haraka-.*|traceparent|host|content-(length|type)|transfer-encoding|connection)$/i;
+
+function callOf(
+  { url, method, headers = {} }: RawCall,
+  what: keyof StepCalls,
+  { at, report }: StepScope,
+): CallConfig {
+  for (const [name, value] of Object.entries(headers)) {
+    const path = [...at, what, "headers", name];
+    if (SET_BY_US.test(name)) report(path, `the runtime sets \`${name}\` by itself: leave it out`, "key");
+    else if (!HEADER.test(name)) report(path, `"${name}" cannot be the name of a header`, "key");
+    if (/[\r\n]/.test(value)) report(path, "a header is one line");
+  }
   return { url, method, headers };
 }

@@ -131,6 +131,12 @@ const REFUSED: [steps: string, ...problems: string[]][] = [
     '8:36 intents.t.saga.steps[1].execute.url: expected a URL such as "http://127.0.0.1:7001/reserve" or "svc://stock/reserve", got "svc://"',
   ],
   [
+    '- { name: a, execute: { url: "http://a/", headers: { "A B": x, Haraka-Step: x, X: "a\\nb" } } }',
+    '7:60 intents.t.saga.steps[0].execute.headers.A B: "A B" cannot be the name of a header',
+    "7:70 intents.t.saga.steps[0].execute.headers.Haraka-Step: the runtime sets `Haraka-Step` by itself: leave it out",
+    "7:89 intents.t.saga.steps[0].execute.headers.X: a header is one line",
+  ],
+  [
     "- { name: a, sleep: soon, retrys: 5 }",
     '7:27 intents.t.saga.steps[0].sleep: expected a duration such as 250ms, 5s, 2m or 1h, got "soon"',
     '7:33 intents.t.saga.steps[0].retrys: unknown key "retrys"; did you mean "retry"?',
