@@ -47,7 +47,9 @@ async function openEngine(
     return memoryEngine();
   }
   if (scheme !== "sqlite" || rest === "")
-    throw new UsageError(`cannot open the store '${url}': it is sqlite:PATH, as sqlite:data/haraka.db, or memory:`);
+    throw new UsageError(
+      `cannot open the store '${url}': it is sqlite:PATH, as sqlite:data/haraka.db, or memory:`,
+    );
   return openSqlite(resolvePath(cwd, rest), { failpoint, create, thorough });
 }
 

@@ -144,7 +144,7 @@ class EmbeddedStore implements Store, Ownerships {
 
   async tenants(): Promise<readonly { tenant: string; lastSeq: number }[]> {
     const all: { tenant: string; lastSeq: number }[] = [];
-    for (let from: number | undefined = 0; from !== undefined; ) {
+    for (let from: number | undefined = 0; from !== undefined;) {
       const start: number = from;
       const { tenants, next } = this.#read(() => this.#engine.tenants(start));
       all.push(...tenants);
@@ -239,7 +239,7 @@ class EmbeddedStore implements Store, Ownerships {
   /** Sees what those before it in the batch have written. */
   #decide(write: Write, timeMs: number): CommitResult {
     const { tenant, expect, append, put, remove, owner } = write;
-    if (owner && !this.#claims.owns({ tenant, ...owner })) return { ok: false, reason: "fenced" };
+    if (owner && !this.#claims.owns({ ...owner, tenant })) return { ok: false, reason: "fenced" };
     for (const { key, version } of expect) {
       const row = this.#engine.get(tenant, key);
       const there = row && !isExpired(row, timeMs) ? row.version : 0;
@@ -299,7 +299,7 @@ class EmbeddedStore implements Store, Ownerships {
 
   #findOpen(): void {
     const query = { prefix: OPEN, limit: Number.MAX_SAFE_INTEGER, timeMs: 0 };
-    for (let from: number | undefined = 0; from !== undefined; ) {
+    for (let from: number | undefined = 0; from !== undefined;) {
       const { tenants, next }: ReturnType<StoreEngine["tenants"]> = this.#engine.tenants(from);
       for (const { tenant } of tenants) {
         for (const { key, value } of this.#engine.scan(tenant, query)) {
@@ -374,4 +374,3 @@ function newToken(): string {
 /** After timers and sockets where the platform can say that, otherwise soon. */
 const laterTurn: (run: () => void) => void =
   typeof setImmediate === "function" ? (run) => void setImmediate(run) : (run) => void setTimeout(run, 0);
-

@@ -90,7 +90,8 @@ export function placeOf(named: string, { create }: Pick<SqliteFileOptions, "crea
     const { basename, dirname, join } = process.getBuiltinModule("node:path");
     return exists(dirname(named)) ? join(realpathSync(dirname(named)), basename(named)) : named;
   }
-  if (!found.isFile()) throw refusal(named, `it is a ${found.isDirectory() ? "folder" : "device"}; name a file`);
+  if (!found.isFile())
+    throw refusal(named, `it is a ${found.isDirectory() ? "folder" : "device"}; name a file`);
   try {
     accessSync(named, constants.R_OK | constants.W_OK);
   } catch (error) {

@@ -125,10 +125,7 @@ class SqliteEngine implements StoreEngine {
   #executionsLast: number;
   #removedCount: number;
 
-  constructor(
-    database: DatabaseSync,
-    { path, onClosed, removedMax = REMOVED_MAX }: SqliteEngineOptions,
-  ) {
+  constructor(database: DatabaseSync, { path, onClosed, removedMax = REMOVED_MAX }: SqliteEngineOptions) {
     this.#onClosed = onClosed;
     this.name = `the database ${path}`;
     this.#database = database;
@@ -322,17 +319,7 @@ function entryRow({ key, version, value, expires_ms }: EntryColumns): EntryRow {
   return { key, version, value, ...(expires_ms !== null && { expiresAtMs: expires_ms }) };
 }
 
-function logRow({
-  id,
-  time_ms,
-  type,
-  event,
-  session,
-  execution,
-  saga,
-  step,
-  payload,
-}: LogColumns): LogRow {
+function logRow({ id, time_ms, type, event, session, execution, saga, step, payload }: LogColumns): LogRow {
   return {
     seq: id % SEQ_MAX,
     id: event,
