@@ -53,7 +53,7 @@ export class Writer implements AsyncDisposable {
     { writers = 0, env = {}, prefix = [], runtime = [process.execPath] }: WriterOptions = {},
   ) {
     const program = join(root, "test/fixtures/store-writer.ts");
-    const [command = "", ...words] = [...prefix, ...runtime, program, url, String(writers)];
+    const [command, ...words] = [...prefix, ...runtime, program, url, String(writers)];
     this.child = spawn(command, words, {
       stdio: ["pipe", "pipe", "inherit"],
       env: { ...process.env, ...env },
