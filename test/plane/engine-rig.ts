@@ -7,7 +7,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openStore } from "../../src/compose/open-store.ts";
 import { testClock } from "../../src/compose/testing.ts";
-import { systemClock } from "../../src/drivers/clock.ts";
 import { PlaneError, type StoreError } from "../../src/errors.ts";
 import { Engine } from "../../src/plane/engine.ts";
 import { TenantExecutions } from "../../src/plane/executions.ts";
@@ -15,7 +14,7 @@ import { IntentRegistry } from "../../src/plane/intents.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { Failpoint } from "../../src/ports/failpoint.ts";
 import type { Execution, ExecutionState, Session } from "../../src/ports/plane.ts";
-import type { LogRecord, Ownerships, Store } from "../../src/ports/store.ts";
+import type { LogRecord, Ownerships, Store, WalType } from "../../src/ports/store.ts";
 
 export const SESSION = "session_1";
 export const TENANT = "shop";
@@ -128,9 +127,27 @@ export class Rig implements AsyncDisposable {
     for (let seconds = 0; seconds < 100; seconds++) {
       const execution = await this.executions.get(id);
       if (isSettled(execution.state)) return execution;
+      // What needs no time comes first.
+      for (let turns = 0; turns < 5; turns++) await this.clock.advance(0);
       await this.clock.advance(1000);
     }
     return assert.fail(`"${id}" does not settle: ${JSON.stringify(await this.executions.get(id))}`);
+  }
+
+  /** Resolves once the log of it has such a record. Turns no clock. */
+  async until(id: string, type: WalType): Promise<void> {
+    for (let turns = 0; turns < 1000; turns++) {
+      if ((await this.log(id)).some((record) => record.type === type)) return;
+      await this.clock.advance(0);
+    }
+    assert.fail(`"${id}" has no ${type}: ${traceOf(await this.log(id)).join(", ")}`);
+  }
+
+  /** What the wall clock says is so much less from now on. */
+  setBack(ms: number): void {
+    const { clock } = this;
+    const wallTime = clock.wallTime.bind(clock);
+    clock.wallTime = () => wallTime() - ms;
   }
 
   async run(
@@ -145,12 +162,6 @@ export class Rig implements AsyncDisposable {
     return this.current.store.log(TENANT, { after: 0, limit: 10_000, execution });
   }
 
-  /** Types, with the step where there is one. */
-  async trace(execution: string): Promise<string[]> {
-    const records = await this.log(execution);
-    return records.map(({ type, step }) => (step === undefined ? type : `${type} ${step}`));
-  }
-
   /** The process ends here, as far as the store can tell: nothing that is under way counts any more. */
   async fall(): Promise<void> {
     this.current.engine.lost(new Error("the process has ended"));
@@ -163,7 +174,18 @@ export class Rig implements AsyncDisposable {
   }
 }
 
-export const isSettled = (state: ExecutionState): boolean =>
+const isSettled = (state: ExecutionState): boolean =>
   ["completed", "compensated", "cancelled", "failed", "parked"].includes(state);
 
-export const realClock = systemClock;
+/** Types, with the step where there is one. */
+export function traceOf(records: readonly LogRecord[]): string[] {
+  return records.map(({ type, step }) => (step === undefined ? type : `${type} ${step}`));
+}
+
+/** For `assert.rejects`: a problem of this kind, at this path if that is said. */
+export const isProblem =
+  (problem: PlaneError["problem"], path?: string) =>
+  (error: unknown): boolean =>
+    error instanceof PlaneError &&
+    error.problem === problem &&
+    (path === undefined || error.errors.some((one) => one.path === path));
