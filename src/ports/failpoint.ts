@@ -7,6 +7,13 @@ export const FAILPOINTS = {
   "store-begin": "a batch of writes is about to begin",
   "store-write": "a batch is written, before its COMMIT",
   "store-commit": "a batch is durable, and none of it acknowledged",
+  "intent-commit": "an intent is about to be written",
+  "intent-durable": "an intent is durable, and nobody has been told",
+  "execution-claimed": "a start has claimed an execution, and done nothing with it",
+  "execution-commit": "what an execution decides is about to be written",
+  "execution-durable": "what an execution has decided is durable, and no call of it has gone out",
+  "call-out": "a call of a step or a function is about to go out",
+  "call-answered": "a call has come to its end, and nothing of that is written",
 } as const;
 
 export type FailpointLabel = keyof typeof FAILPOINTS;
