@@ -6,6 +6,7 @@ import { messageOf } from "../errors.ts";
 import type { StateName } from "../core/service-state.ts";
 import type { HealthSource } from "../ports/health-source.ts";
 import type { Log } from "../ports/log.ts";
+import { CONTROL_PATHS, DOCS_PATHS } from "./api-paths.ts";
 import { type Claim, claimsOf, isReserved, refuseReserved, refuseShared } from "./claims.ts";
 import type { HttpGate } from "./gate.ts";
 import type { Identity } from "./health-page.ts";
@@ -18,8 +19,10 @@ export interface AppOptions extends Identity {
   health: HealthSource;
   gate: HttpGate;
   log: Log;
-  /** What answers under `/api/v1`; without it nobody does. */
-  control?: Fetch;
+  /** What answers under `/api/v1/runtime` and `/api/v1/services`; without it nobody does. */
+  control?: Fetch | undefined;
+  /** What answers under the rest of `/api/v1`, and what tells about that; without it nobody does. */
+  plane?: { api: Fetch; docs: Fetch } | undefined;
 }
 
 export interface App {
@@ -41,7 +44,7 @@ interface Mount {
 /** States in which a service can answer. */
 const UP: ReadonlySet<string | undefined> = new Set(["started", "ready", "unready"] satisfies StateName[]);
 
-export function createApp({ health, gate, log, control, ...identity }: AppOptions): App {
+export function createApp({ health, gate, log, control, plane, ...identity }: AppOptions): App {
   const answers = createHealth({ ...identity, health, gate });
   const mounts = new Map<string, Mount>();
   // Hono takes no routes after its first request, so a mount drops the front app and the next request builds a new one.
@@ -50,9 +53,8 @@ export function createApp({ health, gate, log, control, ...identity }: AppOption
   function compose(): Hono {
     const app = new Hono({ getPath: pathOf });
     for (const [path, probe] of HEALTH_PATHS) app.all(path, (c) => answers[probe](c.req.raw, c.env));
-    // Not through the gate: an operator must reach a runtime that stops, and is nobody to wait for.
-    if (control) app.all("/api/v1/*", async (c) => control(c.req.raw, c.env));
     const all = [...mounts.values()].flatMap((mount) => mount.claims.map((claim) => ({ ...claim, mount })));
+    addApis(app, { control, plane, gate, taken: all });
     for (const { method, path, mount } of all.filter(({ middleware }) => !middleware)) {
       app.on(method, path, (c, next) => (isReserved(c.req.path) ? next() : visit(c, mount)));
     }
@@ -108,6 +110,23 @@ export function createApp({ health, gate, log, control, ...identity }: AppOption
       front = undefined;
     },
   };
+}
+
+interface Apis extends Pick<AppOptions, "control" | "plane" | "gate"> {
+  /** What services have. */
+  taken: readonly Claim[];
+}
+
+function addApis(app: Hono, { control, plane, gate, taken }: Apis): void {
+  // Not through the gate: an operator must reach a runtime that stops, and is nobody to wait for.
+  for (const path of plane ? CONTROL_PATHS : ["/api/v1"]) {
+    if (control) app.all(`${path}/*`, async (c) => control(c.req.raw, c.env));
+  }
+  if (!plane) return;
+  app.all("/api/v1/*", (c) => gate.pass(c, async () => plane.api(c.req.raw, c.env)));
+  // A service may have these for itself, but not by answering everything.
+  const free = DOCS_PATHS.filter((path) => !taken.some((claim) => claim.path === path));
+  app.on(["GET", "HEAD"], free, (c) => gate.pass(c, async () => plane.docs(c.req.raw, c.env)));
 }
 
 function serviceApp(register: (app: Hono) => void, failed: ErrorHandler): Omit<Mount, "service"> {

@@ -32,8 +32,12 @@ export function peerOf(request: Request, env: unknown): string | undefined {
 
 /** The request comes from this machine and was not passed on for somebody else. */
 export function isLocal(request: Request, env: unknown): boolean {
-  const address = peerOf(request, env) ?? UNKNOWN;
-  return LOOPBACK.test(address) && !PROXY_HEADERS.some((name) => request.headers.has(name));
+  return isLoopbackPeer(request, env) && !PROXY_HEADERS.some((name) => request.headers.has(name));
+}
+
+/** The peer is on this machine, for whomever it asks. */
+export function isLoopbackPeer(request: Request, env: unknown): boolean {
+  return LOOPBACK.test(peerOf(request, env) ?? UNKNOWN);
 }
 
 /** The server itself, if it counts. */

@@ -1,7 +1,9 @@
 // The door of the control API on TCP: a bearer token, and a Host and Origin that are this runtime's own, so that no web page
 // can reach it through a name that it points here. It knows no routes.
 import type { Fetch } from "./server.ts";
+import { hostnameOf, isLoopbackName, isSameOrigin } from "./own-host.ts";
 import { problem } from "./problem.ts";
+import { bearerOf, isSecret } from "./secret.ts";
 
 export interface GuardOptions {
   token: string;
@@ -11,11 +13,9 @@ export interface GuardOptions {
 
 /** `fetch` for those who may. Wrong or no token: 401, and nothing about why. Foreign Host or Origin: 403. */
 export function guarded(fetch: Fetch, { token, isOwnHost }: GuardOptions): Fetch {
-  const expected = new TextEncoder().encode(token);
   return (request, native) => {
     const { headers } = request;
-    const given = /^bearer +(.*)$/i.exec(headers.get("authorization") ?? "")?.[1] ?? "";
-    if (!isEqual(new TextEncoder().encode(given), expected)) return unauthorised();
+    if (!isSecret(bearerOf(request), token)) return unauthorised();
     const host = headers.get("host");
     if (host !== null && !isOwn(hostnameOf(host), isOwnHost)) {
       return forbidden(`cannot serve Host "${host}": it is not this runtime's; use localhost or http.host`);
@@ -28,28 +28,8 @@ export function guarded(fetch: Fetch, { token, isOwnHost }: GuardOptions): Fetch
   };
 }
 
-/** Takes as long for every secret; how long depends only on what was given. */
-function isEqual(given: Uint8Array, expected: Uint8Array): boolean {
-  let difference = given.length ^ expected.length;
-  for (const [index, byte] of given.entries()) difference |= byte ^ (expected[index % expected.length] ?? 0);
-  return difference === 0;
-}
-
 function isOwn(name: string, isOwnHost: GuardOptions["isOwnHost"]): boolean {
-  return /^(localhost|127(\.\d{1,3}){3}|::1)$/.test(name) || isOwnHost(name);
-}
-
-/** Without port and brackets, in small letters. */
-function hostnameOf(host: string): string {
-  return host
-    .toLowerCase()
-    .replace(/:\d*$/, "")
-    .replace(/^\[(.*)\]$/, "$1");
-}
-
-/** The scheme may differ: in front of the runtime may be a proxy that speaks TLS. */
-function isSameOrigin(origin: string, host: string | null): boolean {
-  return host !== null && /^https?:\/\/(.+)$/.exec(origin.toLowerCase())?.[1] === host.toLowerCase();
+  return isLoopbackName(name) || isOwnHost(name);
 }
 
 function unauthorised(): Response {

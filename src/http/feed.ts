@@ -5,7 +5,7 @@ import type { Clock } from "../ports/clock.ts";
 /** What may wait for a slow reader before messages are dropped. */
 const WAITING_BYTES_MAX = 256 * 1024;
 /** Below the 30 s after which the first proxies give up a silent connection. */
-const HEARTBEAT_MS = 15_000;
+export const HEARTBEAT_MS = 15_000;
 /** When to come back after the end; a runtime takes about that long to be replaced. */
 const RETRY_MS = 1_000;
 
@@ -35,7 +35,7 @@ interface Format {
   text(message: Message): string;
 }
 
-const FORMATS: Readonly<Record<FeedOptions["format"], Format>> = {
+export const FORMATS: Readonly<Record<FeedOptions["format"], Format>> = {
   sse: {
     type: "text/event-stream",
     first: `retry: ${RETRY_MS}\n\n`,

@@ -76,7 +76,7 @@ export function createGate({ clock, close }: GateOptions): HttpGate {
     },
     drain() {
       if (state === "open") state = "draining";
-      draining.abort();
+      draining.abort("the runtime is stopping");
       streams.end();
     },
     refuse() {
