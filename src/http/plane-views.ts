@@ -9,7 +9,7 @@ import type {
   StateEntry,
 } from "../ports/plane.ts";
 import { type LogRecord, type Page, WAL_TYPES } from "../ports/store.ts";
-import { about, answered, described, optional, type Schema, z } from "./plane-schema-kit.ts";
+import { about, answered, described, object, optional, type Schema, z } from "./plane-schema-kit.ts";
 
 const isoTime = (ms: number): string => new Date(ms).toISOString();
 
@@ -38,7 +38,7 @@ const sessionShape = {
   id: text("`session_…`; names the session and is no secret."),
   tenant: text("Whose it is."),
   user: text("Who it is for."),
-  context: described(z.record(z.string(), z.unknown()), "What is kept with it."),
+  context: described(object(), "What is kept with it."),
   state: z.enum(SESSION_STATES),
   version: count("Raised by one with every change; also the ETag."),
   createdAt: time("When it was created."),

@@ -231,7 +231,6 @@ function stateOf(tenant: FakeTenant): StateSurface {
     const version = entry?.version ?? 0;
     if (ifVersion !== undefined && ifVersion !== version) throw staleAt(version);
   };
-  const payload = (entry: Omit<StateEntry, "value">) => ({ ...entry, expiresAtMs: null });
   return {
     get: async (namespace, key) => tenant.entries.get(place(namespace, key)),
     async put(namespace, key, { value, ttlMs, ifVersion }) {
@@ -245,7 +244,7 @@ function stateOf(tenant: FakeTenant): StateSurface {
         ...(ttlMs !== undefined && { expiresAtMs: PLANE_TIME_MS + ttlMs }),
       };
       tenant.entries.set(place(namespace, key), entry);
-      tenant.append({ type: "state_written", payload: { ...payload(entry), value } });
+      tenant.append({ type: "state_written", payload: { namespace, key, version: entry.version, value } });
       return { ...entry, created: before === undefined };
     },
     async delete(namespace, key, { ifVersion } = {}) {
@@ -253,7 +252,7 @@ function stateOf(tenant: FakeTenant): StateSurface {
       check(before, ifVersion);
       if (before === undefined) throw new PlaneError("not-found", `no "${key}"`);
       tenant.entries.delete(place(namespace, key));
-      tenant.append({ type: "state_deleted", payload: payload(before) });
+      tenant.append({ type: "state_deleted", payload: { namespace, key, version: before.version } });
     },
     async list(namespace, { prefix = "", after, limit } = {}) {
       const all = [...tenant.entries.values()]
