@@ -30,7 +30,7 @@ export interface Changes {
 export type ValueOf = (key: string) => Json | undefined;
 
 export const sessionKey = (id: string): string => keyOf("session", id);
-export const userKey = (user: string, id: string): string => keyOf("session-of", user, id);
+const userKey = (user: string, id: string): string => keyOf("session-of", user, id);
 export const tokenKey = (...idAndHash: readonly string[]): string => keyOf("token", ...idAndHash);
 export const stateKey = (namespace: string, key: string): string => keyOf("state", namespace, key);
 
@@ -92,8 +92,8 @@ export function isDerived(key: string): boolean {
   return !key.startsWith("token/");
 }
 
-/** One entry as a line of the text that is hashed; the lines go in by their keys, ascending. */
-export function stateLine({
+/** One entry as a line of the text that is hashed. */
+function stateLine({
   key,
   value,
   version,
@@ -102,7 +102,10 @@ export function stateLine({
   return canonicalJson({ key, value, version, ...(expiresAtMs !== undefined && { expiresAtMs }) });
 }
 
-/** What of these entries can be seen at that time and comes from the log, in the one order and spelling that is hashed. */
+/**
+ * What of these entries can be seen at that time and comes from the log, in the one order and spelling that is hashed. Of entries that
+ * come in pieces, ascending, it is the texts of the pieces one after the other.
+ */
 export function stateText(
   entries: Iterable<FoldedEntry & { readonly key: string }>,
   { atMs }: { atMs: number },

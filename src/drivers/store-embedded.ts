@@ -259,9 +259,9 @@ class EmbeddedStore implements Store, Ownerships {
   #decide(write: Write, timeMs: number): CommitResult {
     const { tenant, expect, append, put, remove, owner } = write;
     if (owner && !this.#claims.owns({ ...owner, tenant })) return { ok: false, reason: "fenced" };
-    for (const { key, version, last } of expect) {
+    for (const { key, version, last, expired = false } of expect) {
       const row = this.#engine.get(tenant, key);
-      const there = row && !isExpired(row, timeMs) ? row.version : 0;
+      const there = row && isExpired(row, timeMs) === expired ? row.version : 0;
       const from = last === undefined ? {} : { last: this.#engine.lastVersion(tenant, key) };
       if (there !== version || from.last !== last)
         return { ok: false, reason: "conflict", key, version: there, ...from };

@@ -75,7 +75,7 @@ export function jsonCopy<T extends Json>(
   return { json: JSON.parse(text) as T, problem: undefined };
 }
 
-export function bytesOf(text: string): number {
+function bytesOf(text: string): number {
   return ENCODER.encode(text).length;
 }
 

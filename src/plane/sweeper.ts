@@ -94,7 +94,7 @@ export class Sweeper {
     const event = expiryOf(entry);
     const remove = event ? [...changesOf(event, () => value).remove, ...besideOf(event)] : [key];
     await this.#options.store.commit(tenant, {
-      expect: [{ key, version: 0, last: version }],
+      expect: [{ key, version, expired: true }],
       append: event ? [recordOf(event)] : [],
       remove,
     });

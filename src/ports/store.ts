@@ -75,6 +75,8 @@ export interface Expectation {
   version: number;
   /** The next write gives the version after this one: that of what is there, or was until it expired or was removed. */
   last?: number;
+  /** Of what has expired and is still kept; what is in sight is none then. */
+  expired?: true;
 }
 
 /** Looked at in this order: the owner, what is expected. Then written in this order: records, entries, removals. */

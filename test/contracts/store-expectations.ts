@@ -49,6 +49,23 @@ export function expectationContract(make: MakeStore): void {
     assert.deepEqual((await done(store.commit("t", { put: [{ key: "k", value: 1 }] }))).versions, [2]);
   });
 
+  test("a commit can expect what has expired and nobody has removed", async () => {
+    await using rig = await make();
+    const { store } = rig;
+    const { timeMs } = await done(store.commit("t", { put: [{ key: "stays", value: 1 }] }));
+    const put = [{ key: "k", value: 1, expiresAtMs: timeMs + 1_000 }];
+    await done(store.commit("t", { put }));
+    const attempt = (key: string, version: number) =>
+      store.commit("t", { expect: [{ key, version, expired: true }], remove: [key], append: [record()] });
+    for (const key of ["k", "stays", "never"])
+      assert.deepEqual(await attempt(key, 1), { ok: false, reason: "conflict", key, version: 0 });
+    await rig.turn(1_000);
+    assert.deepEqual(await attempt("k", 2), { ok: false, reason: "conflict", key: "k", version: 1 });
+    const [first, second] = await Promise.all([attempt("k", 1), attempt("k", 1)]);
+    assert.deepEqual([first?.ok, second?.ok], [true, false]);
+    assert.equal((await store.log("t", { after: 0, limit: 10 })).length, 1);
+  });
+
   test("it says how long until the first of all entries expires", async () => {
     await using rig = await make();
     const { store } = rig;
