@@ -10,6 +10,7 @@ import { createGate, type HttpGate } from "../http/gate.ts";
 import type { Server } from "../http/server.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Limits } from "../ports/control.ts";
+import type { Gate } from "../ports/gate.ts";
 import type { HealthSource } from "../ports/health-source.ts";
 import type { Log, Output } from "../ports/log.ts";
 import { withMemory } from "../runtime/memory-health.ts";
@@ -24,6 +25,7 @@ import { endOfRun } from "./end-of-run.ts";
 import { openLog } from "./open-log.ts";
 import { openServer } from "./open-server.ts";
 import { adoption } from "./orphans.ts";
+import type { PlaneParts, RunningPlane } from "./plane.ts";
 import { Present } from "./present.ts";
 import { processSockets } from "./process-service.ts";
 import type { ReadConfig } from "./read-config.ts";
@@ -62,13 +64,19 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   const loadedMs = clock.wallTime();
   const doors: { server?: Server | undefined } = {};
   const gate = createGate({ clock, close: async () => doors.server?.close() });
+  const plane = await planeOf(config, { clock, log, env });
+  const ofPlane = plane?.services ?? [];
   const { supervisor, operator } = supervision(config, {
     ...options,
     log,
     clock,
-    gate,
+    gate: plane?.gated(gate) ?? gate,
     attended: terminal || dev !== undefined,
-    read: () => present.read(),
+    async read() {
+      const next = await present.read();
+      return { ...next, services: [...ofPlane, ...next.services] };
+    },
+    onStarted: () => plane?.attend(supervisor),
   });
   const health = withMemory({ health: supervisor, limits: containerLimits, clock });
   // Before anything is opened: as PID 1 a signal that nobody handles is lost.
@@ -83,22 +91,27 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
     log,
     clock,
   };
-  const app = openApp(config, { ...parts, gate });
+  const app = openApp(config, { ...parts, gate, plane });
   doors.server = await openPort(config.http, { fetch: app.fetch, log, orNext: dev !== undefined });
-  const modules = { supervisor, clock, log, instances: new Map<string, object>(), mount: app.mount };
+  const instances = new Map<string, object>();
+  const modules = { supervisor, clock, log, instances, mount: app.mount, planeOf: plane?.slicesOf };
   const orphans = adoption({ clock, log, env });
   const files = serviceFiles({ globs: dev !== undefined });
-  const processes = { log, sockets: processSockets(log) };
+  const credentials = plane?.credentials({ url: urlOf(doors.server) });
+  const processes = { log, sockets: processSockets(log), ...(credentials && { credentials }) };
   const context = { names, profiles, env, modules, files, processes, descendants: orphans.descendants };
   adoptEnvironment(env, process.env);
   const running = await createServices(config, specs, context);
   const present = new Present(running, { context, readAgain: options.readAgain, loadedMs, dev });
   signals.forward(() => present.reading.running.config);
   // Before the services: of two runtimes on one socket the second must not start any.
-  const socket = await openControl(config.control, parts);
+  const socket = await openControl(config.control, {
+    ...parts,
+    plane: plane && ((ending) => plane.answers({ name: parts.service, version, ending, trusting: true })),
+  });
   const leave = await dev?.attend({ supervisor, operator, present, files, clock, log });
   // What it may reject with is the reason of the end.
-  await Promise.allSettled([supervisor.run(running.services)]);
+  await Promise.allSettled([supervisor.run([...ofPlane, ...running.services])]);
   // As PID 1 we are given orphans in any case; a start without processes need not wait for that.
   if (process.pid === 1) await orphans.descendants();
   const learning =
@@ -123,22 +136,43 @@ function openLogs({ runtime }: Config, { services, json }: { services: readonly 
   return { ...rest, logs, log: logs.keeping(output) };
 }
 
+/** What a config without a plane never loads. */
+async function planeOf(
+  { plane, intents, services }: Config,
+  parts: Pick<PlaneParts, "clock" | "log" | "env">,
+): Promise<RunningPlane | undefined> {
+  if (!plane) return undefined;
+  const { openPlane } = await import("./plane.ts");
+  const tenants = new Map(
+    services.flatMap(({ name, tenant }) => (tenant === undefined ? [] : [[name, tenant]])),
+  );
+  return openPlane({ ...parts, config: plane, intents, tenants, cwd: process.cwd() });
+}
+
+/** Where processes of this machine reach it; absent where no port is open. */
+function urlOf(server: Server | undefined): string | undefined {
+  return server && `http://127.0.0.1:${server.port}`;
+}
+
 interface SupervisionOptions extends Pick<RunOptions, "env" | "dev"> {
   log: Log;
   clock: Clock;
-  gate: HttpGate;
+  gate: Gate;
   attended: boolean;
+  /** Startup is over. */
+  onStarted: () => void;
   read: ConstructorParameters<typeof Operator>[0]["read"] & {};
 }
 
 function supervision({ runtime }: Config, options: SupervisionOptions) {
-  const { env, dev, log, clock, gate, attended, read } = options;
+  const { env, dev, log, clock, gate, attended, read, onStarted } = options;
   const supervisor = new Supervisor({
     clock,
     emit: (event) => {
       (dev?.narrate ?? narrate)(event, log);
       operator.observe(event);
       tellManager?.(event);
+      if (event.type === "runtime-state-changed" && event.to === "started") onStarted();
     },
     startup: runtime.startup,
     shutdown: runtime.shutdown,
@@ -165,12 +199,14 @@ interface AppParts extends Omit<Parameters<typeof controlOverTcp>[1], "log"> {
   log: Log & Output;
   health: HealthSource;
   gate: HttpGate;
+  plane: RunningPlane | undefined;
 }
 
-function openApp({ http, control }: Config, { gate, ...parts }: AppParts) {
+function openApp({ http, control }: Config, { gate, plane, ...parts }: AppParts) {
   const { token } = control;
   const overTcp = http && token !== undefined ? controlOverTcp({ token, http }, parts) : undefined;
-  return createApp({ ...parts, gate, ...(overTcp && { control: overTcp }) });
+  const options = { name: parts.service, version, ending: gate.draining, trusting: false };
+  return createApp({ ...parts, gate, control: overTcp, plane: plane?.answers(options) });
 }
 
 interface PortOptions {

@@ -5,6 +5,7 @@ import type { ControlConfig, HttpConfig } from "../config/config.ts";
 import type { RuntimeState } from "../core/snapshot.ts";
 import { openControlSocket, SocketHeldError } from "../drivers/control-socket.ts";
 import { messageOf, StartupError } from "../errors.ts";
+import { besideControl } from "../http/api-paths.ts";
 import type { Identity } from "../http/health-page.ts";
 import type { Fetch, ListenOnPath } from "../http/server.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -21,17 +22,26 @@ export interface ControlParts extends Identity {
   clock: Clock;
 }
 
+/** What answers for the plane, if there is one. */
+type PlaneOnSocket = (ending: AbortSignal) => { api: Fetch; docs: Fetch };
+
 export interface OpenControl {
   /** Ends its streams, and removes the socket. It serves until then, also while the runtime stops. */
   close(): Promise<void>;
 }
 
 /** Throws `StartupError` when another runtime holds the socket, or when one that the config names cannot be opened. */
-export async function openControl(control: ControlConfig, parts: ControlParts): Promise<OpenControl> {
+export async function openControl(
+  control: ControlConfig,
+  { plane, ...parts }: ControlParts & { plane?: PlaneOnSocket | undefined },
+): Promise<OpenControl> {
   const { socket } = control;
   if (socket === false) return { close: async () => {} };
   const ending = new AbortController();
-  const fetch = later(() => onSocket(parts, ending.signal));
+  const fetch = later(async () => {
+    const control = await onSocket(parts, ending.signal);
+    return plane ? besideControl(control, plane(ending.signal)) : control;
+  });
   try {
     const listen = await listenOnPath();
     const server = await openControlSocket({

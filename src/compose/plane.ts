@@ -5,6 +5,7 @@ import { PLAIN_SPEC, type ServiceSpec } from "../core/spec.ts";
 import { moduleLauncher } from "../drivers/module-launcher.ts";
 import { failpointOf } from "../drivers/failpoint.ts";
 import { ExitCode, type StoreError, UsageError } from "../errors.ts";
+import type { Fetch } from "../http/server.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Gate } from "../ports/gate.ts";
 import type { Log } from "../ports/log.ts";
@@ -23,18 +24,29 @@ import { openStore } from "./open-store.ts";
 export interface PlaneParts {
   config: PlaneConfig;
   intents: readonly IntentConfig[];
+  /** Of the services that say one. */
+  tenants: ReadonlyMap<string, string>;
   clock: Clock;
   log: Log;
   cwd: string;
   env: Readonly<Record<string, string | undefined>>;
 }
 
+export interface PlaneAnswers {
+  api: Fetch;
+  docs: Fetch;
+}
+
 export interface RunningPlane {
   plane: OwnPlane;
   /** Its parts, to be started before everything else. */
   services: readonly SupervisedService[];
-  /** What a module of this tenant finds as `this.runtime`. */
-  slices(tenant: string): PlaneSlices;
+  /** What a service finds of it as `this.runtime`. */
+  slicesOf(service: string): PlaneSlices;
+  /** What answers for it, and what tells about that. `trusting`: whoever asks is an operator of every tenant, as on the socket. */
+  answers(options: { name: string; version: string; ending: AbortSignal; trusting: boolean }): PlaneAnswers;
+  /** The variables with which a process reaches it, a token of its own among them; anew at every call. */
+  credentials(options: { url: string | undefined }): (service: string) => Record<string, string>;
   /** The gate, behind which executions count as in flight. */
   gated(gate: Gate): Gate;
   /** From now on executions move, and a store that is lost ends the runtime. */
@@ -50,6 +62,7 @@ const CHECKED = { intervalMs: 1_000, timeoutMs: 1_000, failureThreshold: 1, succ
 export async function openPlane({
   config,
   intents,
+  tenants,
   clock,
   log,
   cwd,
@@ -102,6 +115,15 @@ export async function openPlane({
     executionsOf,
     onSweepFailed: (error) => log.warn(`cannot remove what has expired: ${String(error)}`),
   });
+  const serviceTokens = new Map<string, { token: string; tenant: string }>();
+  const shared = {
+    plane: () => plane,
+    clock,
+    log,
+    limits,
+    serviceTokens: { [Symbol.iterator]: () => serviceTokens.values() },
+    ...(config.auth && { auth: config.auth }),
+  };
   const isThere = async () => (lost ? { ok: false as const, reason: lost.message } : { ok: true as const });
   const part = (name: string, needs: readonly string[], service: ServiceLike): SupervisedService => ({
     spec: specOf(name, needs),
@@ -120,7 +142,25 @@ export async function openPlane({
       part("wal", ["store"], { startup() {} }),
       part("saga_coordinator", ["state_surface", "wal"], coordinator),
     ],
-    slices: (tenant) => slicesOf(tenant, { plane, registry }),
+    slicesOf: (service) => slicesOf(tenants.get(service) ?? DEFAULT_TENANT, { plane, registry }),
+    answers: ({ name, version, ...options }) => ({
+      api: later(async () =>
+        (await import("../http/plane-api.ts")).createPlaneApi({ ...shared, ...options }),
+      ),
+      docs: later(async () => {
+        const { createDocs } = await import("../http/docs.ts");
+        return { fetch: createDocs({ name, version, limits, hasAuth: config.auth !== undefined }) };
+      }),
+    }),
+    credentials:
+      ({ url }) =>
+      (service) => {
+        if (url === undefined) return {};
+        const tenant = tenants.get(service) ?? DEFAULT_TENANT;
+        const token = `haraka_${crypto.randomUUID()}${crypto.randomUUID()}`.replaceAll("-", "");
+        serviceTokens.set(service, { token, tenant });
+        return { HARAKA_URL: url, HARAKA_TOKEN: token };
+      },
     gated: (gate) => gatedBy(gate, engine),
     attend(supervisor) {
       onLost = ({ message }) =>
@@ -130,6 +170,14 @@ export async function openPlane({
     },
   };
 }
+
+/** What answers is loaded with the first request. */
+function later(open: () => Promise<{ fetch: Fetch }>): Fetch {
+  let opened: Promise<{ fetch: Fetch }> | undefined;
+  return async (request, native) => (await (opened ??= open())).fetch(request, native);
+}
+
+const DEFAULT_TENANT = "default";
 
 function urlOf(store: PlaneConfig["store"]): string {
   return store.driver === "memory" ? "memory:" : `sqlite:${store.path}`;

@@ -32,6 +32,8 @@ export interface ProcessContext {
   sockets: NotifySockets;
   /** Finds what they leave behind. */
   descendants?: Descendants;
+  /** With what a service reaches the plane, made anew at each launch; absent: there is none. */
+  credentials?: (service: string) => Record<string, string>;
 }
 
 /** Where services say how they are, for all services of a run. */
@@ -154,7 +156,7 @@ export function processService(
   spec: ServiceSpec,
   context: ProcessContext,
 ): SupervisedService {
-  const { descendants } = context;
+  const { descendants, credentials } = context;
   const { audience, ...probes } = probesOf(service, context);
   if (audience.socket.length > 0) audience.socket.push(statusLog(service.name, context.log));
   const all = Object.values(audience).flat();
@@ -176,6 +178,14 @@ export function processService(
     ...(descendants && { family: (incarnation) => descendants.of(service.name, incarnation) }),
   };
   const launcher = processLauncher(options);
+  const launcherOfNow = (): Launcher => {
+    if (audience.socket.length === 0 && !credentials) return launcher;
+    const own = { ...credentials?.(service.name), ...service.run.environment };
+    const run = { ...service.run, environment: own };
+    if (audience.socket.length === 0) return processLauncher({ ...options, process: run });
+    const tell = listen(audience.socket);
+    return socketLauncher({ ...service, run }, { options, sockets: context.sockets, tell });
+  };
   return {
     spec,
     ...probes,
@@ -183,10 +193,7 @@ export function processService(
       launch(incarnation, report) {
         latest = incarnation;
         for (const one of all) one.reset();
-        if (audience.socket.length === 0) return launcher.launch(incarnation, report);
-        const tell = listen(audience.socket);
-        const withSocket = socketLauncher(service, { options, sockets: context.sockets, tell });
-        return withSocket.launch(incarnation, report);
+        return launcherOfNow().launch(incarnation, report);
       },
     },
   };

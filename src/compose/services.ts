@@ -22,7 +22,7 @@ export interface ServicesContext {
   modules: ModuleContext;
   /** What the processes inherit. */
   env: Readonly<Record<string, string | undefined>>;
-  processes: Pick<ProcessContext, "log" | "sockets">;
+  processes: Pick<ProcessContext, "log" | "sockets" | "credentials">;
   /** Finds what processes leave behind; asked when a config has some. */
   descendants: () => Promise<Descendants>;
   files: ServiceFiles;
