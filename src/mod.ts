@@ -6,7 +6,7 @@ export {
   type OrchestratorOptions,
   type UseOptions,
 } from "./compose/library.ts";
-export { ConfigError, StartupError, TimeoutError, UsageError } from "./errors.ts";
+export { ConfigError, PlaneError, StartupError, StoreError, TimeoutError, UsageError } from "./errors.ts";
 export { upgradeWebSocket } from "./http/web-sockets.ts";
 export type { Clock } from "./ports/clock.ts";
 export type { Log } from "./ports/log.ts";

@@ -151,13 +151,18 @@ function partsOf(service: ServiceConfig | undefined): unknown {
 }
 
 /** What is read once, at the start. */
-const FIXED = ["runtime", "http", "control"] as const satisfies (keyof Config)[];
+const FIXED = ["runtime", "http", "control", "plane", "intents"] as const satisfies (keyof Config)[];
 
 function refuseOtherChanges(before: Config, after: Config): void {
-  const changed = FIXED.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]));
+  const changed = FIXED.filter((key) => textOf(before[key]) !== textOf(after[key]));
   if (changed.length === 0) return;
   const verb = changed.length === 1 ? "has" : "have";
   throw new UsageError(
     `cannot reload: ${changed.join(", ")} ${verb} changed, which needs a restart of the runtime; nothing was changed`,
   );
+}
+
+/** Maps as lists of what is in them, which would otherwise be nothing. */
+function textOf(part: unknown): string {
+  return JSON.stringify(part, (_key, value: unknown) => (value instanceof Map ? [...value] : value)) ?? "";
 }

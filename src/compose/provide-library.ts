@@ -2,9 +2,10 @@
 // itself runs on.
 import type { z } from "zod";
 import { lazily, provideModule } from "../drivers/provide-module.ts";
-import { ConfigError, StartupError, TimeoutError, UsageError } from "../errors.ts";
+import { ConfigError, PlaneError, StartupError, StoreError, TimeoutError, UsageError } from "../errors.ts";
 import { upgradeWebSocket } from "../http/web-sockets.ts";
 import { lifecycle, Orchestrator } from "./library.ts";
+import { Retry, saga } from "../plane/saga-builder.ts";
 import { Service } from "../ports/service.ts";
 
 let provided: Promise<void> | undefined;
@@ -27,6 +28,10 @@ async function provide(): Promise<void> {
     Orchestrator,
     lifecycle,
     upgradeWebSocket,
+    Retry,
+    saga,
+    PlaneError,
+    StoreError,
     // No promise may carry the lazy one: resolving would look for `then` on it, which loads it.
     z: typeof Bun === "undefined" ? (await import("zod")).z : lazily<typeof z>(() => require("zod").z),
   });
