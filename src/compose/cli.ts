@@ -5,6 +5,7 @@ import type { Config, HttpConfig } from "../config/config.ts";
 import { openCgroup } from "../drivers/cgroup.ts";
 import { systemClock } from "../drivers/clock.ts";
 import { logRing } from "../drivers/log-ring.ts";
+import { UsageError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import { createGate, type HttpGate } from "../http/gate.ts";
 import type { Server } from "../http/server.ts";
@@ -142,7 +143,12 @@ async function planeOf(
   parts: Pick<PlaneParts, "clock" | "log" | "env">,
 ): Promise<RunningPlane | undefined> {
   if (!plane) return undefined;
-  const { openPlane } = await import("./plane.ts");
+  const { openPlane, PARTS } = await import("./plane.ts");
+  const taken = services.find(({ name }) => PARTS.includes(name));
+  if (taken)
+    throw new UsageError(
+      `cannot run the service '${taken.name}': with a plane that is a part of it; rename it`,
+    );
   const tenants = new Map(
     services.flatMap(({ name, tenant }) => (tenant === undefined ? [] : [[name, tenant]])),
   );

@@ -53,6 +53,9 @@ export interface RunningPlane {
   attend(supervisor: Supervisor): void;
 }
 
+/** The names of its parts, which no other service may have. */
+export const PARTS: readonly string[] = ["store", "state_surface", "wal", "saga_coordinator"];
+
 /** Before everything without a number of its own; nobody can ask for more. */
 const FIRST = Number.MAX_SAFE_INTEGER;
 /** A lost store is to be seen at once. */
