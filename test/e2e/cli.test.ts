@@ -23,6 +23,8 @@ const VERBS = [
   "health",
   "graph",
   "schema",
+  "wal",
+  "store",
   "completion",
   "version",
 ];
