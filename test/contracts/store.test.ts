@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openStore } from "../../src/compose/open-store.ts";
 import { testClock } from "../../src/compose/testing.ts";
-import { type StoreRig, storeContract } from "./store.ts";
+import { storeContract } from "./store.ts";
+import type { StoreRig } from "./store-tools.ts";
 
 async function memoryRig(): Promise<StoreRig> {
   const clock = testClock();
