@@ -10,7 +10,7 @@ import { openStore } from "../../src/compose/open-store.ts";
 import { testClock } from "../../src/compose/testing.ts";
 import { FAILPOINTS } from "../../src/ports/failpoint.ts";
 import type { Commit } from "../../src/ports/store.ts";
-import { done } from "../contracts/store.ts";
+import { done } from "../contracts/store-tools.ts";
 import { type Folder, storeFolder } from "../drivers/store-rig.ts";
 
 interface Outcome {
@@ -52,10 +52,12 @@ test("wal verify gives each tenant's events and hash, of the default store, too"
   await write(folder, "haraka.db");
   const { code, stdout } = await haraka(folder, "wal", "verify", "--json");
   const report = JSON.parse(stdout);
-  const hash = /^[0-9a-f]{64}$/;
-  for (const tenant of report.tenants) assert.match(tenant.hash, hash);
+  for (const tenant of report.tenants) {
+    assert.match(tenant.hash, /^[0-9a-f]{64}$/);
+    delete tenant.hash;
+  }
   assert.deepEqual(
-    { code, ...report, tenants: report.tenants.map(({ hash: _, ...tenant }: { hash: string }) => tenant) },
+    { code, ...report },
     {
       code: 0,
       ok: true,

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Entry } from "../../src/ports/store.ts";
-import type { MakeStore } from "./store.ts";
+import type { MakeStore } from "./store-tools.ts";
 
 interface Operation {
   /** On one scale for all clients: any two events differ. */

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { keyOf } from "../../src/core/key.ts";
 import type { Commit, CommitResult, LogRecord, Store } from "../../src/ports/store.ts";
-import type { MakeStore, StoreRig } from "./store.ts";
+import type { MakeStore, StoreRig } from "./store-tools.ts";
 
 const tenant = fc.constantFrom("a:b", "a/b");
 const key = fc.constantFrom(keyOf("n", "1"), keyOf("n", "2/3"), keyOf("n:", "\0"), keyOf("m", "é"));

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { describe } from "node:test";
 import { openStore } from "../../src/compose/open-store.ts";
 import { testClock } from "../../src/compose/testing.ts";
-import { type StoreRig, storeContract } from "./store.ts";
+import { storeContract } from "./store.ts";
+import type { StoreRig } from "./store-tools.ts";
 import { expectationContract } from "./store-expectations.ts";
 
 async function memoryRig(): Promise<StoreRig> {

@@ -10,7 +10,7 @@ import { memoryEngine } from "../../src/drivers/store-memory.ts";
 import { openStore } from "../../src/compose/open-store.ts";
 import { systemClock } from "../../src/drivers/clock.ts";
 import type { StoreEngine } from "../../src/ports/store-engine.ts";
-import { done, record } from "../contracts/store.ts";
+import { done, record } from "../contracts/store-tools.ts";
 import { storeFolder } from "./store-rig.ts";
 
 /** An engine in memory that calls `onCommit` before each batch counts; `batches` has the number of records of each. */

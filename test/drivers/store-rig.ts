@@ -1,5 +1,6 @@
 // Folders with databases, what is in them byte by byte, and processes that hold or write one, for the tests of the store's drivers.
 import { type ChildProcess, spawn } from "node:child_process";
+import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -7,6 +8,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { openStore, type OpenStoreOptions } from "../../src/compose/open-store.ts";
+import { testClock } from "../../src/compose/testing.ts";
+import { StoreError } from "../../src/errors.ts";
+import { done, record } from "../contracts/store-tools.ts";
 import { root } from "../e2e/support/binary.ts";
 
 export interface Folder extends Disposable {
@@ -29,6 +34,35 @@ export function storeFolder(): Folder {
 }
 
 const hashOf = (file: string): string => createHash("sha256").update(readFileSync(file)).digest("hex");
+
+export function open({ path }: Folder, options: Partial<OpenStoreOptions> & { name?: string } = {}) {
+  const { name = "haraka.db", ...others } = options;
+  return openStore(`sqlite:${name}`, { clock: testClock(), cwd: path, ...others });
+}
+
+/** A database with a thousand records, closed. */
+export async function filled(): Promise<Folder & { file: string }> {
+  const folder = storeFolder();
+  const store = await open(folder);
+  for (let index = 0; index < 10; index++) {
+    await done(
+      store.commit("t", {
+        append: Array.from({ length: 100 }, (_, part) => record(`execution_${part}`, "x".repeat(100))),
+        put: Array.from({ length: 50 }, (_, part) => ({ key: `k/${index}/${part}`, value: "y".repeat(100) })),
+      }),
+    );
+  }
+  await store.close();
+  return { ...folder, file: join(folder.path, "haraka.db") };
+}
+
+export async function refused(opening: Promise<unknown>, message: RegExp): Promise<void> {
+  await assert.rejects(opening, (error) => {
+    assert.ok(error instanceof StoreError, String(error));
+    assert.match(error.message, message);
+    return true;
+  });
+}
 
 export interface WriterOptions {
   /** 0: it only holds the store. */

@@ -1,7 +1,6 @@
 // The SQLite file of a store: whose it is, what is refused with its bytes as they were, what is done when the disk is full, and what
 // outlives the process.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import {
   copyFileSync,
   existsSync,
@@ -19,44 +18,11 @@ import { join } from "node:path";
 import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { describe, test } from "node:test";
-import { openStore, type OpenStoreOptions } from "../../src/compose/open-store.ts";
+import { openStore } from "../../src/compose/open-store.ts";
 import { testClock } from "../../src/compose/testing.ts";
-import { memoryEngine } from "../../src/drivers/store-memory.ts";
-import { sqliteEngine } from "../../src/drivers/store-sqlite.ts";
-import { isOld, MIGRATIONS, openSqliteFile } from "../../src/drivers/store-sqlite-file.ts";
-import { StoreError } from "../../src/errors.ts";
-import type { StoreEngine } from "../../src/ports/store-engine.ts";
-import { done, record } from "../contracts/store.ts";
-import { type Folder, storeFolder, Writer } from "./store-rig.ts";
-
-function open({ path }: Folder, options: Partial<OpenStoreOptions> & { name?: string } = {}) {
-  const { name = "haraka.db", ...others } = options;
-  return openStore(`sqlite:${name}`, { clock: testClock(), cwd: path, ...others });
-}
-
-/** A database with a thousand records, closed. */
-async function filled(): Promise<Folder & { file: string }> {
-  const folder = storeFolder();
-  const store = await open(folder);
-  for (let index = 0; index < 10; index++) {
-    await done(
-      store.commit("t", {
-        append: Array.from({ length: 100 }, (_, part) => record(`execution_${part}`, "x".repeat(100))),
-        put: Array.from({ length: 50 }, (_, part) => ({ key: `k/${index}/${part}`, value: "y".repeat(100) })),
-      }),
-    );
-  }
-  await store.close();
-  return { ...folder, file: join(folder.path, "haraka.db") };
-}
-
-async function refused(opening: Promise<unknown>, message: RegExp): Promise<void> {
-  await assert.rejects(opening, (error) => {
-    assert.ok(error instanceof StoreError, String(error));
-    assert.match(error.message, message);
-    return true;
-  });
-}
+import { MIGRATIONS } from "../../src/drivers/store-sqlite-file.ts";
+import { done, record } from "../contracts/store-tools.ts";
+import { filled, open, refused, storeFolder, Writer } from "./store-rig.ts";
 
 describe("the holder", () => {
   test("a second process is refused by the first one's pid and host, and the files stay as they are", async () => {
@@ -325,92 +291,4 @@ describe("what outlives the process:", () => {
     for (const name of ["haraka.db", "haraka.db.lock"])
       assert.equal(statSync(join(folder.path, name)).mode & 0o777, 0o600);
   });
-});
-
-describe("the schema", () => {
-  const options = { failpoint: () => {}, create: true, thorough: false };
-
-  test("an older one is brought to the newest, a newer one refused by who does not know it", async () => {
-    using folder = await filled();
-    const before = folder.hashes();
-    const broken = [
-      ...MIGRATIONS,
-      "ALTER TABLE tenant ADD COLUMN note TEXT",
-      "ALTER TABLE none ADD COLUMN x",
-    ];
-    assert.throws(
-      () => openSqliteFile(folder.file, { ...options, migrations: broken }),
-      /no such table: none/,
-    );
-    const newer = [...MIGRATIONS, "ALTER TABLE tenant ADD COLUMN note TEXT"];
-    const database = openSqliteFile(folder.file, { ...options, migrations: newer });
-    const versions = database.prepare("SELECT version FROM schema_version").all();
-    assert.deepEqual(
-      versions.map(({ version }) => version),
-      [1, 2],
-    );
-    assert.equal(
-      (database.prepare("SELECT count(*) AS count FROM log").get() as { count: number }).count,
-      1_000,
-    );
-    database.close();
-    assert.notDeepEqual(folder.hashes(), before);
-    await refused(open(folder), /its schema has version 2, and this program knows 1/);
-  });
-
-  test("commits are synced, in a WAL, by the only connection", async () => {
-    using folder = storeFolder();
-    const database = openSqliteFile(join(folder.path, "haraka.db"), options);
-    const value = (pragma: string) => Object.values(database.prepare(`PRAGMA ${pragma}`).get() ?? {})[0];
-    assert.deepEqual(["journal_mode", "synchronous", "locking_mode"].map(value), ["wal", 2, "exclusive"]);
-    database.close();
-  });
-
-  test("SQLite before 3.51.3 is too old", () => {
-    assert.deepEqual(["3.51.2", "3.50.9", "2.99.99", "3.9"].map(isOld), [true, true, true, true]);
-    assert.deepEqual(["3.51.3", "3.51.10", "3.52.0", "4.0"].map(isOld), [false, false, false, false]);
-    const found = execFileSync(process.execPath, [
-      "-e",
-      `console.log(new (require("node:sqlite").DatabaseSync)(":memory:").prepare("SELECT sqlite_version() AS v").get().v)`,
-    ]);
-    assert.equal(isOld(found.toString().trim()), false);
-  });
-});
-
-describe("removed keys", () => {
-  const engines: Record<string, (folder: Folder) => StoreEngine> = {
-    memory: () => memoryEngine({ removedMax: 3 }),
-    sqlite: ({ path }) => {
-      const file = join(path, "haraka.db");
-      const options = { failpoint: () => {}, create: true, thorough: false };
-      return sqliteEngine(openSqliteFile(file, options), { path: file, removedMax: 3 });
-    },
-  };
-  for (const [name, make] of Object.entries(engines)) {
-    test(`${name}: beyond a number of them their versions are forgotten, and still none is given again`, () => {
-      using folder = storeFolder();
-      const engine = make(folder);
-      const write = (work: () => void): void => {
-        engine.begin(1);
-        work();
-        engine.commit();
-      };
-      write(() => {
-        for (let version = 1; version <= 5; version++) engine.put("t", { key: "a", value: "1" });
-        engine.remove("t", "a");
-      });
-      let version = 0;
-      write(() => (version = engine.put("t", { key: "b", value: "1" })));
-      assert.equal(version, 1);
-      for (const key of ["c", "d", "e"]) {
-        write(() => engine.put("t", { key, value: "1" }));
-        write(() => engine.remove("t", key));
-      }
-      write(() => (version = engine.put("t", { key: "a", value: "1" })));
-      assert.ok(version > 5, `version ${version} was there before`);
-      write(() => (version = engine.put("u", { key: "a", value: "1" })));
-      assert.equal(version, 1);
-      engine.close();
-    });
-  }
 });

@@ -24,6 +24,8 @@ const VERBS = [
   "health",
   "graph",
   "schema",
+  "wal",
+  "store",
   "completion",
   "version",
 ];

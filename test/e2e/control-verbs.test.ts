@@ -197,7 +197,7 @@ suite("against a runtime", () => {
       assert.equal(stderr, "");
       return stdout.trim().split("\n");
     };
-    assert.deepEqual(complete(binary(), "st"), ["status", "start", "stop"]);
+    assert.deepEqual(complete(binary(), "st"), ["status", "start", "stop", "store"]);
     assert.deepEqual(complete(binary(), "stop", "a"), ["api"]);
     assert.deepEqual(complete(binary(), "stop", "--c"), ["--cascade", "--config"]);
     assert.deepEqual(complete(binary(), "validate", ""), [""]);
