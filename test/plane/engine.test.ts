@@ -111,7 +111,9 @@ function happy(url: string): void {
   test("many at once all come to their end", async () => {
     await using rig = await Rig.make(url);
     rig.intents.registerSaga(
-      saga("m").step("one", { execute: ({ input }) => input }).step("two", { execute: () => 2 }),
+      saga("m")
+        .step("one", { execute: ({ input }) => input })
+        .step("two", { execute: () => 2 }),
     );
     const submitted = await Promise.all(Array.from({ length: 300 }, (_, index) => rig.submit("m", index)));
     const done = await Promise.all(submitted.map(({ id }) => rig.settled(id)));
@@ -170,7 +172,10 @@ function failing(url: string): void {
     );
     const done = await rig.run("d");
     assert.equal(done.state, "compensated");
-    assert.deepEqual(keys, Array.from({ length: 3 }, () => `${done.id}/slow/execute`));
+    assert.deepEqual(
+      keys,
+      Array.from({ length: 3 }, () => `${done.id}/slow/execute`),
+    );
     assert.deepEqual(undone, [undefined]);
     await keepTrace("in doubt", rig, done.id);
   });
@@ -221,7 +226,10 @@ function failing(url: string): void {
     };
     const outcome = async (id: string) => [(await rig.settled(id)).state, ...calls.slice(1)];
     let id = await parked();
-    await assert.rejects(rig.executions.resolve(id, { action: "retry", step: "first" }), isProblem("conflict"));
+    await assert.rejects(
+      rig.executions.resolve(id, { action: "retry", step: "first" }),
+      isProblem("conflict"),
+    );
     await rig.executions.retry(id);
     assert.deepEqual(await outcome(id), ["completed", "slow 2"]);
     await keepTrace("manual retry", rig, id);
@@ -353,7 +361,11 @@ function waiting(url: string): void {
   test("a timer fires once, not early, and after a restart", async () => {
     await using rig = await Rig.make(url);
     const register = (intents: Rig["intents"]): void =>
-      intents.registerSaga(saga("t").sleep("night", "10s").step("wake", { execute: () => 1 }));
+      intents.registerSaga(
+        saga("t")
+          .sleep("night", "10s")
+          .step("wake", { execute: () => 1 }),
+      );
     register(rig.intents);
     const { id } = await rig.submit("t");
     await rig.until(id, "timer_set");
@@ -387,7 +399,9 @@ function waiting(url: string): void {
   test("the time of a saga ends it, and not past its pivot", async () => {
     await using rig = await Rig.make(url);
     const late = (name: string, pivot: boolean) =>
-      saga(name, { timeout: "5s" }).step("one", { execute: () => 1, pivot }).sleep("night", "1m");
+      saga(name, { timeout: "5s" })
+        .step("one", { execute: () => 1, pivot })
+        .sleep("night", "1m");
     rig.intents.registerSaga(late("late", false));
     rig.intents.registerSaga(late("past", true));
     const done = await rig.run("late");
@@ -405,7 +419,8 @@ function waiting(url: string): void {
     );
     const { id } = await rig.submit("w");
     await rig.until(id, "timer_set");
-    const say = (name: string, payload: { by: string | number }) => rig.executions.signal(id, { name, payload });
+    const say = (name: string, payload: { by: string | number }) =>
+      rig.executions.signal(id, { name, payload });
     await assert.rejects(say("denied", { by: "ann" }), isProblem("conflict"));
     await assert.rejects(say("approved", { by: 3 }), isProblem("invalid", "payload.by"));
     await say("approved", { by: "ann" });
