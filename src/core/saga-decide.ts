@@ -38,6 +38,12 @@ interface Turn extends DecideOptions {
   wakeAtMs: number;
 }
 
+/**
+ * One turn of a saga. Its state is `log.reduce(fold, INITIAL)`. What drives it appends `append`, and once that is durable takes
+ * `state` for the state, makes `calls` and has them in flight. When a call comes back, what `outcome` gives and what the turn after it
+ * gives go into one append: `decide(events.reduce(fold, state), …)`. The same holds of what `saga-command.ts` gives. An append that is
+ * not acknowledged, or refused, ends the state in memory: fold the log anew.
+ */
 export function decide(state: SagaState, definition: SagaDefinition, options: DecideOptions): Decision {
   const turn: Turn = { ...options, definition, state, append: [], calls: [], abort: [], wakeAtMs: Infinity };
   if (state.status === "running" || state.status === "compensating") {

@@ -38,11 +38,11 @@ const kind = fc.oneof(
     }),
   },
   {
-    weight: 1,
+    weight: 3,
     arbitrary: fc.record({
       type: fc.constant("signal"),
       signal: fc.constantFrom("approved", "paid"),
-      timeoutMs: fc.option(fc.integer({ min: 0, max: 5000 }), { nil: undefined }),
+      timeoutMs: fc.option(fc.integer({ min: 0, max: 2000 }), { nil: undefined }),
     }),
   },
   {
@@ -67,7 +67,7 @@ export const definition: fc.Arbitrary<SagaDefinition> = fc
   .record({
     kinds: fc.array(kind, { minLength: 1, maxLength: 6 }),
     /** Which of the plain steps is the pivot; past the last one: none. */
-    pivotAt: fc.nat(9),
+    pivotAt: fc.oneof(fc.constant(0), fc.nat(9)),
     timeoutMs: fc.option(fc.integer({ min: 500, max: 20_000 }), { nil: undefined }),
   })
   .map(({ kinds, pivotAt, timeoutMs }) => {

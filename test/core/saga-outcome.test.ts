@@ -253,6 +253,20 @@ test("parallel: the group is past once all have settled, and a retry of one does
   assert.deepEqual(script.done("b1"), ["step_completed b1 2", "step_started c 1"]);
 });
 
+test("manual: a compensation in doubt parks at once, too", () => {
+  const script = new SagaScript(byHand);
+  script.done("a");
+  script.done("b");
+  script.answer("c", FAILED);
+  assert.deepEqual(script.answer("b", NOT_DONE, "compensate"), ["compensation_failed b 1 retry"]);
+  script.wait();
+  assert.deepEqual(script.answer("b", UNKNOWN, "compensate"), [
+    "compensation_failed b 2 park",
+    "saga_parked",
+  ]);
+  assert.deepEqual(script.resolve({ action: "done" }), ["saga_resolved", "compensation_started a 1"]);
+});
+
 test("a compensation is tried until it is used up, also where it fails for certain, and then parks", () => {
   const script = new SagaScript(abc);
   script.done("a");

@@ -49,6 +49,16 @@ test("a sleep and a signal: payloads are outputs, and a signal may come early", 
   assert.deepEqual(outputsOf(script.state), { approval: { by: "ann" } });
 });
 
+test("steps that wait for the same signal take one each, in order", () => {
+  const nodes = ["one", "two"].map((name) => ({ type: "signal" as const, name, signal: "go" }));
+  const script = new SagaScript(saga([step("a"), ...nodes]));
+  script.signal("go", 1);
+  script.signal("go", 2);
+  assert.deepEqual(script.signal("go", 3), ['the signal "go" has been received']);
+  script.done("a");
+  assert.deepEqual(outputsOf(script.state), { one: 1, two: 2 });
+});
+
 test("a signal that does not come in time undoes the saga; past the pivot it parks and can be waited for again", () => {
   const script = new SagaScript(waiting);
   script.done("a");
@@ -107,6 +117,8 @@ test("the saga's timeout undoes it and aborts what is under way; it ends at the 
   const script = new SagaScript({ ...abc, timeoutMs: 5000 });
   script.done("a");
   assert.equal(script.last.wakeAtMs, 5000);
+  script.nowMs = 4999;
+  assert.deepEqual(script.turn(), []);
   assert.deepEqual(script.wait(), ["timer_fired"]);
   assert.deepEqual(script.last.abort, ["b/execute/1"]);
   assert.deepEqual(script.answer("b", UNKNOWN), ["step_in_doubt b 1 compensate", "compensation_started b 1"]);
@@ -188,6 +200,11 @@ test("fold refuses what cannot follow", () => {
     { type: "saga_completed", payload: {} } as const,
   ].reduce<typeof running>(fold, running);
   const error = { message: "no" };
+  const pivot = new SagaScript(saga([step("p", { pivot: true })])).state;
+  const branches = [step("b1"), step("b2")];
+  const halfway = new SagaScript(saga([step("a"), { type: "parallel", branches }]));
+  halfway.done("a");
+  halfway.answer("b1", FAILED);
   const started = { type: "saga_started", payload: { definition: "a", version: "1", hash: "h" } } as const;
   const refused: [state: typeof running, event: SagaEvent][] = [
     [INITIAL, { type: "step_started", step: "a", payload: { attempt: 1 } }],
@@ -206,6 +223,9 @@ test("fold refuses what cannot follow", () => {
     [running, { type: "saga_resolved", payload: { action: "retry", steps: [] } }],
     [waits, { type: "timer_set", step: "a", payload: { dueAtMs: 9 } }],
     [waits, { type: "timer_fired", step: "a", payload: { dueAtMs: 8 } }],
+    [pivot, { type: "cancel_requested", payload: {} }],
+    [halfway.state, { type: "compensation_started", step: "a", payload: { attempt: 1 } }],
+    [halfway.state, { type: "saga_compensated", payload: { state: "compensated" } }],
     [ended, { type: "signal_received", payload: { name: "x" } }],
     [ended, { type: "cancel_requested", payload: {} }],
   ];
