@@ -37,6 +37,8 @@ export interface EmbeddedStoreOptions {
   onLost?: ((error: StoreError) => void) | undefined;
   /** Calls `run` when timers and sockets have had their turn. */
   nextTurn?: (run: () => void) => void;
+  /** Default 256 MiB. */
+  waitingBytesMax?: number;
 }
 
 export function embeddedStore(engine: StoreEngine, options: EmbeddedStoreOptions): Store & Ownerships {
@@ -68,6 +70,7 @@ class EmbeddedStore implements Store, Ownerships {
   readonly #failpoint: Failpoint;
   readonly #onLost: ((error: StoreError) => void) | undefined;
   readonly #nextTurn: (run: () => void) => void;
+  readonly #waitingBytesMax: number;
   readonly #claims = new Claims();
   readonly #watchers = new Map<string, Set<() => void>>();
   #waiting: Write[] = [];
@@ -78,12 +81,22 @@ class EmbeddedStore implements Store, Ownerships {
   #gone: StoreError | undefined;
   #closing: { promise: Promise<void>; resolve: () => void } | undefined;
 
-  constructor(engine: StoreEngine, { clock, failpoint, onLost, nextTurn = laterTurn }: EmbeddedStoreOptions) {
+  constructor(
+    engine: StoreEngine,
+    {
+      clock,
+      failpoint,
+      onLost,
+      nextTurn = laterTurn,
+      waitingBytesMax = WAITING_BYTES_MAX,
+    }: EmbeddedStoreOptions,
+  ) {
     this.#engine = engine;
     this.#clock = clock;
     this.#failpoint = failpoint;
     this.#onLost = onLost;
     this.#nextTurn = nextTurn;
+    this.#waitingBytesMax = waitingBytesMax;
     this.#timeMs = engine.lastTimeMs;
     this.#findOpen();
   }
@@ -92,7 +105,7 @@ class EmbeddedStore implements Store, Ownerships {
     if (this.#gone) throw this.#gone;
     const { promise, resolve, reject } = Promise.withResolvers<CommitResult>();
     const write = writeOf(tenant, commit, { resolve, reject });
-    if (this.#waitingBytes + write.bytes > WAITING_BYTES_MAX) {
+    if (this.#waitingBytes + write.bytes > this.#waitingBytesMax) {
       throw new StoreError(
         `cannot write to ${this.#engine.name}: ${this.#waiting.length} writes with ${this.#waitingBytes} bytes wait already, and this one has ${write.bytes}; write less at once`,
       );
@@ -268,17 +281,10 @@ class EmbeddedStore implements Store, Ownerships {
     this.#onLost?.(error);
   }
 
-  /** A watcher's own failure is nobody's else. */
+  /** Each by itself: what one of them throws takes nothing from the others. */
   #hint(tenant: string): void {
-    for (const onAppended of this.#watchers.get(tenant) ?? []) {
-      try {
-        onAppended();
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    }
+    const watchers = this.#watchers.get(tenant);
+    for (const watcher of watchers ?? []) queueMicrotask(() => watchers?.has(watcher) && watcher());
   }
 
   /** Never behind itself, also when somebody sets the clock back. */

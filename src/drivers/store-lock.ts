@@ -26,7 +26,7 @@ export function lockStore(path: string): StoreLock {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     lock = exclusive(`${path}.lock`);
   } catch (error) {
-    if (!isBusy(error)) throw refuse(`${reasonOf(error, dirname(path))}; ${ELSEWHERE}`, error);
+    if (!isBusy(error)) throw refuse(`${reasonOf(error, dirname(path))} ${ELSEWHERE}`, error);
     throw refuse(
       `${inWords(readHolder(path))}; stop that one first, or give this one a database of its own`,
       error,
@@ -36,7 +36,7 @@ export function lockStore(path: string): StoreLock {
     writeHolder(path);
   } catch (error) {
     lock.close();
-    throw refuse(`${reasonOf(error, dirname(path))}; ${ELSEWHERE}`, error);
+    throw refuse(`${reasonOf(error, dirname(path))} ${ELSEWHERE}`, error);
   }
   return {
     release() {
@@ -62,7 +62,8 @@ function exclusive(file: string): { close(): void } {
     process.umask(mask);
   }
   try {
-    database.exec("BEGIN EXCLUSIVE");
+    // Nothing is ever written to it, so nothing has to be taken back.
+    database.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
     return database;
   } catch (error) {
     database.close();

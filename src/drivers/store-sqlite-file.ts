@@ -2,9 +2,7 @@
 // opened so that a commit is on the disk when it returns. What cannot be used is refused with its bytes as they were. Whoever calls
 // it holds the store's lock: nobody else has the file open.
 import {
-  accessSync,
   closeSync,
-  constants,
   fstatSync,
   fsyncSync,
   openSync,
@@ -12,6 +10,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
 } from "node:fs";
 import process from "node:process";
@@ -80,11 +79,11 @@ export function openSqliteFile(path: string, options: SqliteFileOptions): Databa
 }
 
 /**
- * The path that all names of that file lead to, so that it has one lock. Throws `StoreError` for what no lock helps with: a folder,
- * a file that may not be written, or one that is not there and is not to be made. Leaves nothing behind.
+ * The path that all names of that file lead to, so that it has one lock. Throws `StoreError` for what needs none to be refused: a
+ * folder, or a file that is not there and is not to be made.
  */
 export function placeOf(named: string, { create }: Pick<SqliteFileOptions, "create">): string {
-  const found = statSync(named, { throwIfNoEntry: false });
+  const found = look(named);
   if (!found) {
     if (!create) throw refusal(named, "there is no such file");
     const { basename, dirname, join } = process.getBuiltinModule("node:path");
@@ -92,13 +91,6 @@ export function placeOf(named: string, { create }: Pick<SqliteFileOptions, "crea
   }
   if (!found.isFile())
     throw refusal(named, `it is a ${found.isDirectory() ? "folder" : "device"}; name a file`);
-  try {
-    accessSync(named, constants.R_OK | constants.W_OK);
-  } catch (error) {
-    const owner = `it belongs to uid ${found.uid}, mode 0${(found.mode & 0o7777).toString(8)}`;
-    const reason = `uid ${process.geteuid?.()} may not write it: ${owner} (${messageOf(error)})`;
-    throw refusal(named, `${reason}; chown or chmod it`);
-  }
   return realpathSync(named);
 }
 
@@ -125,6 +117,15 @@ export function isOld(version: string): boolean {
   const parts = version.split(".").map(Number);
   const index = SQLITE_OLDEST.findIndex((part, at) => part !== (parts[at] ?? 0));
   return index >= 0 && (parts[index] ?? 0) < (SQLITE_OLDEST[index] ?? 0);
+}
+
+/** Throws `StoreError` where there is not even a way to it. */
+function look(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    throw refusal(path, `${messageOf(error)}; name another path`);
+  }
 }
 
 function exists(path: string): boolean {
@@ -191,7 +192,7 @@ function inspect(path: string, { migrations, thorough }: Required<SqliteFileOpti
 }
 
 function readHeader(path: string): { header: Buffer; bytes: number } {
-  const descriptor = openSync(path, "r");
+  const descriptor = openWritable(path);
   try {
     const header = Buffer.alloc(100);
     const read = readSync(descriptor, header, 0, header.length, 0);
@@ -201,10 +202,20 @@ function readHeader(path: string): { header: Buffer; bytes: number } {
   }
 }
 
+function openWritable(path: string): number {
+  try {
+    return openSync(path, "r+");
+  } catch (error) {
+    const { uid, mode } = statSync(path);
+    const owner = `it belongs to uid ${uid}, mode 0${(mode & 0o7777).toString(8)}`;
+    const reason = `uid ${process.geteuid?.()} may not write it: ${owner} (${messageOf(error)})`;
+    throw refusal(path, `${reason}; chown or chmod it`);
+  }
+}
+
 /** Through a connection that cannot write: not even its end moves the WAL into the file. */
 function refuseCorrupt(path: string, check: "quick_check" | "integrity_check"): void {
-  // Whatever it says: without the process that it belonged to it says nothing.
-  const hadIndex = exists(`${path}-shm`);
+  const made = [`${path}-wal`, `${path}-shm`].filter((name) => !exists(name));
   const database = new (sqlite().DatabaseSync)(path, { readOnly: true, timeout: 0 });
   let found: string;
   try {
@@ -213,7 +224,8 @@ function refuseCorrupt(path: string, check: "quick_check" | "integrity_check"): 
     found = messageOf(error);
   }
   database.close();
-  if (!hadIndex) rmSync(`${path}-shm`, { force: true });
+  // It makes them to read, and leaves them.
+  for (const name of made) rmSync(name, { force: true });
   if (found !== "ok") throw refusal(path, `it is corrupt (${found.replaceAll("\n", " ")}); ${AS_IT_WAS}`);
 }
 

@@ -1,6 +1,7 @@
 // The rows of a store in an open SQLite database, by prepared statements on its one connection. Tenants and executions are numbers
 // there, so that what is written together lies together and a batch touches few pages. It opens, locks and migrates nothing.
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { keyOf, partsOf } from "../core/key.ts";
 import { StoreError } from "../errors.ts";
 import type { WalType } from "../ports/store.ts";
 import type {
@@ -223,14 +224,14 @@ class SqliteEngine implements StoreEngine {
       name: string;
       last_seq: number;
     }[];
-    const tenants = found.map(({ name, last_seq }) => ({ tenant: name, lastSeq: last_seq }));
+    const tenants = found.map(({ name, last_seq }) => ({ tenant: nameOf(name), lastSeq: last_seq }));
     const last = found.at(-1);
     return found.length < TENANTS_AT_ONCE || !last ? { tenants } : { tenants, next: last.id };
   }
 
   expired(timeMs: number, limit: number): readonly { tenant: string; row: EntryRow }[] {
     const found = this.#sql.expired.all(timeMs, limit) as unknown as (EntryColumns & { name: string })[];
-    return found.map(({ name, ...columns }) => ({ tenant: name, row: entryRow(columns) }));
+    return found.map(({ name, ...columns }) => ({ tenant: nameOf(name), row: entryRow(columns) }));
   }
 
   close(): void {
@@ -244,7 +245,7 @@ class SqliteEngine implements StoreEngine {
   #tenant(name: string): Tenant | undefined {
     const cached = this.#tenants.get(name);
     if (cached) return cached;
-    const found = this.#sql.tenant.get(name) as { id: number; last_seq: number } | undefined;
+    const found = this.#sql.tenant.get(keyOf(name)) as { id: number; last_seq: number } | undefined;
     if (!found) return undefined;
     const tenant = { id: found.id, name, lastSeq: found.last_seq, touched: false };
     this.#tenants.set(name, tenant);
@@ -266,7 +267,7 @@ class SqliteEngine implements StoreEngine {
   #addTenant(name: string): Tenant {
     const id = this.#tenantsLast + 1;
     if (id >= TENANTS_MAX) throw new StoreError(`there are ${TENANTS_MAX} tenants`);
-    this.#sql.addTenant.run(id, name, this.lastTimeMs);
+    this.#sql.addTenant.run(id, keyOf(name), this.lastTimeMs);
     this.#tenantsLast = id;
     const tenant = { id, name, lastSeq: 0, touched: false };
     this.#tenants.set(name, tenant);
@@ -312,6 +313,9 @@ class SqliteEngine implements StoreEngine {
     return Number(Object.values(this.#database.prepare(sql).get() ?? {})[0]);
   }
 }
+
+/** Tenants are kept as keys are: Deno reads text only up to a NUL. */
+const nameOf = (key: string): string => partsOf(key)[0] ?? "";
 
 const versionIn = (row: unknown): number | undefined => (row as { version: number } | undefined)?.version;
 

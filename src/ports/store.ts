@@ -69,6 +69,7 @@ export interface Entry {
   expiresAtMs?: number;
 }
 
+/** Looked at in this order: the owner, what is expected. Then written in this order: records, entries, removals. */
 export interface Commit {
   /** All of these must hold, or nothing is written. `version` 0: there must be none (an expired one is none). */
   expect?: readonly { key: string; version: number }[];
@@ -105,7 +106,7 @@ export interface Page<T> {
 
 /**
  * All methods reject with `StoreError` when the store is lost, full or closed; what was to be written is then not acknowledged,
- * and never written in part.
+ * and never written in part. `commit` rejects with an error of its own, and the store goes on, for what is no JSON or no Unicode.
  */
 export interface Store {
   /** The only write of data, one round trip. Resolves once it is durable. */

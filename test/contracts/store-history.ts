@@ -3,6 +3,7 @@
 // each answer bounds when it was true.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Entry } from "../../src/ports/store.ts";
 import type { MakeStore } from "./store.ts";
 
 interface Operation {
@@ -35,14 +36,14 @@ export function casContract(make: MakeStore): void {
         history.push({ invoked, returned: moment++, wrote: result.ok, version: version ?? -1 });
         if (result.ok) wrote++;
         const [entry] = await store.get("t", ["count"]);
-        const { count } = entry?.value as { count: number };
+        const count = countOf(entry);
         seen = { version: entry?.version ?? 0, count };
       }
     };
     await Promise.all(Array.from({ length: CLIENTS }, (_, name) => client(name)));
     const [entry] = await store.get("t", ["count"]);
     const total = CLIENTS * WRITES_EACH;
-    assert.deepEqual([entry?.version, (entry?.value as { count: number }).count], [total, total]);
+    assert.deepEqual([entry?.version, countOf(entry)], [total, total]);
     assert.deepEqual(contradictions(history), []);
   });
 
@@ -56,6 +57,9 @@ export function casContract(make: MakeStore): void {
     assert.equal(contradictions([early, { ...write, invoked: 2, returned: 3 }]).length, 1);
   });
 }
+
+const countOf = (entry: Entry | undefined): number =>
+  (entry?.value as { count?: number } | undefined)?.count ?? 0;
 
 /** What is wrong with it; empty if it is linearizable. */
 function contradictions(history: readonly Operation[]): string[] {

@@ -16,7 +16,7 @@ export interface StoreRig extends AsyncDisposable {
 export type MakeStore = () => Promise<StoreRig>;
 
 /** Names that are easily taken for one another, or for something else. */
-export const TENANTS = [
+const TENANTS = [
   "a",
   "a:b",
   "a/b",
