@@ -174,6 +174,11 @@ class EmbeddedStore implements Store, Ownerships {
     );
   }
 
+  async expiresInMs(): Promise<number | undefined> {
+    const atMs = this.#read(() => this.#engine.firstExpiryMs());
+    return atMs === undefined ? undefined : Math.max(0, atMs - this.#now());
+  }
+
   async claim({ known, limit }: { known?: readonly string[]; limit: number }): Promise<readonly Claim[]> {
     return this.#read(() => this.#claims.claim({ known, limit, token: newToken }));
   }
@@ -191,6 +196,7 @@ class EmbeddedStore implements Store, Ownerships {
     this.#closing = Promise.withResolvers<void>();
     const name = this.#engine.name;
     this.#gone ??= new StoreError(`cannot use ${name}: it is closed`);
+    for (const tenant of this.#watchers.keys()) this.#hint(tenant);
     if (this.#waiting.length === 0) this.#letGo();
     return this.#closing.promise;
   }
@@ -253,10 +259,12 @@ class EmbeddedStore implements Store, Ownerships {
   #decide(write: Write, timeMs: number): CommitResult {
     const { tenant, expect, append, put, remove, owner } = write;
     if (owner && !this.#claims.owns({ ...owner, tenant })) return { ok: false, reason: "fenced" };
-    for (const { key, version } of expect) {
+    for (const { key, version, last, expired = false } of expect) {
       const row = this.#engine.get(tenant, key);
-      const there = row && !isExpired(row, timeMs) ? row.version : 0;
-      if (there !== version) return { ok: false, reason: "conflict", key, version: there };
+      const there = row && isExpired(row, timeMs) === expired ? row.version : 0;
+      const from = last === undefined ? {} : { last: this.#engine.lastVersion(tenant, key) };
+      if (there !== version || from.last !== last)
+        return { ok: false, reason: "conflict", key, version: there, ...from };
     }
     const firstSeq =
       append.length > 0 ? this.#engine.append(tenant, append) : this.#engine.lastSeq(tenant) + 1;
@@ -274,6 +282,7 @@ class EmbeddedStore implements Store, Ownerships {
       { cause },
     );
     this.#gone = error;
+    for (const tenant of this.#watchers.keys()) this.#hint(tenant);
     for (const write of [...batch, ...this.#waiting]) write.reject(error);
     this.#waiting = [];
     this.#waitingBytes = 0;

@@ -66,7 +66,7 @@ class MemoryEngine implements StoreEngine {
     const { key } = row;
     const before = tenant.entries.get(key);
     if (!before) tenant.sorted = undefined;
-    const version = (before?.version ?? tenant.removed.get(key) ?? tenant.versionFloor) + 1;
+    const version = lastVersionIn(tenant, key) + 1;
     tenant.removed.delete(key);
     tenant.entries.set(key, { ...row, version });
     return version;
@@ -87,6 +87,11 @@ class MemoryEngine implements StoreEngine {
 
   lastSeq(name: string): number {
     return this.#tenants.get(name)?.rows.length ?? 0;
+  }
+
+  lastVersion(name: string, key: string): number {
+    const tenant = this.#tenants.get(name);
+    return tenant ? lastVersionIn(tenant, key) : 0;
   }
 
   get(name: string, key: string): EntryRow | undefined {
@@ -126,6 +131,13 @@ class MemoryEngine implements StoreEngine {
       .slice(0, limit);
   }
 
+  firstExpiryMs(): number | undefined {
+    let firstMs = Infinity;
+    for (const { entries } of this.#tenants.values())
+      for (const { expiresAtMs = Infinity } of entries.values()) firstMs = Math.min(firstMs, expiresAtMs);
+    return firstMs === Infinity ? undefined : firstMs;
+  }
+
   close(): void {}
 
   #writable(name: string): Tenant {
@@ -142,6 +154,9 @@ class MemoryEngine implements StoreEngine {
     return tenant;
   }
 }
+
+const lastVersionIn = ({ entries, removed, versionFloor }: Tenant, key: string): number =>
+  entries.get(key)?.version ?? removed.get(key) ?? versionFloor;
 
 /** The first index whose key is not below. */
 function lowerBound(sorted: readonly string[], key: string): number {

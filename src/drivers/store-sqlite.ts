@@ -99,6 +99,7 @@ function prepareAll(database: DatabaseSync) {
       `SELECT name, key, version, value, expires_ms FROM entry JOIN tenant ON tenant.id = entry.tenant
        WHERE expires_ms <= ? ORDER BY expires_ms LIMIT ?`,
     ),
+    firstExpiry: prepare("SELECT min(expires_ms) AS at FROM entry WHERE expires_ms IS NOT NULL"),
     removed: prepare("SELECT version FROM removed WHERE tenant = ? AND key = ?"),
     addRemoved: prepare("INSERT INTO removed (tenant, key, version) VALUES (?, ?, ?)"),
     dropRemoved: prepare("DELETE FROM removed WHERE tenant = ? AND key = ?"),
@@ -175,7 +176,10 @@ class SqliteEngine implements StoreEngine {
 
   put(name: string, { key, value, expiresAtMs }: NewEntryRow): number {
     const tenant = this.#writable(name);
-    const version = (versionIn(this.#sql.version.get(tenant.id, key)) ?? this.#lastVersion(tenant, key)) + 1;
+    const present = versionIn(this.#sql.version.get(tenant.id, key));
+    const version = (present ?? this.#absentVersion(tenant, key)) + 1;
+    if (present === undefined && this.#removedCount > 0)
+      this.#removedCount -= Number(this.#sql.dropRemoved.run(tenant.id, key).changes);
     this.#sql.put.run(tenant.id, key, version, value, expiresAtMs ?? null);
     return version;
   }
@@ -192,6 +196,12 @@ class SqliteEngine implements StoreEngine {
 
   lastSeq(name: string): number {
     return this.#tenant(name)?.lastSeq ?? 0;
+  }
+
+  lastVersion(name: string, key: string): number {
+    const tenant = this.#tenant(name);
+    if (!tenant) return 0;
+    return versionIn(this.#sql.version.get(tenant.id, key)) ?? this.#absentVersion(tenant, key);
   }
 
   get(name: string, key: string): EntryRow | undefined {
@@ -232,6 +242,10 @@ class SqliteEngine implements StoreEngine {
   expired(timeMs: number, limit: number): readonly { tenant: string; row: EntryRow }[] {
     const found = this.#sql.expired.all(timeMs, limit) as unknown as (EntryColumns & { name: string })[];
     return found.map(({ name, ...columns }) => ({ tenant: nameOf(name), row: entryRow(columns) }));
+  }
+
+  firstExpiryMs(): number | undefined {
+    return (this.#sql.firstExpiry.get() as { at: number | null }).at ?? undefined;
   }
 
   close(): void {
@@ -295,12 +309,9 @@ class SqliteEngine implements StoreEngine {
   }
 
   /** Of a key that is not there: below any that could be asked for of what it was. */
-  #lastVersion(tenant: Tenant, key: string): number {
+  #absentVersion(tenant: Tenant, key: string): number {
     const version = this.#removedCount > 0 ? versionIn(this.#sql.removed.get(tenant.id, key)) : undefined;
-    if (version === undefined) return versionIn(this.#sql.floor.get(tenant.id)) ?? 0;
-    this.#sql.dropRemoved.run(tenant.id, key);
-    this.#removedCount--;
-    return version;
+    return version ?? versionIn(this.#sql.floor.get(tenant.id)) ?? 0;
   }
 
   #forgetOldest(): void {

@@ -25,6 +25,8 @@ export interface StoreEngine {
 
   /** 0 for a tenant that has none. */
   lastSeq(tenant: string): number;
+  /** The version before the one that the next `put` gives; 0 for a key that never was. */
+  lastVersion(tenant: string, key: string): number;
   /** What has expired is returned, too. */
   get(tenant: string, key: string): EntryRow | undefined;
   scan(tenant: string, query: ScanQuery): readonly EntryRow[];
@@ -33,6 +35,8 @@ export interface StoreEngine {
   tenants(from: number): { tenants: readonly { tenant: string; lastSeq: number }[]; next?: number };
   /** Those that have expired by then, the earliest first. */
   expired(timeMs: number, limit: number): readonly { tenant: string; row: EntryRow }[];
+  /** When the first of all entries expires, or did. */
+  firstExpiryMs(): number | undefined;
   close(): void;
 }
 

@@ -2,9 +2,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { describe } from "node:test";
 import { openStore } from "../../src/compose/open-store.ts";
 import { testClock } from "../../src/compose/testing.ts";
 import { type StoreRig, storeContract } from "./store.ts";
+import { expectationContract } from "./store-expectations.ts";
 
 async function memoryRig(): Promise<StoreRig> {
   const clock = testClock();
@@ -28,3 +30,5 @@ async function sqliteRig(): Promise<StoreRig> {
 
 storeContract("memory", memoryRig);
 storeContract("sqlite", sqliteRig);
+describe("memory: what comes next", () => expectationContract(memoryRig));
+describe("sqlite: what comes next", () => expectationContract(sqliteRig));
