@@ -88,7 +88,6 @@ function valuesOf({
         },
       });
     },
-
   };
 }
 

@@ -35,8 +35,7 @@ export async function hashOf(token: string): Promise<string> {
 /** Looks at all of `given`, wherever the two begin to differ. */
 export function isSame(known: ArrayLike<number>, given: ArrayLike<number>): boolean {
   let difference = known.length ^ given.length;
-  for (let index = 0; index < given.length; index++)
-    difference |= (known[index] ?? 0) ^ (given[index] ?? 0);
+  for (let index = 0; index < given.length; index++) difference |= (known[index] ?? 0) ^ (given[index] ?? 0);
   return difference === 0;
 }
 

@@ -157,10 +157,7 @@ function changesOf(make: MakePlane): void {
     const { id } = await sessions.create({ user: "u", context: { a: { x: 1 }, b: 2 } });
     const context = JSON.parse('{"a":{"y":1},"__proto__":{"admin":true},"c":null}');
     const patched = await sessions.patch(id, { context }, { ifVersion: 1 });
-    assert.equal(
-      JSON.stringify(patched.context),
-      '{"a":{"y":1},"b":2,"__proto__":{"admin":true},"c":null}',
-    );
+    assert.equal(JSON.stringify(patched.context), '{"a":{"y":1},"b":2,"__proto__":{"admin":true},"c":null}');
     assert.equal(({} as { admin?: boolean }).admin, undefined);
     assert.deepEqual(await sessions.get(id), patched);
     const record = (await rig.log("t")).at(-1);

@@ -87,8 +87,7 @@ function valuesOf(make: MakePlane): void {
       }),
     );
     for (const [index, outcome] of outcomes.entries())
-      if (index % 3 === 0 && outcome.status === "rejected")
-        assert.equal(outcome.reason.problem, "not-found");
+      if (index % 3 === 0 && outcome.status === "rejected") assert.equal(outcome.reason.problem, "not-found");
       else assert.equal(outcome.status, "fulfilled");
     const log = await rig.log("t");
     const written = log.filter(({ type }) => type === "state_written");

@@ -183,7 +183,10 @@ test("Z5: comparing looks at all of what was given, wherever it differs", () => 
         return Reflect.get(target, property, target);
       },
     });
-    assert.equal(isSame(known, counted), given.every((byte, index) => byte === known[index]));
+    assert.equal(
+      isSame(known, counted),
+      given.every((byte, index) => byte === known[index]),
+    );
     return reads;
   };
   const changedAt = (index: number): Uint8Array => known.map((byte, at) => (at === index ? byte ^ 1 : byte));

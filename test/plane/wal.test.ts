@@ -106,7 +106,10 @@ function pagesOf(make: MakePlane): void {
       Array.from({ length: 300 }, (_, index) => index).filter((index) => index % 3 === 1 && index % 2),
     );
     const { signal } = new AbortController();
-    assert.deepEqual(await take(wal.tail({ ...query, after: 100, signal }), records.length - 17), records.slice(17));
+    assert.deepEqual(
+      await take(wal.tail({ ...query, after: 100, signal }), records.length - 17),
+      records.slice(17),
+    );
   });
 
   test("W6: a rare record in a long log is found over short pages, and timers have their turn between", async () => {
@@ -241,8 +244,7 @@ function tailsOf(make: MakePlane): void {
     const { wal } = plane.tenant("t");
     const { signal } = new AbortController();
     const tails = Array.from({ length: 50 }, () => take(wal.tail({ signal }), 20));
-    for (let value = 0; value < 20; value++)
-      await rig.plane.tenant("t").state.put("ns", "k", { value });
+    for (let value = 0; value < 20; value++) await rig.plane.tenant("t").state.put("ns", "k", { value });
     for (const records of await Promise.all(tails))
       assert.deepEqual(
         records.map(({ seq }) => seq),
