@@ -12,6 +12,8 @@ import type { Ownerships, Store } from "../src/ports/store.ts";
 export const TENANT = "default";
 export const SESSION = "session_0123456789abcdefghijkl";
 
+const LIMITS = { bodyBytesMax: 1 << 20, keyBytesMax: 512, pageMax: 1000 };
+
 export interface BenchPlane {
   engine: Engine;
   intents: IntentRegistry;
@@ -34,7 +36,7 @@ export async function openPlane(path: string): Promise<BenchPlane> {
   return {
     engine,
     intents,
-    executions: new TenantExecutions({ tenant: TENANT, engine, sessions }),
+    executions: new TenantExecutions({ tenant: TENANT, engine, sessions, limits: LIMITS }),
     store,
     close: () => store.close(),
   };

@@ -83,7 +83,6 @@ async function fill(path: string): Promise<{ path: string; close(): Promise<void
       ...(step !== undefined && { step }),
       payload,
     });
-    const state = isOpen ? "running" : "completed";
     return {
       append: [
         record("intent_received", { type: "bench", definition, payload: { index } }),
@@ -96,11 +95,9 @@ async function fill(path: string): Promise<{ path: string; close(): Promise<void
         ...(isOpen ? [] : [record("saga_completed", {})]),
       ],
       put: [
-        {
-          key: `execution/${execution}`,
-          value: { type: "bench", session: SESSION, state, payload: { index } },
-        },
-        ...(isOpen ? [{ key: `open/${execution}`, value: { definition } }] : []),
+        isOpen
+          ? { key: `open/${execution}`, value: { definition, type: "bench", session: SESSION } }
+          : { key: `execution/${execution}`, value: { type: "bench", session: SESSION, state: "completed" } },
       ],
     };
   };

@@ -7,7 +7,7 @@ import { UsageError } from "../../src/errors.ts";
 import { TenantExecutions } from "../../src/plane/executions.ts";
 import { saga } from "../../src/plane/saga-builder.ts";
 import type { IntentRegistry } from "../../src/plane/intents.ts";
-import { isProblem, Rig, SESSION, sessions, TENANT, traceOf } from "./engine-rig.ts";
+import { isProblem, LIMITS, Rig, SESSION, sessions, TENANT, traceOf } from "./engine-rig.ts";
 
 const MEMORY = "memory:";
 const SQLITE = "sqlite:haraka.db";
@@ -66,7 +66,7 @@ describe("submit", () => {
     await using rig = await Rig.make(MEMORY, { register: quick });
     let deep: Parameters<typeof rig.submit>[1] = 1;
     for (let level = 0; level < 65; level++) deep = [deep];
-    await assert.rejects(rig.submit("quick", deep), isProblem("invalid", "payload"));
+    await assert.rejects(rig.submit("quick", deep), isProblem("invalid"));
     await assert.rejects(rig.submit("quick", 1n as unknown as number), isProblem("invalid", "payload"));
   });
 
@@ -98,7 +98,12 @@ describe("reading", () => {
   test("another tenant sees nothing of it, and no execution is a problem of its own", async () => {
     await using rig = await Rig.make(MEMORY, { register: quick });
     const { id } = await rig.run("quick");
-    const other = new TenantExecutions({ tenant: "other", engine: rig.current.engine, sessions });
+    const other = new TenantExecutions({
+      tenant: "other",
+      engine: rig.current.engine,
+      sessions,
+      limits: LIMITS,
+    });
     const problems = [id, "execution_1", "../x", "a/b", "\ud800", "é:\0"].map((one) => other.get(one));
     for (const problem of problems) await assert.rejects(problem, isProblem("not-found"));
     await assert.rejects(other.cancel(id), isProblem("not-found"));
