@@ -10,7 +10,9 @@ import { noop1000 } from "./noop.ts";
 import { chain20, fanout99, stop20 } from "./processes.ts";
 import { resultsPage } from "./results.ts";
 import { type Outcome, outcomeOf, type Row } from "./row.ts";
+import { recovery100k } from "./recovery.ts";
 import { rolling } from "./rolling.ts";
+import { durableSteps1, durableSteps64, durableSteps8 } from "./steps.ts";
 import { loopStall, walAppends } from "./wal.ts";
 
 const ROWS: readonly Row[] = [
@@ -26,6 +28,10 @@ const ROWS: readonly Row[] = [
   logsMbps,
   walAppends,
   loopStall,
+  durableSteps1,
+  durableSteps8,
+  durableSteps64,
+  recovery100k,
 ];
 const WIDTHS = [17, 9, 11, 9, 7, 9, 5];
 

@@ -17,7 +17,7 @@ const STEPS_EACH = 10;
 /** Takes one record; resolves once it is durable. */
 type Append = (record: NewRecord) => Promise<unknown>;
 
-interface Contender {
+export interface Contender {
   append: Append;
   close(): Promise<void>;
 }
@@ -53,9 +53,9 @@ export const loopStall: Row = {
 };
 
 /** In a folder beside the bench, on a real disk: where temporary files are may be memory. */
-async function within<T>(
-  open: (path: string) => Promise<Contender>,
-  use: (contender: Contender) => Promise<T>,
+export async function within<T, C extends { close(): Promise<void> } = Contender>(
+  open: (path: string) => Promise<C>,
+  use: (contender: C) => Promise<T>,
 ): Promise<T> {
   const folder = await mkdtemp(join(import.meta.dir, "../dist/wal-"));
   const contender = await open(join(folder, "haraka.db"));
@@ -76,7 +76,7 @@ async function ours(path: string): Promise<Contender> {
 }
 
 /** What any group commit has to do: take what has come, insert it, COMMIT, tell everybody. */
-async function bare(path: string): Promise<Contender> {
+export async function bare(path: string): Promise<Contender> {
   const database = new DatabaseSync(path);
   database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
   database.exec(
@@ -108,7 +108,7 @@ async function bare(path: string): Promise<Contender> {
   };
 }
 
-function recordOf(number: number): NewRecord {
+export function recordOf(number: number): NewRecord {
   return {
     id: `event_${String(number).padStart(22, "0")}`,
     type: "step_completed",

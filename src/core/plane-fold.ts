@@ -86,10 +86,11 @@ export function foldRecord(
 
 /**
  * Whether the log says what is under this key. Hashes of tokens are nowhere in the log: a state that was made from the log alone has
- * every session, and no token that opens one.
+ * every session, and no token that opens one. What is kept of executions beside their logs saves reading those: it is made of the log and
+ * of the definition, which may have changed since.
  */
 export function isDerived(key: string): boolean {
-  return !key.startsWith("token/");
+  return !/^(?:token|execution|open|idempotency)\//.test(key);
 }
 
 /** One entry as a line of the text that is hashed. */

@@ -12,6 +12,7 @@ import { type Facts, isEnded, isSettled } from "./execution-entry.ts";
 import { type Ids, newIds } from "./ids.ts";
 import type { Handler, IntentRegistry } from "./intents.ts";
 import { Run, type RunHost } from "./run.ts";
+import { nextTurn } from "./turn.ts";
 import { WakeQueue } from "./wake-queue.ts";
 
 /** So many executions have their turn before timers and sockets have theirs. */
@@ -28,8 +29,6 @@ export interface EngineOptions {
   onError: (message: string, error: unknown) => void;
   /** From 0 up to, not including, 1. Default: `Math.random`. */
   random?: () => number;
-  /** Calls `run` when timers and sockets have had their turn. */
-  nextTurn?: (run: () => void) => void;
 }
 
 export class Engine implements RunHost {
@@ -39,7 +38,6 @@ export class Engine implements RunHost {
   readonly ids: Ids = newIds();
   readonly intents: IntentRegistry;
   readonly random: () => number;
-  readonly #nextTurn: (run: () => void) => void;
   readonly #onError: EngineOptions["onError"];
   readonly #runs = new Map<string, Run>();
   readonly #wakes: WakeQueue<Run>;
@@ -55,21 +53,12 @@ export class Engine implements RunHost {
   #lastMs = -Infinity;
   #lastReadingMs = 0;
 
-  constructor({
-    store,
-    intents,
-    clock,
-    failpoint,
-    onError,
-    random = Math.random,
-    nextTurn = laterTurn,
-  }: EngineOptions) {
+  constructor({ store, intents, clock, failpoint, onError, random = Math.random }: EngineOptions) {
     this.store = store;
     this.intents = intents;
     this.clock = clock;
     this.failpoint = failpoint;
     this.random = random;
-    this.#nextTurn = nextTurn;
     this.#onError = onError;
     this.#wakes = new WakeQueue({ clock, nowMs: () => this.nowMs(), wake: (run) => this.soon(run) });
     intents.onRegistered(() => this.#unknown.forEach((run) => this.soon(run)));
@@ -77,6 +66,11 @@ export class Engine implements RunHost {
 
   get mode(): RunHost["mode"] {
     return this.#mode;
+  }
+
+  /** Executions move, or will by themselves. */
+  get isMoving(): boolean {
+    return this.#mode === "held" || this.#mode === "running";
   }
 
   /** Why nothing moves any more. */
@@ -95,7 +89,7 @@ export class Engine implements RunHost {
       const claims = await this.store.claim({ limit: CLAIMS_AT_ONCE });
       for (const claim of claims) await this.#take(claim);
       if (claims.length < CLAIMS_AT_ONCE) return;
-      await new Promise<void>((turn) => this.#nextTurn(turn));
+      await nextTurn();
     }
   }
 
@@ -227,7 +221,7 @@ export class Engine implements RunHost {
       }
     }
     this.#isScheduled = this.#ready.length > 0;
-    if (this.#isScheduled) this.#nextTurn(() => this.#giveTurns());
+    if (this.#isScheduled) void nextTurn().then(() => this.#giveTurns());
   }
 
   wakeAt(run: Run, atMs: number | undefined): void {
@@ -321,7 +315,3 @@ function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
-
-/** After timers and sockets where the platform can say that, otherwise soon. */
-const laterTurn: (run: () => void) => void =
-  typeof setImmediate === "function" ? (run) => void setImmediate(run) : (run) => void setTimeout(run, 0);

@@ -1,17 +1,17 @@
-// What the store has of an execution beside its log, so that reading one does not fold it: an entry under a key that sorts by creation,
-// whole once the execution has ended; and, as long as it has not, one that says so.
+// What the store has of an execution beside its log: one entry, `open/ID`, as long as it goes on, and another, `execution/ID`, from its
+// end, with all of it, so that reading what has ended folds no log. Keys sort by creation. They change in the commit that says so.
 import { keyOf } from "../core/key.ts";
 import type { Execution, ExecutionState } from "../ports/plane.ts";
 import type { Json } from "../ports/store.ts";
 
-const ENDED: ReadonlySet<ExecutionState> = new Set(["completed", "compensated", "cancelled", "failed"]);
+const ENDS: ReadonlySet<ExecutionState> = new Set(["completed", "compensated", "cancelled", "failed"]);
 
-export const isEnded = (state: ExecutionState): boolean => ENDED.has(state);
+export const isEnded = (state: ExecutionState): boolean => ENDS.has(state);
 
 /** It has ended, or goes on only when somebody says so. */
 export const isSettled = (state: ExecutionState): boolean => state === "parked" || isEnded(state);
 
-export const EXECUTIONS = "execution/";
+export const ENDED = "execution/";
 export const OPEN = "open/";
 
 export const executionKey = (id: string): string => keyOf("execution", id);
@@ -30,9 +30,13 @@ export interface Facts {
   createdAtMs: number;
 }
 
-/** Of an execution that goes on. */
-export function openEntry({ type, session }: Pick<Facts, "type" | "session">, state: ExecutionState): Json {
-  return { type, session, state };
+/** Of an execution that goes on. Its state is not here: its owner and its log have that. */
+export function openEntry({
+  type,
+  session,
+  definition,
+}: Omit<Facts, "tenant" | "id" | "payload" | "createdAtMs">): Json {
+  return { definition, type, session };
 }
 
 /** Of one that has ended. */
@@ -40,17 +44,11 @@ export function endedEntry({ id: _id, tenant: _tenant, ...rest }: Execution): Js
   return rest as unknown as Json;
 }
 
-/** `undefined`: it has not ended, so its log has to be read. */
-export function endedExecution(
-  value: Json,
-  { id, tenant }: { id: string; tenant: string },
-): Execution | undefined {
-  const entry = value as unknown as Omit<Execution, "id" | "tenant">;
-  if (!isEnded(entry.state)) return undefined;
-  const { type, ...rest } = entry;
+export function endedExecution(value: Json, { id, tenant }: { id: string; tenant: string }): Execution {
+  const { type, ...rest } = value as unknown as Omit<Execution, "id" | "tenant">;
   return { id, type, tenant, ...rest };
 }
 
-/** As much of an entry as a filter needs. */
-export const headOf = (value: Json): { type: string; session: string; state: ExecutionState } =>
-  value as unknown as { type: string; session: string; state: ExecutionState };
+/** As much of either entry as a filter needs. */
+export const headOf = (value: Json): { type: string; session: string } =>
+  value as unknown as { type: string; session: string };

@@ -1,6 +1,7 @@
 // Intents and executions as one tenant sees them. What is submitted is durable, with its idempotency key, before anybody hears of it; what
 // has ended is read from its entry, what goes on from the memory of its owner, or else from its log.
 import { canonicalJson } from "../core/canonical-json.ts";
+import { partsOf } from "../core/key.ts";
 import { PlaneError } from "../errors.ts";
 import type {
   Execution,
@@ -13,9 +14,9 @@ import type {
 import type { Commit, Entry, Json, Page } from "../ports/store.ts";
 import type { Engine } from "./engine.ts";
 import {
+  ENDED,
   endedExecution,
   executionKey,
-  EXECUTIONS,
   type Facts,
   headOf,
   idempotencyEntryKey,
@@ -26,38 +27,43 @@ import {
   openKey,
 } from "./execution-entry.ts";
 import type { Handler } from "./intents.ts";
+import { jsonCopy, nameProblem, pageOf, type PlaneLimits, partProblem, refuse } from "./limits.ts";
 import type { Checked } from "./payload-check.ts";
-import type { Ask, Run } from "./run.ts";
-import { storedJson } from "./stored-json.ts";
+import { collectPage, type PageSource } from "./page.ts";
+import type { Ask } from "./run.ts";
+import { frozen, storedJson } from "./stored-json.ts";
 
-const LIMIT = 100;
-const LIMIT_MAX = 1000;
-/** So many entries are looked at for one page. */
-const SCANNED_MAX = 2000;
 const ATTEMPTS_MAX = 10;
 
 export interface ExecutionsOptions {
   tenant: string;
   engine: Engine;
   sessions: Pick<Sessions, "get">;
+  limits: PlaneLimits;
 }
 
 export class TenantExecutions implements Executions {
   readonly #tenant: string;
   readonly #engine: Engine;
   readonly #sessions: Pick<Sessions, "get">;
+  readonly #limits: PlaneLimits;
 
-  constructor({ tenant, engine, sessions }: ExecutionsOptions) {
+  constructor({ tenant, engine, sessions, limits }: ExecutionsOptions) {
     this.#tenant = tenant;
     this.#engine = engine;
     this.#sessions = sessions;
+    this.#limits = limits;
   }
 
   async submit(intent: NewIntent): Promise<Execution> {
-    const { idempotencyKey } = intent;
-    const payload = payloadOf(intent.payload);
+    const { type, idempotencyKey } = intent;
+    const isKeyed = idempotencyKey !== undefined;
+    refuse(`submit "${type}"`, [
+      isKeyed ? nameProblem("idempotencyKey", idempotencyKey, this.#limits) : undefined,
+    ]);
+    const payload = this.#kept("payload", intent.payload);
     const request = { ...intent, payload };
-    const known = idempotencyKey === undefined ? undefined : await this.#submitted(request);
+    const known = isKeyed ? await this.#submitted(request) : undefined;
     if (known) return known;
     const handler = await this.#accept(request);
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
@@ -70,9 +76,11 @@ export class TenantExecutions implements Executions {
   async get(id: string): Promise<Execution> {
     const run = this.#engine.find(this.#tenant, id);
     if (run) return run.view();
-    const [entry] = id.isWellFormed() ? await this.#engine.store.get(this.#tenant, [executionKey(id)]) : [];
-    if (!entry) throw notFound(id);
-    return this.#executionOf(entry, id);
+    if (!id.isWellFormed()) throw notFound(id);
+    const [ended, open] = await this.#engine.store.get(this.#tenant, [executionKey(id), openKey(id)]);
+    if (ended) return endedExecution(ended.value, { id, tenant: this.#tenant });
+    if (open) return this.#readOpen(id);
+    throw notFound(id);
   }
 
   async wait(
@@ -84,75 +92,85 @@ export class TenantExecutions implements Executions {
     const cancel = this.#engine.clock.after(timeoutMs, end);
     signal?.addEventListener("abort", end, { once: true });
     if (signal?.aborted) end();
+    const held = this.#engine.find(this.#tenant, id);
+    const isStill = (): boolean => over.signal.aborted || !this.#engine.isMoving;
     try {
       for (;;) {
-        const { promise, resolve } = Promise.withResolvers<void>();
-        const stop = this.#onNews(id, resolve);
-        over.signal.addEventListener("abort", () => resolve(), { once: true });
-        const execution = await this.get(id).finally(() => over.signal.aborted && resolve());
-        const mayChange = this.#engine.mode === "running" || this.#engine.mode === "held";
-        if (isSettled(execution.state) || over.signal.aborted || !mayChange) {
-          stop();
-          return execution;
-        }
-        await promise.finally(stop);
+        const news = this.#news(id, over.signal);
+        const run = held?.isAbandoned ? undefined : held;
+        if (run && (isSettled(run.status) || isStill())) return run.view();
+        const execution = run ? undefined : await this.get(id);
+        if (execution && (isSettled(execution.state) || isStill())) return execution;
+        await news;
       }
     } finally {
       cancel();
       signal?.removeEventListener("abort", end);
+      end();
     }
   }
 
-  /** Of one that runs elsewhere the log alone brings news. */
-  #onNews(id: string, tell: () => void): () => void {
-    const { engine, tenant } = { engine: this.#engine, tenant: this.#tenant };
-    const stop = engine.onSettled(id, tell);
-    if (engine.find(tenant, id)) return stop;
-    const unwatch = engine.store.watch(tenant, tell);
-    return () => {
-      stop();
+  /** Resolves when it may have settled, or when `signal` aborts. Of one that runs elsewhere the log alone brings news. */
+  #news(id: string, signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const tell = (): void => {
+      unlisten();
       unwatch();
+      signal.removeEventListener("abort", tell);
+      resolve();
     };
+    const unlisten = this.#engine.onSettled(id, tell);
+    const isHere = this.#engine.find(this.#tenant, id) !== undefined;
+    const unwatch = isHere ? () => {} : this.#engine.store.watch(this.#tenant, tell);
+    signal.addEventListener("abort", tell);
+    if (signal.aborted) tell();
+    return promise;
   }
 
-  async list({ state, type, session, after, limit = LIMIT }: ListQuery = {}): Promise<Page<Execution>> {
-    const most = Math.min(Math.max(1, limit), LIMIT_MAX);
-    const isWanted = ({ value }: Entry): boolean => {
-      const head = headOf(value);
-      return (
-        (type === undefined || head.type === type) && (session === undefined || head.session === session)
-      );
+  async list({ state, type, session, after, limit }: ListQuery = {}): Promise<Page<Execution>> {
+    const isWanted = ({ entry }: Row): boolean => {
+      const head = headOf(entry.value);
+      return (type ?? head.type) === head.type && (session ?? head.session) === head.session;
     };
-    const items: Execution[] = [];
-    let last = after;
-    for (let scanned = 0; scanned < SCANNED_MAX; scanned += LIMIT_MAX) {
-      const page = await this.#entries({ isOpen: state !== undefined && !isEnded(state), after: last });
-      for (const { id, entry } of page.items) {
-        last = id;
-        if (!entry || !isWanted(entry)) continue;
-        const execution = await this.#executionOf(entry, id);
-        if (state === undefined || execution.state === state) items.push(execution);
-        if (items.length === most)
-          return page.items.at(-1)?.id === id && !page.hasMore ? { items } : { items, cursor: id };
-      }
-      if (!page.hasMore) return { items };
-    }
-    return last === undefined ? { items } : { items, cursor: last };
+    const view = async (row: Row): Promise<Execution | undefined> => {
+      if (!isWanted(row)) return undefined;
+      const execution = row.hasEnded
+        ? endedExecution(row.entry.value, { id: row.id, tenant: this.#tenant })
+        : await this.#readOpen(row.id);
+      return state === undefined || execution.state === state ? execution : undefined;
+    };
+    refuse("list executions", [partProblem("after", after, this.#limits)]);
+    const source: PageSource<Row, Execution, string> = {
+      limit: pageOf(limit, this.#limits),
+      read: (from, count) => this.#rows({ state, after: from, count }),
+      positionOf: ({ id }) => id,
+      pick: (rows) => Promise.all(rows.map(view)),
+      payloadOf: ({ payload, result = null }) => [payload, result],
+    };
+    const { items, next } = await collectPage(source, after);
+    return next === undefined ? { items } : { items, cursor: next };
   }
 
-  /** A part of all, or of those that are open, in the order in which they were made. */
-  async #entries({ isOpen, after }: { isOpen: boolean; after: string | undefined }) {
-    const { store } = this.#engine;
-    const [prefix, key] = isOpen ? [OPEN, openKey] : [EXECUTIONS, executionKey];
-    if (after !== undefined && !after.isWellFormed()) return { items: [], hasMore: false };
-    const page = await store.scan(this.#tenant, {
-      prefix,
-      limit: LIMIT_MAX,
-      ...(after !== undefined && { after: key(after) }),
-    });
-    const ids = page.items.map((entry) => decodeURIComponent(entry.key.slice(prefix.length)));
-    const entries = isOpen ? await store.get(this.#tenant, ids.map(executionKey)) : page.items;
-    return { items: ids.map((id, at) => ({ id, entry: entries[at] })), hasMore: page.cursor !== undefined };
+  /** By id, ascending, of those that go on and those that have ended together. */
+  async #rows({
+    state,
+    after,
+    count,
+  }: {
+    state: ExecutionState | undefined;
+    after: string | undefined;
+    count: number;
+  }) {
+    const scan = async (prefix: string, keyOf: (id: string) => string): Promise<Row[]> => {
+      const from = after === undefined ? {} : { after: keyOf(after) };
+      const { items } = await this.#engine.store.scan(this.#tenant, { prefix, limit: count, ...from });
+      return items.map((entry) => ({ id: partsOf(entry.key)[1] ?? "", entry, hasEnded: prefix === ENDED }));
+    };
+    // What ends between the two is seen by both, not by neither.
+    const open = state === undefined || !isEnded(state) ? await scan(OPEN, openKey) : [];
+    const ended = state === undefined || isEnded(state) ? await scan(ENDED, executionKey) : [];
+    const rows = new Map([...open, ...ended].map((row) => [row.id, row]));
+    return [...rows.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1)).slice(0, count);
   }
 
   cancel(id: string): Promise<Execution> {
@@ -165,7 +183,7 @@ export class TenantExecutions implements Executions {
   }
 
   async resolve(id: string, { action, step, output }: Resolution): Promise<Execution> {
-    const kept = output === undefined ? undefined : payloadOf(output, "output");
+    const kept = output === undefined ? undefined : this.#kept("output", output);
     const resolution = {
       action,
       ...(step !== undefined && { step }),
@@ -177,12 +195,19 @@ export class TenantExecutions implements Executions {
   async signal(id: string, { name, payload }: { name: string; payload?: Json }): Promise<Execution> {
     const run = this.#engine.find(this.#tenant, id);
     const check = run && this.#engine.handlerOf(run.facts.definition)?.signals.get(name);
-    const kept = payload === undefined ? undefined : payloadOf(payload);
+    const kept = payload === undefined ? undefined : this.#kept("payload", payload);
     const value = check
       ? storedJson(accepted(await check(kept ?? null, "payload"), `the signal "${name}"`))
       : kept;
     const given = { name, ...(value !== undefined && { payload: value }) };
     return this.#order(id, { verb: "signal", ask: (machine, state) => machine.signal(state, given) });
+  }
+
+  /** As the store gives it back. Throws for what is no JSON, too large or too deep. */
+  #kept(path: string, value: Json): Json {
+    const { json, problem } = jsonCopy(path, value, this.#limits);
+    refuse(`take the ${path}`, [problem]);
+    return frozen(json ?? null);
   }
 
   async #order(id: string, { verb, ask }: { verb: string; ask: Ask }): Promise<Execution> {
@@ -202,7 +227,6 @@ export class TenantExecutions implements Executions {
     payload,
     idempotencyKey = "",
   }: NewIntent): Promise<Execution | undefined> {
-    refuseIllFormed(idempotencyKey, "Idempotency-Key");
     const { store } = this.#engine;
     const [entry] = await store.get(this.#tenant, [idempotencyEntryKey(idempotencyKey)]);
     if (!entry) return undefined;
@@ -249,10 +273,7 @@ export class TenantExecutions implements Executions {
           payload: { type, definition, payload },
         },
       ],
-      put: [
-        { key: openKey(id), value: { definition } },
-        { key: executionKey(id), value: openEntry({ type, session }, "pending") },
-      ],
+      put: [{ key: openKey(id), value: openEntry({ type, session, definition }) }],
     };
     failpoint("intent-commit");
     const result = await store.commit(this.#tenant, keyed(commit, { id, idempotencyKey }));
@@ -270,14 +291,17 @@ export class TenantExecutions implements Executions {
     return this.#engine.track(facts).view();
   }
 
-  async #executionOf(entry: Entry, id: string): Promise<Execution> {
-    const ended = endedExecution(entry.value, { id, tenant: this.#tenant });
-    if (ended) return ended;
-    const run: Run | undefined =
-      this.#engine.find(this.#tenant, id) ?? (await this.#engine.read(this.#tenant, id));
+  async #readOpen(id: string): Promise<Execution> {
+    const run = this.#engine.find(this.#tenant, id) ?? (await this.#engine.read(this.#tenant, id));
     if (!run) throw notFound(id);
     return run.view();
   }
+}
+
+interface Row {
+  id: string;
+  entry: Entry;
+  hasEnded: boolean;
 }
 
 type ListQuery = { state?: ExecutionState; type?: string; session?: string; after?: string; limit?: number };
@@ -296,29 +320,11 @@ function keyed(
   };
 }
 
-function payloadOf(value: Json, path = "payload"): Json {
-  try {
-    const kept = storedJson(value);
-    if (kept !== undefined) return kept;
-  } catch (error) {
-    const message = `it is no JSON that can be kept: ${(error as Error).message}`;
-    throw new PlaneError("invalid", `cannot take ${path}: ${message}`, { errors: [{ path, message }] });
-  }
-  const message = "it is missing";
-  throw new PlaneError("invalid", `cannot take ${path}: ${message}`, { errors: [{ path, message }] });
-}
-
 function accepted(checked: Checked, what: string): unknown {
   if ("value" in checked) return checked.value;
   const { problems } = checked;
   const words = problems.map(({ path, message }) => `${path}: ${message}`).join("; ");
   throw new PlaneError("invalid", `cannot take the payload of ${what}: ${words}`, { errors: problems });
-}
-
-function refuseIllFormed(text: string, path: string): void {
-  if (text.isWellFormed()) return;
-  const message = "it is no valid Unicode";
-  throw new PlaneError("invalid", `cannot take ${path}: ${message}`, { errors: [{ path, message }] });
 }
 
 const notFound = (id: string): PlaneError =>

@@ -11,9 +11,9 @@ import { messageOf, PlaneError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Failpoint } from "../ports/failpoint.ts";
 import type { Execution, ExecutionState } from "../ports/plane.ts";
-import type { Claim, CommitResult, Json, NewRecord, Store } from "../ports/store.ts";
+import type { Claim, CommitResult, NewRecord, Store } from "../ports/store.ts";
 import { type CallContext, callInTime } from "./calls.ts";
-import { endedEntry, executionKey, type Facts, isEnded, openEntry, openKey } from "./execution-entry.ts";
+import { endedEntry, executionKey, type Facts, isEnded, openKey } from "./execution-entry.ts";
 import { type Ids, sagaIdOf } from "./ids.ts";
 import { type Handler, isFunction, unknownMachine } from "./intents.ts";
 import type { AnyMachine, Answer, Progress, RunEvent } from "./machine.ts";
@@ -57,6 +57,8 @@ interface Thought {
   append: readonly RunEvent[];
   progress: Progress<unknown>;
   granted: readonly Order[];
+  /** What its entry says, should it have ended: when it is written nobody knows before. */
+  endedAtMs: number;
 }
 
 export class Run {
@@ -100,6 +102,11 @@ export class Run {
     return this.#machine.awaitsDefinition(this.#state);
   }
 
+  /** It has come to its end for this process, and may not have for others. */
+  get isAbandoned(): boolean {
+    return this.#isOver && !isEnded(this.status);
+  }
+
   /** Takes a record of its log, in order, before it is owned. */
   fold(event: RunEvent, timeMs: number): void {
     this.#state = this.#machine.fold(this.#state, event);
@@ -138,7 +145,8 @@ export class Run {
 
   turn(): void {
     if (this.#isWriting || this.#isOver || !this.#claim) return;
-    const { append, progress, granted } = this.#think();
+    const thought = this.#think();
+    const { append, progress, granted } = thought;
     if (append.length === 0) {
       for (const order of granted) order.resolve(this.view());
       this.#follow(progress);
@@ -146,8 +154,8 @@ export class Run {
     }
     this.#isWriting = true;
     this.#host.failpoint("execution-commit");
-    this.#write(append, progress).then(
-      (result) => this.#written(result, { append, progress, granted }),
+    this.#write(thought).then(
+      (result) => this.#written(result, thought),
       (error: unknown) => {
         this.#isWriting = false;
         for (const order of granted) order.reject(error as Error);
@@ -188,7 +196,7 @@ export class Run {
     }
     const progress = this.#decide(state);
     append.push(...progress.append);
-    return { append, progress, granted };
+    return { append, progress, granted, endedAtMs: this.#host.nowMs() };
   }
 
   /** What carries it out may have been registered, or anew, since the last turn. */
@@ -229,16 +237,15 @@ export class Run {
     return mode === "finishing" && progress.calls.length > 0 ? nothing : progress;
   }
 
-  #write(append: readonly RunEvent[], { state }: Progress<unknown>): Promise<CommitResult> {
+  #write({ append, progress: { state }, endedAtMs }: Thought): Promise<CommitResult> {
     const { tenant, id } = this.facts;
-    const status = this.#machine.status(state);
-    const hasEnded = isEnded(status);
-    const value = (): Json =>
-      hasEnded ? endedEntry(this.#look(state, this.#host.nowMs())) : openEntry(this.facts, status);
+    const hasEnded = isEnded(this.#machine.status(state));
     return this.#host.store.commit(tenant, {
       append: append.map((event) => this.#record(event)),
-      ...(status !== this.status && { put: [{ key: executionKey(id), value: value() }] }),
-      ...(hasEnded && { remove: [openKey(id)] }),
+      ...(hasEnded && {
+        put: [{ key: executionKey(id), value: endedEntry(this.#look(state, endedAtMs)) }],
+        remove: [openKey(id)],
+      }),
       ...(this.#claim && { owner: this.#claim }),
     });
   }
@@ -256,7 +263,7 @@ export class Run {
     };
   }
 
-  #written(result: CommitResult, { progress, granted }: Thought): void {
+  #written(result: CommitResult, { progress, granted, endedAtMs }: Thought): void {
     this.#isWriting = false;
     if (!result.ok) {
       const error = new PlaneError(
@@ -270,9 +277,9 @@ export class Run {
     this.#host.failpoint("execution-durable");
     const before = this.status;
     this.#state = progress.state;
-    this.#updatedAtMs = result.timeMs;
     const { status } = this;
-    if (isEnded(status)) this.#isOver = true;
+    this.#isOver ||= isEnded(status);
+    this.#updatedAtMs = isEnded(status) ? endedAtMs : result.timeMs;
     for (const order of granted) order.resolve(this.view());
     if (status !== before) this.#host.changed(this);
     this.#follow(progress);

@@ -18,6 +18,7 @@ import type { LogRecord, Ownerships, Store, WalType } from "../../src/ports/stor
 
 export const SESSION = "session_1";
 export const TENANT = "shop";
+export const LIMITS = { bodyBytesMax: 1 << 20, keyBytesMax: 512, pageMax: 1000 };
 
 export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
@@ -80,7 +81,7 @@ export async function start({
   return {
     engine,
     intents,
-    executions: new TenantExecutions({ tenant: TENANT, engine, sessions }),
+    executions: new TenantExecutions({ tenant: TENANT, engine, sessions, limits: LIMITS }),
     store,
     errors,
   };

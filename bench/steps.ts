@@ -1,0 +1,133 @@
+// durable-steps@N: steps of sagas a second, N clients that each submit a saga of ten steps and wait for its end before the next. Every
+// step's start is durable before its function is called, its end before the next begins. The floor is a bare group-commit loop, N
+// writers, two records a step; `@1` is the time that one step takes a client who has the store to itself.
+import { saga } from "../src/plane/saga-builder.ts";
+import { alternate, median } from "./measure.ts";
+import { type BenchPlane, openPlane, SESSION } from "./plane.ts";
+import { round, type Row } from "./row.ts";
+import { bare, type Contender, recordOf, within } from "./wal.ts";
+
+const STEPS = 10;
+const NS_PER_MS = 1e6;
+
+/** So many sagas in a round. */
+const SAGAS = { 1: 50, 8: 800, 64: 3200 };
+
+const COST =
+  "of a saga of ten steps 21 records for 20, three entries and two commits more; the machine, a timer and a signal for each call, its promise.";
+
+export const durableSteps1: Row = {
+  name: "durable-steps@1",
+  unit: "ms",
+  target: { valueMax: 2 },
+  cost: COST,
+  async measure() {
+    return alternate({ count: 5 }, { value: () => alone(ours), floor: () => alone(loop) });
+  },
+};
+
+export const durableSteps8 = row(8, { ratioMin: 0.4 });
+export const durableSteps64 = row(64, { valueMin: 30_000 });
+
+function row(waiters: 8 | 64, target: Row["target"]): Row {
+  return {
+    name: `durable-steps@${waiters}`,
+    unit: "steps/s",
+    target,
+    cost: COST,
+    async measure() {
+      const cpuUs: number[] = [];
+      const { value, floor } = await alternate(
+        { count: 5 },
+        {
+          value: () => rate(ours, { waiters, onCpuUs: (us) => cpuUs.push(us) }),
+          floor: () => rate(loop, { waiters }),
+        },
+      );
+      return { value, floor, note: `${round(median(cpuUs))} µs of CPU a step` };
+    },
+  };
+}
+
+/** Carries out one saga. */
+type Run = (number: number) => Promise<void>;
+interface Runner {
+  run: Run;
+  close(): Promise<void>;
+}
+
+async function ours(path: string): Promise<Runner> {
+  const plane = await openPlane(path);
+  register(plane);
+  plane.engine.run();
+  const { executions, close } = plane;
+  return {
+    async run(number) {
+      const { id } = await executions.submit({ type: "bench", session: SESSION, payload: { number } });
+      const { state } = await executions.wait(id, { timeoutMs: 60_000 });
+      if (state !== "completed") throw new Error(`cannot measure: a saga is ${state}`);
+    },
+    close,
+  };
+}
+
+function register({ intents }: BenchPlane): void {
+  const undo = (): void => {};
+  let all = saga("bench").step("step0", {
+    execute: () => ({ reservation: "r-123", ok: true }),
+    compensate: undo,
+  });
+  for (let index = 1; index < STEPS; index++) {
+    const execute = () => ({ reservation: "r-123", ok: true });
+    all = all.step(`step${index}`, { execute, compensate: undo }) as typeof all;
+  }
+  intents.registerSaga(all);
+}
+
+async function loop(path: string): Promise<Runner> {
+  const { append, close }: Contender = await bare(path);
+  return {
+    async run(number) {
+      for (let step = 0; step < STEPS; step++) {
+        await Promise.all([append(recordOf(number)), append(recordOf(number))]);
+      }
+    },
+    close,
+  };
+}
+
+type Open = (path: string) => Promise<Runner>;
+
+/** Steps a second. */
+function rate(
+  open: Open,
+  { waiters, onCpuUs }: { waiters: 8 | 64; onCpuUs?: (us: number) => void },
+): Promise<number> {
+  return within(open, async ({ run }) => {
+    const sagas = SAGAS[waiters];
+    let count = 0;
+    const client = async (): Promise<void> => {
+      while (count < sagas) await run(count++);
+    };
+    const cpu = process.cpuUsage();
+    const startMs = performance.now();
+    await Promise.all(Array.from({ length: waiters }, client));
+    const tookMs = performance.now() - startMs;
+    const { user, system } = process.cpuUsage(cpu);
+    onCpuUs?.((user + system) / (sagas * STEPS));
+    return (sagas * STEPS * 1000) / tookMs;
+  });
+}
+
+/** The median of what a step takes, in milliseconds. */
+function alone(open: Open): Promise<number> {
+  return within(open, async ({ run }) => {
+    const tookMs: number[] = [];
+    for (let count = 0; count < SAGAS[1]; count++) {
+      const start = Bun.nanoseconds();
+      await run(count);
+      tookMs.push((Bun.nanoseconds() - start) / NS_PER_MS / STEPS);
+    }
+    return median(tookMs);
+  });
+}
