@@ -20,7 +20,6 @@ import type { DevHooks } from "./dev-hooks.ts";
 import { adoptEnvironment } from "./environment.ts";
 import { manager } from "./manager.ts";
 import { controlOverTcp, openControl } from "./open-control.ts";
-import { planeOverTcp } from "./plane-doors.ts";
 import { endOfRun } from "./end-of-run.ts";
 import { openLog } from "./open-log.ts";
 import { openServer } from "./open-server.ts";
@@ -168,15 +167,10 @@ interface AppParts extends Omit<Parameters<typeof controlOverTcp>[1], "log"> {
   gate: HttpGate;
 }
 
-function openApp({ http, control }: Config, { gate, plane, ...parts }: AppParts) {
+function openApp({ http, control }: Config, { gate, ...parts }: AppParts) {
   const { token } = control;
   const overTcp = http && token !== undefined ? controlOverTcp({ token, http }, parts) : undefined;
-  return createApp({
-    ...parts,
-    gate,
-    ...(overTcp && { control: overTcp }),
-    ...(plane && { plane: planeOverTcp({ ...plane, gate }) }),
-  });
+  return createApp({ ...parts, gate, ...(overTcp && { control: overTcp }) });
 }
 
 interface PortOptions {

@@ -11,7 +11,6 @@ import type { Clock } from "../ports/clock.ts";
 import type { Control, LogSource, StatusSource } from "../ports/control.ts";
 import type { HealthSource } from "../ports/health-source.ts";
 import type { Log } from "../ports/log.ts";
-import { later, planeOnSocket, type PlaneDoorParts } from "./plane-doors.ts";
 
 export interface ControlParts extends Identity {
   status: StatusSource;
@@ -20,8 +19,6 @@ export interface ControlParts extends Identity {
   health: HealthSource;
   log: Log;
   clock: Clock;
-  /** Also answered on the socket. */
-  plane?: PlaneDoorParts;
 }
 
 export interface OpenControl {
@@ -71,10 +68,7 @@ async function onSocket(parts: ControlParts, ending: AbortSignal): Promise<Fetch
     ending,
     probes: createHealth({ ...parts, trusting: true, gate: openGate(ending) }),
   });
-  const control: Fetch = (request, native) => app.fetch(request, native as object);
-  if (!parts.plane) return control;
-  const { besideControl } = await import("../http/api-paths.ts");
-  return besideControl(control, planeOnSocket(parts.plane, ending));
+  return (request, native) => app.fetch(request, native as object);
 }
 
 /** Whoever asks over the socket is no prober of the port. */
@@ -111,6 +105,12 @@ async function onTcp(
     token,
     isOwnHost: (name) => name === http.host.toLowerCase() || (isEverywhere(http.host) && isOwnAddress(name)),
   });
+}
+
+/** Answers with what `open` gives, which is opened by the first request. */
+function later(open: () => Promise<Fetch>): Fetch {
+  let opened: Promise<Fetch> | undefined;
+  return async (request, native) => (await (opened ??= open()))(request, native);
 }
 
 /** It listens on every address of this machine. */

@@ -1,36 +1,37 @@
-// Where the plane's HTTP API is reached: beside control and the services' own routes on the port, beside control on the socket; loaded
-// by whoever asks, and by nobody else.
+// The plane's HTTP API beside what else is there: control and the services' own routes on the port, control alone on the socket. What
+// a start reads has nothing of it.
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { suite, test } from "node:test";
-import { pathToFileURL } from "node:url";
-import { exportJWK, generateKeyPair, SignJWT } from "jose";
-import { planeOnSocket, planeOverTcp } from "../../src/compose/plane-doors.ts";
 import { systemClock } from "../../src/drivers/clock.ts";
 import { besideControl } from "../../src/http/api-paths.ts";
 import { createApp } from "../../src/http/app.ts";
+import { createDocs } from "../../src/http/docs.ts";
 import { createGate } from "../../src/http/gate.ts";
 import type { PlaneAuth } from "../../src/http/auth.ts";
+import { createPlaneApi, type PlaneApiOptions } from "../../src/http/plane-api.ts";
 import { PLANE_LIMITS } from "../../src/http/plane-limits.ts";
 import type { Fetch } from "../../src/http/server.ts";
 import { root } from "../e2e/support/binary.ts";
 import { fakePlane } from "../fakes/plane.ts";
 import { scriptedHealth, up } from "../fixtures/http-snapshots.ts";
-import { LOCAL } from "../http/plane-rig.ts";
-import { silentLog } from "../http/silent-log.ts";
+import { LOCAL } from "./plane-rig.ts";
+import { silentLog } from "./silent-log.ts";
 
 const plane = fakePlane();
 const clock = systemClock();
-const parts = {
-  service: "shop",
-  version: "1.2.3",
-  plane: () => plane,
-  limits: PLANE_LIMITS,
-  clock,
-  log: silentLog,
-};
+/** What compose makes of it. */
+function doors(options: Partial<PlaneApiOptions>): { api: Fetch; docs: Fetch } {
+  const ending = new AbortController().signal;
+  const shared = { limits: PLANE_LIMITS, clock, log: silentLog };
+  const app = createPlaneApi({ ...shared, plane: () => plane, ending, ...options });
+  const hasAuth = options.auth !== undefined;
+  return {
+    api: (request, native) => app.fetch(request, native as object),
+    docs: createDocs({ name: "shop", version: "1.2.3", limits: PLANE_LIMITS, hasAuth }),
+  };
+}
 const control: Fetch = async (request) => new Response(`control ${new URL(request.url).pathname}`);
 const ask = async (fetch: Fetch, path: string, headers: Record<string, string> = {}) => {
   const request = new Request(`http://localhost${path}`, { headers: { host: "localhost", ...headers } });
@@ -41,10 +42,9 @@ const ask = async (fetch: Fetch, path: string, headers: Record<string, string> =
 suite("on the port", () => {
   const appWith = (more: { control?: Fetch; auth?: PlaneAuth }) => {
     const { control, ...rest } = more;
-    const gate = createGate({ clock });
     const health = scriptedHealth(up({ components: { api: up().components["api"]! } }));
-    const doors = planeOverTcp({ ...parts, ...rest, gate });
-    return createApp({ ...parts, health, gate, plane: doors, ...(control && { control }) });
+    const identity = { service: "shop", version: "1.2.3", log: silentLog };
+    return createApp({ ...identity, health, gate: createGate({ clock }), plane: doors(rest), control });
   };
 
   test("control has its paths, and the plane the rest", async () => {
@@ -78,30 +78,11 @@ suite("on the port", () => {
     assert.equal(status, 200);
     assert.deepEqual(JSON.parse(text).paths["/api/v1/wal"].get.security, [{ bearer: [] }]);
   });
-
-  test("keys for JWT may be in a file", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "haraka-jwks-"));
-    try {
-      const { publicKey, privateKey } = await generateKeyPair("EdDSA");
-      const file = join(folder, "jwks.json");
-      writeFileSync(file, JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: "k" }] }));
-      const jwt = { jwks: pathToFileURL(file).href, tenantClaim: "tenant" };
-      const { fetch } = appWith({ auth: { tokens: [], jwt } });
-      const token = await new SignJWT({ tenant: "shop" })
-        .setProtectedHeader({ alg: "EdDSA", kid: "k" })
-        .setExpirationTime("1m")
-        .sign(privateKey);
-      assert.equal((await ask(fetch, "/api/v1/wal", { authorization: `Bearer ${token}` }))[0], 200);
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
-  });
 });
 
 test("on the socket control and the plane stand behind one door, for every tenant", async () => {
   const auth = { tokens: [{ token: "t", tenant: "a", roles: [] }] };
-  const doors = planeOnSocket({ ...parts, auth }, new AbortController().signal);
-  const fetch = besideControl(control, doors);
+  const fetch = besideControl(control, doors({ auth, trusting: true }));
   await plane.tenant("a:b").state.put("n", "k", { value: 1 });
   assert.equal((await ask(fetch, "/api/v1/state/n/k", { "haraka-tenant": "a:b" }))[0], 200);
   assert.equal((await ask(fetch, "/api/v1/state/n/k"))[0], 404);
