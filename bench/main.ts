@@ -11,6 +11,7 @@ import { chain20, fanout99, stop20 } from "./processes.ts";
 import { resultsPage } from "./results.ts";
 import { type Outcome, outcomeOf, type Row } from "./row.ts";
 import { rolling } from "./rolling.ts";
+import { loopStall, walAppends } from "./wal.ts";
 
 const ROWS: readonly Row[] = [
   bootToReady,
@@ -23,6 +24,8 @@ const ROWS: readonly Row[] = [
   health20,
   rolling,
   logsMbps,
+  walAppends,
+  loopStall,
 ];
 const WIDTHS = [17, 9, 11, 9, 7, 9, 5];
 

@@ -25,8 +25,8 @@ Made from the schema by \`bun run docs\`. An editor checks and completes a confi
 
 **Files.** \`-c FILE\`, repeatable: later files win per key; maps merge, lists and scalars replace. \`include\` takes manifests of single
 services; a pattern with a wildcard may match nothing, any other must exist, and no two may give the same name. Relative paths in
-\`entrypoint\`, \`cwd\`, \`envFile\`, \`watch\`, \`include\` and \`\${file:…}\` are relative to the file they stand in. The control socket and the log file are
-relative to the state folder: \`HARAKA_DATA\`, else \`STATE_DIRECTORY\` (systemd), else \`data\` in the working directory.
+\`entrypoint\`, \`cwd\`, \`envFile\`, \`watch\`, \`include\` and \`\${file:…}\` are relative to the file they stand in. The control socket, the log file and the
+database are relative to the state folder: \`HARAKA_DATA\`, else \`STATE_DIRECTORY\` (systemd), else \`data\` in the working directory.
 
 **Format.** YAML 1.2 with anchors and merge keys; one document, UTF-8, at most 1 MiB and 64 levels deep. An unknown key is an error. So is
 a key without a value: leave the line out instead.
@@ -36,7 +36,7 @@ for \`$\` are resolved in every text, after YAML is read. Text becomes a number 
 with a unit: \`250ms\`, \`5s\`, \`2m\`, \`1h\`. So are sizes: \`500B\`, \`64KiB\`, \`10MiB\`, \`1GiB\`, and by thousands \`64KB\`, \`10MB\`, \`1GB\`. \`\${HARAKA_SELF}\` is this
 executable; \`\${HARAKA_REPLICA}\` is the number of the replica, in the values of a service only.
 
-**Secrets.** \`control.token\`, and values from \`\${file:…}\`, from variables named like a secret (\`…TOKEN\`, \`…PASSWORD\`, \`…SECRET\`, \`…KEY\`, \`…CREDENTIALS\`), under keys and behind
+**Secrets.** \`control.token\`, the tokens of \`plane.auth\`, and values from \`\${file:…}\`, from variables named like a secret (\`…TOKEN\`, \`…PASSWORD\`, \`…SECRET\`, \`…KEY\`, \`…CREDENTIALS\`, \`AUTHORIZATION\`, \`COOKIE\`), under keys and behind
 flags named so, and in the userinfo of URLs are hidden in messages and in \`haraka validate --print\`.
 
 **Services.** A name starts with a letter and has up to 63 lower-case letters, digits, \`.\`, \`_\` and \`-\`. A service has either \`command\` (a process) or
@@ -44,11 +44,23 @@ flags named so, and in the userinfo of URLs are hidden in messages and in \`hara
 \`group\`, \`shell\`, \`stdin\`, \`stopSignal\`, \`forwardSignals\`, \`notificationFd\` and probes of the output or by \`notify\` are for processes. A probe has one of
 \`http\`, \`tcp\`, \`exec\`, \`notify\`, \`log\`, \`logPattern\`; only the first three can tell whether something lives. \`dependencies\` and \`exitCodeFrom\`
 name a service, with all its replicas, or one replica, as \`api-1\`: a dependency on several needs all of them for \`started\`, one for \`ready\`.
+
+**The plane.** There is one when \`plane\` or \`store\` is there, \`plane: {}\` is enough. All keys of \`store\` but \`driver\` and \`path\` are for \`redis\`, which this
+version does not have yet. \`intents\` need a plane.
+
+**Sagas.** The steps of an intent run in order. A step has one of \`execute\`, \`parallel\`, \`signal\`, \`sleep\`; all but a parallel group have a \`name\`, unique
+in the saga. 2xx is done. A refused connection, 425 and 429 are not done and are tried again; after 408, 5xx, a timeout or a cut connection nobody knows (\`inDoubt\`);
+any other answer has failed for certain. When a step fails, what was done or may be is undone by \`compensate\`, the last first; after the \`pivot\` nothing is undone, and
+what fails there waits for an operator, as does a \`compensate\` that keeps failing.
 `;
+
+/** Where a map was described, by its properties: many have the same. */
+const described = new Map<string, string>();
 
 /** The text of docs/config.md. */
 export function configReference(): string {
   const sections: string[] = [];
+  described.clear();
   addSection("Top level", jsonSchema() as Schema, sections);
   return `${INTRODUCTION}\n${sections.join("\n")}`;
 }
@@ -60,6 +72,12 @@ export function schemaFile(): string {
 
 /** A table for one map, then the sections of the maps inside it. */
 function addSection(title: string, { properties = {} }: Schema, sections: string[]): void {
+  const before = described.get(JSON.stringify(properties));
+  if (before !== undefined) {
+    sections.push(`## ${title}\n\nAs under \`${before}\`.\n`);
+    return;
+  }
+  described.set(JSON.stringify(properties), title);
   const rows = Object.entries(properties).map(
     ([key, schema]) =>
       `| \`${key}\` | ${typeOf(schema)} | ${defaultOf(schema)} | ${schema.description ?? ""} |`,
@@ -78,7 +96,8 @@ function addSection(title: string, { properties = {} }: Schema, sections: string
 function mapsIn(schema: Schema, suffix = ""): { map: Schema; suffix: string }[] {
   if (schema.properties) return [{ map: schema, suffix }];
   const inside = schema.additionalProperties ? mapsIn(schema.additionalProperties, `${suffix}.NAME`) : [];
-  return [...inside, ...(schema.anyOf ?? []).flatMap((branch) => mapsIn(branch, suffix))];
+  const items = schema.items ? mapsIn(schema.items, `${suffix}[]`) : [];
+  return [...inside, ...items, ...(schema.anyOf ?? []).flatMap((branch) => mapsIn(branch, suffix))];
 }
 
 function typeOf(schema: Schema): string {

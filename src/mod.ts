@@ -12,5 +12,6 @@ export type { Clock } from "./ports/clock.ts";
 export type { Log } from "./ports/log.ts";
 export type { RuntimeEvent } from "./ports/runtime-event.ts";
 export { type Runtime, Service, type ServiceLike } from "./ports/service.ts";
+export { Retry, type Saga, saga } from "./plane/saga-builder.ts";
 export type { Hono } from "hono";
 export { z } from "zod";

@@ -1,7 +1,7 @@
 // From the words of the command line to an exit code: picks the verb, and turns what it throws into a message on stderr and
 // the code of CONTRACT section 2.
 import { didYouMean } from "../config/did-you-mean.ts";
-import { ConfigError, ExitCode, messageOf, StartupError, UsageError } from "../errors.ts";
+import { ConfigError, ExitCode, messageOf, StartupError, StoreError, UsageError } from "../errors.ts";
 import { graph } from "./graph.ts";
 import { health } from "./health.ts";
 import { dev } from "./dev.ts";
@@ -16,6 +16,8 @@ import { start } from "./start.ts";
 import { stop } from "./stop.ts";
 import { status } from "./status.ts";
 import { logs } from "./logs.ts";
+import { store } from "./store.ts";
+import { wal } from "./wal.ts";
 import { explain } from "./explain.ts";
 import { timeline } from "./timeline.ts";
 import { completionOf } from "./completion.ts";
@@ -38,6 +40,8 @@ const VERBS: readonly Verb[] = [
   health,
   graph,
   schema,
+  wal,
+  store,
   completionOf(() => VERBS),
   version,
 ];
@@ -79,11 +83,13 @@ export async function main(words: readonly string[], io: Io): Promise<number> {
 }
 
 function isExpected(error: unknown): error is Error {
-  return error instanceof UsageError || error instanceof StartupError || error instanceof VerbFailure;
+  const expected = [UsageError, StartupError, StoreError, VerbFailure];
+  return expected.some((kind) => error instanceof kind);
 }
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof ConfigError || error instanceof UsageError) return ExitCode.usage;
+  if (error instanceof StoreError) return ExitCode.store;
   return error instanceof StartupError || error instanceof VerbFailure ? error.exitCode : ExitCode.internal;
 }
 

@@ -4,6 +4,7 @@ import type { ServiceSpec } from "../core/spec.ts";
 import { moduleLauncher } from "../drivers/module-launcher.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
+import type { PlaneSlices } from "../ports/service-plane.ts";
 import type { ServiceLike } from "../ports/service.ts";
 import { ServiceRuntime } from "../runtime/service-runtime.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
@@ -18,6 +19,8 @@ export interface ModuleContext {
   instances: Map<string, object>;
   /** Where a service's routes go; without one they are not asked for. */
   mount?: App["mount"];
+  /** The plane as a service sees it, by the service's name; absent: there is none. */
+  planeOf?: ((service: string) => PlaneSlices) | undefined;
 }
 
 /** `load` gives the instance; it is called when the service starts. */
@@ -26,7 +29,7 @@ export function moduleService(
   load: () => Promise<ServiceLike> | ServiceLike,
   context: ModuleContext,
 ): SupervisedService {
-  const { supervisor, clock, log, instances, mount } = context;
+  const { supervisor, clock, log, instances, mount, planeOf } = context;
   const launcher = moduleLauncher({
     load,
     task: spec.task,
@@ -40,6 +43,7 @@ export function moduleService(
         log,
         clock,
         signal,
+        plane: planeOf?.(spec.name),
       });
       const { routes } = service;
       if (routes) mount?.(spec.name, (app) => routes.call(service, app));

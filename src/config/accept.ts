@@ -2,6 +2,7 @@
 // decline every other without a word. Loading zod and building the schema with it takes longer than all the rest of a boot, so
 // zod is asked only when this declines. A test holds the two together.
 import { isMap, type RawMap } from "./path.ts";
+import { quantitiesOf } from "./quantities.ts";
 import { schemaOf, type RawDocument } from "./schema.ts";
 import type { Zod } from "./scalars.ts";
 
@@ -105,4 +106,18 @@ const { document } = schemaOf(builders as unknown as Zod) as unknown as { docume
 export function accept(value: unknown): RawDocument | undefined {
   const result = document.read(value);
   return result === DECLINED ? undefined : (result as RawDocument);
+}
+
+const quantities = quantitiesOf(builders as unknown as Zod) as unknown as Record<"span" | "spans", Schema>;
+
+/** A duration that is not 0, as `5s`, in milliseconds; `undefined`: it is none. */
+export function acceptSpan(text: unknown): number | undefined {
+  const result = quantities.span.read(text);
+  return result === DECLINED ? undefined : (result as number);
+}
+
+/** Two durations, as `100ms..5s`; `undefined`: it is not that. */
+export function acceptSpans(text: unknown): { minMs: number; maxMs: number } | undefined {
+  const result = quantities.spans.read(text);
+  return result === DECLINED ? undefined : (result as { minMs: number; maxMs: number });
 }

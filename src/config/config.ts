@@ -1,6 +1,8 @@
 // The typed config: what a YAML file means after interpolation, defaults and conversion. Every number carries its unit,
 // every path is absolute, every dependency has its condition. Nothing behind this type reads YAML again.
 
+import type { SagaDefinition } from "./saga-definition.ts";
+
 export interface Config {
   /** The files it was read from, in order, absolute. */
   files: readonly string[];
@@ -8,6 +10,10 @@ export interface Config {
   /** `false`: no TCP port is opened. */
   http: HttpConfig | false;
   control: ControlConfig;
+  /** Absent: there is no plane. */
+  plane?: PlaneConfig;
+  /** In the order of the files; none without a plane. */
+  intents: readonly IntentConfig[];
   /** Where what outlives a run is kept: `HARAKA_DATA`, else `STATE_DIRECTORY`, else `data` in the working directory; absolute. */
   stateFolder: string;
   /** In the order they stand in the files; one later in the list never overtakes an equal one before it. */
@@ -45,6 +51,41 @@ export interface ControlConfig {
   socketNamed: boolean;
   /** Never empty; without one there is no control over TCP. */
   token?: string;
+}
+
+export interface PlaneConfig {
+  store: StoreConfig;
+  /** Absent: loopback only, as the tenant `default`. */
+  auth?: {
+    tokens: readonly { token: string; tenant: string; roles: readonly "operator"[] }[];
+    jwt?: { jwks: string; issuer: string; audience: string; tenantClaim: string; rolesClaim: string };
+  };
+  sessions: { idleMs: number; absoluteMs: number };
+  limits: { bodyBytes: number; keyBytes: number; pageItems: number };
+}
+
+/** `path` is absolute. */
+export type StoreConfig = { driver: "memory" } | { driver: "sqlite"; path: string };
+
+/** An intent that is carried out by HTTP calls. */
+export interface IntentConfig {
+  /** Its name is the type of the intent, its input a JSON Schema. */
+  definition: SagaDefinition;
+  /** The calls behind each step, by its name. */
+  calls: ReadonlyMap<string, StepCalls>;
+}
+
+export interface StepCalls {
+  execute: CallConfig;
+  compensate?: CallConfig;
+  verify?: CallConfig;
+}
+
+export interface CallConfig {
+  /** `http://…`, `https://…`, or `svc://SERVICE/PATH`. */
+  url: string;
+  method: "POST" | "GET" | "PUT" | "PATCH" | "DELETE";
+  headers: Readonly<Record<string, string>>;
 }
 
 export interface HttpConfig {
@@ -109,6 +150,8 @@ export interface ServiceConfig {
   readiness?: ProbeConfig | "manual";
   /** A task that runs at its times instead of at boot. */
   schedule?: ScheduleConfig;
+  /** Who it is on the plane. Default: `default`. */
+  tenant?: string;
   /** Globs, absolute, of files that restart it in `haraka dev`. */
   watch: readonly string[];
 }

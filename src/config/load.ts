@@ -4,7 +4,9 @@ import { ConfigError, type Diagnostic } from "../errors.ts";
 import type { Config } from "./config.ts";
 import { folderOf, readText, resolvePath, type FileAccess } from "./files.ts";
 import { folderAt, literalAt, locate, mergeLayers, type Layer, type Place } from "./layers.ts";
+import { resolveIntents } from "./intents.ts";
 import { formatPath, isMap, lookup, type Path, type RawMap } from "./path.ts";
+import { resolvePlane, wantsPlane, withPlane } from "./plane.ts";
 import { expandReplicas, groupOfReplica, type Replica, type ReplicaCounts } from "./replicas.ts";
 import { BUILT_IN, type RawDocument } from "./schema.ts";
 import { redact } from "./secrets.ts";
@@ -78,7 +80,7 @@ interface Assembly {
 
 /** The config, or `undefined` when its shape is wrong. What is well-formed is then still looked at for problems of its own. */
 function assemble(layers: readonly Layer[], { source, values, report }: Assembly): Config | undefined {
-  const merged = mergeLayers(BUILT_IN, layers);
+  const merged = withPlane(mergeLayers(BUILT_IN, layers));
   const reading: Reading = { layers, source, values, merged, reportFor: oncePerReplica(report) };
   const { root, wrong, document } = readPart({ path: [], replica: 1 }, reading);
   // What an `include` that cannot be used would have brought is not known.
@@ -166,12 +168,15 @@ function withOrigin(message: string, { written, value, secrets }: Origin): strin
   return `${shown} (from ${written})`;
 }
 
-/** The document without what is wrong in it, down to the keys of a service. */
+/** What stands under these hangs together. */
+const WHOLE: ReadonlySet<unknown> = new Set(["intents", "plane"]);
+
+/** The document without what is wrong in it, down to the keys of a service; an intent goes as a whole. */
 function without(root: RawMap, problems: readonly Problem[]): unknown {
   const copy = structuredClone(root);
   for (const { path } of problems) {
     const list = path.findIndex((step) => typeof step === "number");
-    const depth = path[2] === "dependencies" ? 4 : 3;
+    const depth = WHOLE.has(path[0]) ? 2 : path[2] === "dependencies" ? 4 : 3;
     const cut = path.slice(0, Math.min(depth, list === -1 ? depth : list));
     const holder = lookup(copy, cut.slice(0, -1));
     const last = cut.at(-1);
@@ -210,6 +215,10 @@ function toConfig(document: RawDocument, context: Context): Config {
       written,
       report,
     }),
+    ...(document.plane && {
+      plane: resolvePlane({ plane: document.plane, store: document.store }, { stateFolder, report }),
+    }),
+    intents: resolveIntents(document.intents ?? {}, { plane: wantsPlane(root), report }),
     stateFolder,
     services: replicasOf(services, context).map((replica) =>
       resolveService(replica, { ...scope, report: context.reportFor(replica.replica) }),

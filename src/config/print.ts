@@ -5,6 +5,8 @@ import type { Config, LogConfig, ProbeConfig, ServiceConfig } from "./config.ts"
 import { writeYaml } from "./document.ts";
 import { load, type ConfigSource } from "./load.ts";
 import { isMap, type RawMap } from "./path.ts";
+import { intentsDocument, planeDocument, storeDocument } from "./print-plane.ts";
+import { durationText, sizeText } from "./quantities.ts";
 import { templateOf } from "./replica-template.ts";
 import { isSecretFlag, redact, REDACTED, soundsSecret } from "./secrets.ts";
 
@@ -17,23 +19,26 @@ export function printConfig(source: ConfigSource): string {
 /** Goes over whatever may hold a secret. Names of services hold none, however they sound. */
 type Hide = (value: unknown) => unknown;
 
-function documentOf({ runtime, http, control, services }: Config, hide: Hide): unknown {
+function documentOf({ runtime, http, control, plane, intents, services }: Config, hide: Hide): unknown {
   const { name, startup, shutdown, log, exitCodeFrom } = runtime;
   const groups = Map.groupBy(services, ({ group }) => group);
   return {
     runtime: hide({
       name,
       startup: {
-        timeout: duration(startup.timeoutMs),
+        timeout: durationText(startup.timeoutMs),
         concurrency: startup.concurrency === Infinity ? "unlimited" : startup.concurrency,
         onFailure: startup.onFailure,
       },
-      shutdown: { budget: duration(shutdown.budgetMs), drain: duration(shutdown.drainMs) },
+      shutdown: { budget: durationText(shutdown.budgetMs), drain: durationText(shutdown.drainMs) },
       log: logDocument(log),
       exitCodeFrom,
     }),
-    http: http && hide({ host: http.host, port: http.port, idleTimeout: duration(http.idleTimeoutMs) }),
+    http: http && hide({ host: http.host, port: http.port, idleTimeout: durationText(http.idleTimeoutMs) }),
     control: hide({ socket: control.socket, token: control.token }),
+    store: plane && hide(storeDocument(plane.store)),
+    plane: plane && planeDocument(plane, hide),
+    intents: intents.length === 0 ? undefined : intentsDocument(intents, hide),
     services: Object.fromEntries(
       [...groups].map(([group, replicas]) => [
         group,
@@ -48,8 +53,8 @@ function logDocument({ format, level, overflow, ringBytes, file }: LogConfig): R
     format,
     level,
     overflow,
-    ring: size(ringBytes),
-    file: file && { path: file.path, maxSize: size(file.maxBytes), keep: file.keep },
+    ring: sizeText(ringBytes),
+    file: file && { path: file.path, maxSize: sizeText(file.maxBytes), keep: file.keep },
   };
 }
 
@@ -67,13 +72,14 @@ function serviceDocument(
     critical: service.critical,
     replicas: all.length === 1 ? undefined : all.length,
     profiles: hide(service.profiles),
-    startTimeout: duration(service.startTimeoutMs),
-    stopTimeout: duration(service.stopTimeoutMs),
+    tenant: service.tenant,
+    startTimeout: durationText(service.startTimeoutMs),
+    stopTimeout: durationText(service.stopTimeoutMs),
     restart: {
       policy: restart.policy,
-      backoff: `${duration(restart.backoff.minMs)}..${duration(restart.backoff.maxMs)}`,
-      limit: `${restart.limit.count}/${duration(restart.limit.windowMs)}`,
-      resetAfter: duration(restart.resetAfterMs),
+      backoff: `${durationText(restart.backoff.minMs)}..${durationText(restart.backoff.maxMs)}`,
+      limit: `${restart.limit.count}/${durationText(restart.limit.windowMs)}`,
+      resetAfter: durationText(restart.resetAfterMs),
     },
     startup: startup && hide(probeDocument(startup)),
     liveness: liveness && hide(probeDocument(liveness)),
@@ -109,8 +115,8 @@ function runDocument(run: ServiceConfig["run"], replicas: number): RawMap {
 function probeDocument(probe: ProbeConfig): unknown {
   return {
     ...checkDocument(probe),
-    interval: duration(probe.intervalMs),
-    timeout: duration(probe.timeoutMs),
+    interval: durationText(probe.intervalMs),
+    timeout: durationText(probe.timeoutMs),
     failureThreshold: probe.failureThreshold,
     successThreshold: probe.successThreshold,
   };
@@ -131,21 +137,6 @@ function checkDocument(probe: ProbeConfig): RawMap {
     case "logPattern":
       return { logPattern: probe.pattern };
   }
-}
-
-function duration(ms: number | "auto"): string {
-  if (ms === "auto") return ms;
-  return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
-}
-
-function size(bytes: number): string {
-  const units = [
-    ["GiB", 2 ** 30],
-    ["MiB", 2 ** 20],
-    ["KiB", 2 ** 10],
-  ] as const;
-  const [unit, unitBytes] = units.find((each) => bytes % each[1] === 0) ?? ["B", 1];
-  return `${bytes / unitBytes}${unit}`;
 }
 
 /** Hides secrets, and everything under a name that sounds like one; escapes `$`, so that what is printed would be read as it is. */

@@ -50,6 +50,19 @@ function wrongSize({ input }: { input?: unknown }): string {
   return bare ? `${expected}, got ${String(input)} without a unit: write ${String(input)}B` : expected;
 }
 
+/** As it would be written. */
+export function durationText(ms: number | "auto"): string {
+  if (ms === "auto") return ms;
+  return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
+}
+
+/** As it would be written. */
+export function sizeText(bytes: number): string {
+  const units = ["GiB", "MiB", "KiB"] as const;
+  const unit = units.find((each) => bytes % UNIT_BYTES[each] === 0) ?? "B";
+  return `${bytes / UNIT_BYTES[unit]}${unit}`;
+}
+
 /** All of them, as schemas of `z`. */
 export function quantitiesOf(z: Zod) {
   /** `250ms`, `5s`, `2m`, `1h`, at most 596h; becomes milliseconds. */

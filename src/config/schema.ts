@@ -2,6 +2,8 @@
 // and docs/config.md all come from it. It does not import what it is built with: see `accept.ts` for why. Services have a file of
 // their own; what takes more than one key to judge is in `services.ts` and `service-rules.ts`.
 import type * as zod from "zod/mini";
+import { intentOf } from "./intents-schema.ts";
+import { planeOf, storeOf } from "./plane-schema.ts";
 import { kitOf, type Kit } from "./schema-kit.ts";
 import type { Zod } from "./scalars.ts";
 import { serviceOf } from "./service-schema.ts";
@@ -126,6 +128,15 @@ export function schemaOf(z: Zod) {
       "The HTTP server for health and module routes. `false`: no port is opened.",
     ),
     control: preset(controlOf(kit), {}, "How the runtime is asked and told what to do while it runs."),
+    store: key(storeOf(kit), "Where the plane keeps what must survive. By itself it means `plane: {}`."),
+    plane: key(
+      planeOf(kit),
+      "Sessions, state, intents and sagas over HTTP and in modules. Without it and without `store`: none of that.",
+    ),
+    intents: key(
+      z.record(kit.text, intentOf(kit)),
+      "What can be submitted to the plane and is carried out by HTTP calls, by type, as `order.place`.",
+    ),
     services: described(z.record(kit.text, serviceOf(kit)), "What to run, by name."),
   });
   return { document, docs: kit.docs };

@@ -3,7 +3,7 @@
 
 export const REDACTED = "(redacted)";
 
-const SECRET_NAME = /token|passw|secret|credential|key$/i;
+const SECRET_NAME = /token|passw|secret|credential|authorization|cookie|key$/i;
 const USERINFO = /(:\/\/)[^/@\s]+@/g;
 const SECRET_FLAG = /^(-{0,2}[\w.-]*(?:token|pass|secret|credential|key)[\w.-]*)=.+/is;
 

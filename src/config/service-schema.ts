@@ -145,6 +145,7 @@ function whatOf(kit: Kit) {
       1,
       "How many of it run. More than one are called `NAME-1`, `NAME-2` and so on; `${HARAKA_REPLICA}` is the number, in the values of the service and in the environment of its processes.",
     ),
+    tenant: key(filled, "Who it is on the plane. Default: `default`."),
     profiles: preset(texts, [], "Start it only when one of these profiles is asked for. Empty: always."),
   };
 }

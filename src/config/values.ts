@@ -103,15 +103,21 @@ export function createValues({ access, env, hint }: ValueOptions): Values {
       return isTextWanted(path) && value !== null ? place.literal(path) : value;
     };
     const resolved = resolve(root, start);
-    const token = lookup(resolved, CONTROL_TOKEN);
-    if (typeof token === "string" && token !== "") secrets.add(token);
+    for (const token of tokensIn(resolved)) if (typeof token === "string" && token !== "") secrets.add(token);
     return resolved;
   }
 
   return { text, tree, secrets, failed, replicated };
 }
 
-const CONTROL_TOKEN = ["control", "token"];
+/** Whatever stands where a token should. */
+function tokensIn(config: unknown): unknown[] {
+  const tokens = lookup(config, ["plane", "auth", "tokens"]);
+  return [
+    lookup(config, ["control", "token"]),
+    ...(Array.isArray(tokens) ? tokens.map((entry: unknown) => lookup(entry, ["token"])) : []),
+  ];
+}
 
 /** The service whose value stands here. */
 function serviceAt([root, service, key]: Path): string | undefined {
@@ -121,6 +127,10 @@ function serviceAt([root, service, key]: Path): string | undefined {
 /** Where a number or boolean stands for its own letters: `PORT: 8080`, `[sleep, 1]`, `user: 1000`. */
 function isTextWanted(path: Path): boolean {
   if (path[0] === "control") return path[1] === "token" && path.length === 2;
+  if (path[0] === "intents") {
+    const isHeader = path.at(-2) === "headers" && path[3] === "steps";
+    return isHeader || (path[3] === "version" && path.length === 4);
+  }
   const key = path[0] === "services" ? path[2] : undefined;
   if (key === "user" || key === "group") return path.length === 3;
   if (path[3] === "exec") return path.length === 5;

@@ -69,9 +69,20 @@ export interface Entry {
   expiresAtMs?: number;
 }
 
+export interface Expectation {
+  key: string;
+  /** 0: there must be none (an expired one is none). */
+  version: number;
+  /** The next write gives the version after this one: that of what is there, or was until it expired or was removed. */
+  last?: number;
+  /** Of what has expired and is still kept; what is in sight is none then. */
+  expired?: true;
+}
+
+/** Looked at in this order: the owner, what is expected. Then written in this order: records, entries, removals. */
 export interface Commit {
-  /** All of these must hold, or nothing is written. `version` 0: there must be none (an expired one is none). */
-  expect?: readonly { key: string; version: number }[];
+  /** All of these must hold, or nothing is written. */
+  expect?: readonly Expectation[];
   append?: readonly NewRecord[];
   put?: readonly { key: string; value: Json; expiresAtMs?: number }[];
   remove?: readonly string[];
@@ -82,8 +93,8 @@ export interface Commit {
 export type CommitResult =
   /** Durable. `firstSeq` is that of the first record appended (of the next one, if none was); `versions` those of what was put, in order. */
   | { ok: true; firstSeq: number; timeMs: number; versions: readonly number[] }
-  /** Nothing was written: the first expectation that does not hold, and the version that is there (0: none). */
-  | { ok: false; reason: "conflict"; key: string; version: number }
+  /** Nothing was written: the first expectation that does not hold, the version that is there (0: none), and `last` if it was expected. */
+  | { ok: false; reason: "conflict"; key: string; version: number; last?: number }
   /** Nothing was written: somebody else owns the execution by now. */
   | { ok: false; reason: "fenced" };
 
@@ -105,7 +116,7 @@ export interface Page<T> {
 
 /**
  * All methods reject with `StoreError` when the store is lost, full or closed; what was to be written is then not acknowledged,
- * and never written in part.
+ * and never written in part. `commit` rejects with an error of its own, and the store goes on, for what is no JSON or no Unicode.
  */
 export interface Store {
   /** The only write of data, one round trip. Resolves once it is durable. */
@@ -119,12 +130,17 @@ export interface Store {
     tenant: string,
     query: { after: number; limit: number; execution?: string },
   ): Promise<readonly LogRecord[]>;
-  /** Calls `onAppended` after each append, perhaps once for several: a hint to read on. Returns a function that ends it. */
+  /**
+   * Calls `onAppended` after each append, perhaps once for several, and when the store is lost or closed: a hint to read on, which
+   * may find nothing, or reject. Returns a function that ends it.
+   */
   watch(tenant: string, onAppended: () => void): () => void;
   /** Tenants that have anything, ascending, and the sequence number of their last record. */
   tenants(): Promise<readonly { tenant: string; lastSeq: number }[]>;
   /** Entries that have expired and are still kept, of all tenants, for whoever removes them. */
   expired(limit: number): Promise<readonly { tenant: string; entry: Entry }[]>;
+  /** How long until the next entry expires, of all tenants; 0 when one has, `undefined` when none will. */
+  expiresInMs(): Promise<number | undefined>;
   /** Waits for what is under way, and lets go. */
   close(): Promise<void>;
 }

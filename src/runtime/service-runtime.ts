@@ -4,6 +4,7 @@ import { UsageError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log, LogFields } from "../ports/log.ts";
 import type { Runtime } from "../ports/service.ts";
+import type { PlaneSlices } from "../ports/service-plane.ts";
 import type { BackgroundTask } from "./background.ts";
 
 export interface ServiceRuntimeOptions {
@@ -16,6 +17,8 @@ export interface ServiceRuntimeOptions {
   clock: Clock;
   /** Aborts when the service should stop. */
   signal: AbortSignal;
+  /** The plane as the service's tenant sees it; absent: there is none. */
+  plane?: PlaneSlices | undefined;
 }
 
 /** A class, so that a thousand services do not make a thousand sets of functions. */
@@ -64,6 +67,32 @@ export class ServiceRuntime implements Runtime {
 
   addBackgroundTask(task: BackgroundTask): void {
     this.#options.addBackgroundTask(task);
+  }
+
+  get sessions(): PlaneSlices["sessions"] {
+    return this.#plane("sessions").sessions;
+  }
+
+  get state(): PlaneSlices["state"] {
+    return this.#plane("state").state;
+  }
+
+  get wal(): PlaneSlices["wal"] {
+    return this.#plane("wal").wal;
+  }
+
+  get intents(): PlaneSlices["intents"] {
+    return this.#plane("intents").intents;
+  }
+
+  get sagas(): PlaneSlices["sagas"] {
+    return this.#plane("sagas").sagas;
+  }
+
+  #plane(slice: keyof PlaneSlices): PlaneSlices {
+    const { plane } = this.#options;
+    if (plane) return plane;
+    throw new UsageError(`cannot use ${slice}: no plane; add plane: {}`);
   }
 }
 

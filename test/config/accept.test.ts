@@ -94,6 +94,7 @@ const dependencies = map(fc.oneof(fc.constantFrom("ready", "started"), dependenc
 const service = mapOf({
   command: fc.oneof(fc.constant(["echo"]), fc.constant("echo hello")),
   entrypoint: fc.constant("./a.ts#A"),
+  tenant: fc.constant("a"),
   kind: fc.constant("task"),
   settings: loose,
   priority: fc.constantFrom<unknown>(0, -5, "7"),
@@ -139,20 +140,90 @@ const control = mapOf({
   token: fc.constant("abc"),
 });
 const services = map(service);
+const call = mapOf(
+  {
+    url: fc.constantFrom("http://a/x", "https://a", "svc://stock/x", "svc://stock"),
+    method: fc.constantFrom("POST", "GET"),
+    headers: map(fc.constantFrom("1", "x")),
+  },
+  ["url"],
+);
+const branch = {
+  name: fc.constantFrom("a", "b"),
+  execute: call,
+  compensate: call,
+  verify: call,
+  timeout: duration,
+  retry: mapOf({ attempts: fc.constantFrom<unknown>(1, "3"), backoff: fc.constant("100ms..5s") }),
+  inDoubt: fc.constantFrom("idempotent", "verify", "manual"),
+  pivot: truth,
+};
+const step = mapOf({
+  ...branch,
+  parallel: fc.array(mapOf(branch), { maxLength: 2 }),
+  signal: fc.constant("go"),
+  sleep: duration,
+});
+const intent = mapOf(
+  {
+    input: loose,
+    saga: mapOf({ version: fc.constant("2"), timeout: duration, steps: fc.array(step, { maxLength: 2 }) }, [
+      "steps",
+    ]),
+  },
+  ["saga"],
+);
+const store = mapOf({
+  driver: fc.constantFrom("sqlite", "memory", "redis"),
+  path: fc.constant("a.db"),
+  url: fc.constant("redis://a"),
+  namespace: fc.constant("shop"),
+  lease: mapOf({ ttl: duration }),
+  checks: fc.constantFrom("refuse", "warn"),
+  replicas: fc.constantFrom<unknown>(0, "1"),
+  cluster: fc.constant(["redis://a"]),
+  sentinel: mapOf({ master: fc.constant("a"), nodes: fc.constant(["redis://a"]) }, ["master", "nodes"]),
+});
+const token = mapOf(
+  { token: fc.constant("t"), tenant: fc.constant("a:b"), roles: fc.constantFrom([], ["operator"]) },
+  ["token"],
+);
+const jwt = mapOf(
+  {
+    jwks: fc.constant("https://a/jwks"),
+    issuer: fc.constant("a"),
+    audience: fc.constant("b"),
+    tenantClaim: fc.constant("org"),
+  },
+  ["jwks", "issuer", "audience"],
+);
+const plane = mapOf({
+  auth: mapOf({ tokens: fc.array(token, { maxLength: 2 }), jwt }),
+  sessions: mapOf({ idle: duration, absolute: duration }),
+  limits: mapOf({ body: size, key: fc.constantFrom<unknown>(1, "512"), page: fc.constant(10) }),
+});
 /** What a config without them has from its built-in layer is always there. */
 const document = mapOf({ include: texts, runtime, control }).chain((rest) =>
   fc.tuple(http, services).map(([server, all]) => ({ http: server, services: all, ...(rest as object) })),
 );
 
-test("accept takes what zod takes, makes the same of it, and takes nothing else", () => {
-  const seen = { taken: 0, refused: 0 };
-  fc.assert(
-    fc.property(document, (value) => {
-      const judged = diagnose(value);
-      seen["document" in judged ? "taken" : "refused"]++;
-      assert.deepEqual(accept(value), "document" in judged ? judged.document : undefined);
-    }),
-    { numRuns: 3000 },
-  );
-  assert.ok(Math.min(seen.taken, seen.refused) > 300, `one-sided: ${JSON.stringify(seen)}`);
-});
+const withPlane = mapOf({ store, plane, intents: map(intent) }).map((rest) => ({
+  http: false,
+  services: {},
+  ...(rest as object),
+}));
+
+for (const [what, documents] of Object.entries({ services: document, "a plane": withPlane })) {
+  test(`accept takes what zod takes of ${what}, makes the same of it, and takes nothing else`, () => {
+    const seen = { taken: 0, refused: 0 };
+    fc.assert(
+      fc.property(documents, (value) => {
+        const judged = diagnose(value);
+        seen["document" in judged ? "taken" : "refused"]++;
+        assert.deepEqual(accept(value), "document" in judged ? judged.document : undefined);
+      }),
+      { numRuns: 3000 },
+    );
+    assert.ok(Math.min(seen.taken, seen.refused) > 300, `one-sided: ${JSON.stringify(seen)}`);
+  });
+}

@@ -55,7 +55,10 @@ const ROOT: [yaml: string, ...problems: string[]][] = [
       ],
       ["include: x", '1:10 include: expected a list, got "x"'],
       ["include: [5]", "1:11 include[0]: expected text, got 5"],
-      ["name: x", '1:1 name: unknown key "name"; known are include, runtime, http, control, services'],
+      [
+        "name: x",
+        '1:1 name: unknown key "name"; known are include, runtime, http, control, store, plane, intents, services',
+      ],
     ] satisfies [string, ...string[]][]
   ).map(([line, ...problems]): [string, ...string[]] => [
     `${line}\nservices: { a: { command: x } }`,

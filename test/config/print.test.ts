@@ -8,13 +8,20 @@ import { memoryConfig, type MemoryConfig } from "../fakes/config-files.ts";
 import { problemsOf } from "./reading.ts";
 
 /** A config without what another file cannot say: where it stands, what was named, and entrypoints as they were written. */
-function meaning({ runtime, http, control, services }: Config): unknown {
+function meaning({ runtime, http, control, plane, intents, services }: Config): unknown {
   const unplaced = services.map((service) => ({ ...service, position: undefined }));
   const resolved = unplaced.map(({ run, ...service }) => ({
     ...service,
     run: { ...run, entrypoint: undefined },
   }));
-  return { runtime, http, control: { ...control, socketNamed: undefined }, services: resolved };
+  return {
+    plane,
+    intents,
+    runtime,
+    http,
+    control: { ...control, socketNamed: undefined },
+    services: resolved,
+  };
 }
 
 function assertRoundTrip(given: MemoryConfig): void {
@@ -30,8 +37,30 @@ test("printConfig prints a config that means the same", () => {
 control: { socket: a.sock }
 runtime: { log: { overflow: drop, ring: 1500B, file: { path: a.log, maxSize: 3KiB } }, name: "a: b", startup: { concurrency: 3 }, shutdown: { budget: 1500ms, drain: 0s }, exitCodeFrom: job }
 include: ["*/service.yaml"]
+store: { path: a.db }
+plane: { auth: { jwt: { jwks: "https://a/", issuer: i, audience: a } }, sessions: { idle: 90s }, limits: { body: 1500B, key: 64 } }
+intents:
+  order.place:
+    input: { type: object, properties: { password: { type: string, pattern: "^$\${x}$" } }, additionalProperties: false }
+    saga:
+      timeout: 2h
+      version: 007
+      steps:
+        - name: reserve
+          execute: { url: "svc://stock/reserve", headers: { X-Version: 1.0 } }
+          compensate: { url: "http://127.0.0.1:7001/release", method: DELETE }
+          verify: { url: "http://127.0.0.1:7001/lookup", method: GET }
+          timeout: 1500ms
+          retry: { attempts: 9, backoff: 1s..1m }
+          inDoubt: verify
+        - parallel: [{ name: mail, execute: { url: "http://a/" } }, { name: ledger, execute: { url: "http://a/" } }]
+        - { name: approval, signal: approved, timeout: 1h }
+        - { name: waiting, signal: approved }
+        - { name: cooling, sleep: 10s }
+        - { name: charge, execute: { url: "http://a/" }, pivot: true }
 services:
   a:
+    tenant: "a:b"
     command: sh -c 'echo $$HOME'
     cwd: .
     user: 022

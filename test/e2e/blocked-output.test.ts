@@ -113,7 +113,7 @@ test("pause: the services wait, health answers, memory is bounded, and a late re
   await standsStill(runtime);
   const stood = counted(runtime);
   assert.equal(await ask(`${origin}/health`), 200);
-  assert.ok(rssMib(runtime.pid) < 150, `${rssMib(runtime.pid)} MiB`);
+  assert.ok(rssMib(runtime.pid) < 250, `${rssMib(runtime.pid)} MiB`);
   const records = it.read("counting");
   await until(() => counted(runtime) > stood + 1000);
   const { code, stderr } = await runtime.stop();
@@ -129,7 +129,7 @@ test("drop: the services go on, and how many lines were dropped is said once the
   const seen = counted(runtime);
   await until(() => counted(runtime) > seen + 1000);
   assert.equal(await ask(`${origin}/health`), 200);
-  assert.ok(rssMib(runtime.pid) < 150, `${rssMib(runtime.pid)} MiB`);
+  assert.ok(rssMib(runtime.pid) < 250, `${rssMib(runtime.pid)} MiB`);
   const records = it.read("haraka");
   await until(() => counted(runtime) > seen + 2000);
   await runtime.stop();

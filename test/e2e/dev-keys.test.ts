@@ -50,6 +50,11 @@ class Terminal implements AsyncDisposable {
     this.#process.terminal?.write(keys);
   }
 
+  /** As when its window is closed. */
+  close(): void {
+    this.#process.terminal?.close();
+  }
+
   /** Resolves once the pattern has been seen so many times. */
   async seen(pattern: RegExp, times = 1): Promise<void> {
     const all = new RegExp(pattern, "g");
@@ -120,10 +125,21 @@ describe("dev on a terminal", () => {
   }
 
   test("in the background it leaves the terminal alone", async () => {
-    await using terminal = new Terminal(`set -m; ${DEV} & wait %1`);
+    await using terminal = new Terminal(`set -m; ${DEV} & echo "pid $!"; wait %1`);
     await terminal.seen(/web up/);
     await terminal.seen(/started/);
     assert.doesNotMatch(terminal.text, /keys:/);
+    // Nobody else would: what is in the background outlives its terminal.
+    process.kill(Number(/pid (\d+)/.exec(terminal.text)?.[1]), "SIGTERM");
+    assert.equal(await terminal.ended, 0);
+  });
+
+  test("a terminal that goes takes it along", async () => {
+    await using terminal = new Terminal(`exec ${DEV}`);
+    await terminal.seen(/web up/);
+    await terminal.seen(/started/);
+    terminal.close();
+    assert.equal(await terminal.ended, 0);
   });
 });
 

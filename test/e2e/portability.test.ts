@@ -126,9 +126,15 @@ for (const [name, words] of Object.entries(JAVASCRIPT_RUNTIMES)) {
 }
 
 const portable = ["config", "core", "compose", "runtime"].map((name) => `test/${name}`);
+const stores = ["test/contracts/store.test.ts", "test/drivers/store-embedded.test.ts"];
 const runners = {
-  deno: [JAVASCRIPT_RUNTIMES.deno[0], "test", "--allow-all", "--no-check", "--quiet", ...portable],
-  node: [JAVASCRIPT_RUNTIMES.node[0], "--test", ...portable.map((folder) => `${folder}/**/*.test.ts`)],
+  deno: [JAVASCRIPT_RUNTIMES.deno[0], "test", "--allow-all", "--no-check", "--quiet", ...portable, ...stores],
+  node: [
+    JAVASCRIPT_RUNTIMES.node[0],
+    "--test",
+    ...portable.map((folder) => `${folder}/**/*.test.ts`),
+    ...stores,
+  ],
 };
 for (const [name, [command, ...words]] of Object.entries(runners)) {
   test(`the tests of what is portable pass under ${name}`, { timeout: 120_000 }, async () => {

@@ -1,0 +1,205 @@
+// The plane of a run: its store is opened before any service starts, its parts are services like any other (`store`,
+// `state_surface`, `wal`, `saga_coordinator`), and what it offers is handed to HTTP and to modules. Loaded only by a run that has one.
+import type { IntentConfig, PlaneConfig } from "../config/config.ts";
+import { PLAIN_SPEC, type ServiceSpec } from "../core/spec.ts";
+import { moduleLauncher } from "../drivers/module-launcher.ts";
+import { failpointOf } from "../drivers/failpoint.ts";
+import { ExitCode, type StoreError, UsageError } from "../errors.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Gate } from "../ports/gate.ts";
+import type { Log } from "../ports/log.ts";
+import type { Executions } from "../ports/plane.ts";
+import type { ServiceLike } from "../ports/service.ts";
+import type { PlaneSlices } from "../ports/service-plane.ts";
+import { Engine } from "../plane/engine.ts";
+import { TenantExecutions } from "../plane/executions.ts";
+import { IntentRegistry } from "../plane/intents.ts";
+import { createPlane, type OwnPlane } from "../plane/plane.ts";
+import { Saga } from "../plane/saga-builder.ts";
+import type { SupervisedService } from "../runtime/effects.ts";
+import type { Supervisor } from "../runtime/supervisor.ts";
+import { openStore } from "./open-store.ts";
+
+export interface PlaneParts {
+  config: PlaneConfig;
+  intents: readonly IntentConfig[];
+  clock: Clock;
+  log: Log;
+  cwd: string;
+  env: Readonly<Record<string, string | undefined>>;
+}
+
+export interface RunningPlane {
+  plane: OwnPlane;
+  /** Its parts, to be started before everything else. */
+  services: readonly SupervisedService[];
+  /** What a module of this tenant finds as `this.runtime`. */
+  slices(tenant: string): PlaneSlices;
+  /** The gate, behind which executions count as in flight. */
+  gated(gate: Gate): Gate;
+  /** From now on executions move, and a store that is lost ends the runtime. */
+  attend(supervisor: Supervisor): void;
+}
+
+/** Before everything without a number of its own; nobody can ask for more. */
+const FIRST = Number.MAX_SAFE_INTEGER;
+/** A lost store is to be seen at once. */
+const CHECKED = { intervalMs: 1_000, timeoutMs: 1_000, failureThreshold: 1, successThreshold: 1 };
+
+/** Throws `StoreError` for a store that cannot be had. */
+export async function openPlane({
+  config,
+  intents,
+  clock,
+  log,
+  cwd,
+  env,
+}: PlaneParts): Promise<RunningPlane> {
+  const failpoint = failpointOf(env["HARAKA_FAILPOINT"]);
+  let lost: StoreError | undefined;
+  let onLost = (_error: StoreError): void => {};
+  const store = await openStore(urlOf(config.store), {
+    clock,
+    cwd,
+    failpoint,
+    onLost(error) {
+      lost = error;
+      onLost(error);
+    },
+  });
+  const limits = {
+    bodyBytesMax: config.limits.bodyBytes,
+    keyBytesMax: config.limits.keyBytes,
+    pageMax: config.limits.pageItems,
+  };
+  const registry = new IntentRegistry({
+    sha256,
+    fetch: (url, init) => fetch(url, init),
+    bodyBytesMax: limits.bodyBytesMax,
+  });
+  for (const intent of intents) registry.registerHttp(intent);
+  const engine = new Engine({
+    store,
+    intents: registry,
+    clock,
+    failpoint,
+    onError: (message, error) =>
+      log.error(message, { stack: error instanceof Error ? error.stack : undefined }),
+  });
+  const executions = new Map<string, Executions>();
+  const executionsOf = (tenant: string): Executions => {
+    const known =
+      executions.get(tenant) ??
+      new TenantExecutions({ tenant, engine, sessions: plane.tenant(tenant).sessions });
+    executions.set(tenant, known);
+    return known;
+  };
+  const plane = createPlane({
+    store,
+    clock,
+    limits,
+    sessions: config.sessions,
+    executionsOf,
+    onSweepFailed: (error) => log.warn(`cannot remove what has expired: ${String(error)}`),
+  });
+  const isThere = async () => (lost ? { ok: false as const, reason: lost.message } : { ok: true as const });
+  const part = (name: string, needs: readonly string[], service: ServiceLike): SupervisedService => ({
+    spec: specOf(name, needs),
+    launcher: moduleLauncher({ load: () => service, task: false, onInstance() {} }),
+    readiness: { probe: { check: isThere }, schedule: CHECKED },
+  });
+  const coordinator: ServiceLike = {
+    startup: () => engine.recover(),
+    shutdown: async (signal) => void (await engine.stop({ signal })),
+  };
+  return {
+    plane,
+    services: [
+      part("store", [], { shutdown: () => store.close() }),
+      part("state_surface", ["store"], { startup: () => plane.start(), shutdown: () => plane.stop() }),
+      part("wal", ["store"], { startup() {} }),
+      part("saga_coordinator", ["state_surface", "wal"], coordinator),
+    ],
+    slices: (tenant) => slicesOf(tenant, { plane, registry }),
+    gated: (gate) => gatedBy(gate, engine),
+    attend(supervisor) {
+      onLost = ({ message }) =>
+        void supervisor.shutdown({ reason: `stopping: ${message}`, exitCode: ExitCode.store });
+      if (lost) onLost(lost);
+      else engine.run();
+    },
+  };
+}
+
+function urlOf(store: PlaneConfig["store"]): string {
+  return store.driver === "memory" ? "memory:" : `sqlite:${store.path}`;
+}
+
+function specOf(name: string, needs: readonly string[]): ServiceSpec {
+  const dependencies = needs.map((service) => ({
+    service,
+    condition: "ready" as const,
+    required: true,
+    restart: false,
+  }));
+  return {
+    ...PLAIN_SPEC,
+    name,
+    group: name,
+    inProcess: true,
+    priority: FIRST,
+    dependencies,
+    readiness: "probe",
+  };
+}
+
+function sha256(text: string): string {
+  return process.getBuiltinModule("node:crypto").createHash("sha256").update(text).digest("hex");
+}
+
+function slicesOf(
+  tenant: string,
+  { plane, registry }: { plane: OwnPlane; registry: IntentRegistry },
+): PlaneSlices {
+  const { sessions, state, wal } = plane.tenant(tenant);
+  return {
+    sessions,
+    state,
+    wal,
+    intents: {
+      submit: (intent) => plane.tenant(tenant).executions.submit(intent),
+      register: (type, options, handler) => registry.register(type, options, handler),
+    },
+    sagas: {
+      register(made) {
+        if (!(made instanceof Saga)) throw new UsageError("cannot register this saga: make it with saga(…)");
+        registry.registerSaga(made);
+      },
+    },
+  };
+}
+
+/** With the requests the steps that are under way are finished, and no further one begins. */
+function gatedBy(gate: Gate, engine: Engine): Gate {
+  const cut = new AbortController();
+  let stopping: Promise<unknown> = Promise.resolve();
+  let isStopped = true;
+  return {
+    drain: () => gate.drain(),
+    refuse() {
+      gate.refuse();
+      isStopped = false;
+      stopping = engine.stop({ signal: cut.signal }).finally(() => (isStopped = true));
+    },
+    probers: () => gate.probers(),
+    onAsked: (listener) => gate.onAsked(listener),
+    inFlight: () => gate.inFlight(),
+    async whenEmpty(signal) {
+      signal.addEventListener("abort", () => cut.abort(), { once: true });
+      await gate.whenEmpty(signal);
+      await stopping;
+    },
+    inside: () => [...gate.inside(), ...(isStopped ? [] : ["steps of executions"])],
+    close: () => gate.close(),
+  };
+}

@@ -1,0 +1,96 @@
+// What stands in a store, as figures and hashes, read through the port like any other reader: the same for every driver that keeps
+// the same. It changes nothing, and yields between pages.
+import process from "node:process";
+import { canonicalJson } from "../core/canonical-json.ts";
+import { WAL_TYPES, type LogRecord, type Store } from "../ports/store.ts";
+
+const PAGE = 1_000;
+
+export interface TenantReport {
+  tenant: string;
+  events: number;
+  lastSeq: number;
+  /** SHA-256 of its records, in order. */
+  hash: string;
+}
+
+/** What is wrong with a record where it stands. */
+export interface WalProblem {
+  tenant: string;
+  seq: number;
+  message: string;
+}
+
+export interface WalReport {
+  tenants: readonly TenantReport[];
+  /** Empty if the log is sound. */
+  problems: readonly WalProblem[];
+}
+
+/** Reads every record of every tenant. Rejects with `StoreError` for what cannot be read. */
+export async function verifyWal(store: Store): Promise<WalReport> {
+  const tenants: TenantReport[] = [];
+  const problems: WalProblem[] = [];
+  for (const { tenant, lastSeq } of await store.tenants()) {
+    const hash = sha256();
+    let [events, last] = [0, { seq: 0, timeMs: 0 }];
+    for await (const record of recordsOf(store, tenant)) {
+      for (const message of problemsOf(record, last)) problems.push({ tenant, seq: record.seq, message });
+      events++;
+      last = record;
+      hash.update(`${canonicalJson(record)}\n`);
+    }
+    if (last.seq !== lastSeq)
+      problems.push({ tenant, seq: lastSeq, message: `the last record there is has ${last.seq}` });
+    tenants.push({ tenant, events, lastSeq, hash: hash.digest("hex") });
+  }
+  return { tenants, problems };
+}
+
+/** One hash of all records and entries of all tenants, as they are visible now, and how many records there are. */
+export async function hashStore(store: Store): Promise<{ hash: string; events: number }> {
+  const hash = sha256();
+  let events = 0;
+  for (const { tenant } of await store.tenants()) {
+    hash.update(`${canonicalJson({ tenant })}\n`);
+    for await (const record of recordsOf(store, tenant)) {
+      hash.update(`${canonicalJson(record)}\n`);
+      events++;
+    }
+    for await (const entry of entriesOf(store, tenant)) hash.update(`${canonicalJson(entry)}\n`);
+  }
+  return { hash: hash.digest("hex"), events };
+}
+
+function sha256() {
+  return process.getBuiltinModule("node:crypto").createHash("sha256");
+}
+
+async function* recordsOf(store: Store, tenant: string): AsyncGenerator<LogRecord> {
+  for (let after = 0; ;) {
+    const records = await store.log(tenant, { after, limit: PAGE });
+    yield* records;
+    const last = records.at(-1);
+    if (!last) return;
+    after = last.seq;
+  }
+}
+
+async function* entriesOf(store: Store, tenant: string) {
+  for (let after = ""; ;) {
+    const { items, cursor } = await store.scan(tenant, { prefix: "", after, limit: PAGE });
+    yield* items;
+    if (cursor === undefined) return;
+    after = cursor;
+  }
+}
+
+const TYPES: ReadonlySet<string> = new Set(WAL_TYPES);
+
+function problemsOf({ seq, timeMs, type }: LogRecord, last: { seq: number; timeMs: number }): string[] {
+  const found: string[] = [];
+  if (seq !== last.seq + 1) found.push(`it comes after ${last.seq}: there is a gap`);
+  if (timeMs < last.timeMs) found.push(`its time is before that of the record before it`);
+  if (!TYPES.has(type)) found.push(`its type '${type}' is unknown`);
+  return found;
+}

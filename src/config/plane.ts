@@ -1,0 +1,64 @@
+// The plane and its store as the runtime uses them, and the rules between their keys. It makes paths and opens nothing.
+import type { PlaneConfig, StoreConfig } from "./config.ts";
+import { resolvePath } from "./files.ts";
+import { isMap, type Path, type RawMap } from "./path.ts";
+import type { RawPlane, RawStore } from "./plane-schema.ts";
+
+export interface PlaneScope {
+  stateFolder: string;
+  report(path: Path, message: string, part?: "key" | "value"): void;
+}
+
+/** A `store` by itself is a plane, too. */
+export function withPlane(merged: RawMap): RawMap {
+  return merged["store"] !== undefined && merged["plane"] === undefined ? { ...merged, plane: {} } : merged;
+}
+
+/** Whether there is to be a plane, right or wrong. */
+export function wantsPlane(root: unknown): boolean {
+  return isMap(root) && root["plane"] !== undefined;
+}
+
+export function resolvePlane(
+  { plane, store }: { plane: RawPlane; store: RawStore | undefined },
+  scope: PlaneScope,
+): PlaneConfig {
+  const { auth, sessions, limits } = plane;
+  checkAuth(auth, scope);
+  return {
+    store: resolveStore(store ?? { driver: "sqlite" }, scope),
+    ...(auth && { auth }),
+    sessions: { idleMs: sessions.idle, absoluteMs: sessions.absolute },
+    limits: { bodyBytes: limits.body, keyBytes: limits.key, pageItems: limits.page },
+  };
+}
+
+function resolveStore(
+  { driver, path, ...redis }: RawStore,
+  { stateFolder, report }: PlaneScope,
+): StoreConfig {
+  if (driver === "redis") {
+    report(
+      ["store", "driver"],
+      "this version does not have `redis` yet: use `sqlite`, or `memory` for tests",
+    );
+    return { driver: "memory" };
+  }
+  for (const key of Object.keys(redis)) report(["store", key], `\`${key}\` is for \`driver: redis\``, "key");
+  if (driver === "sqlite") return { driver, path: resolvePath(stateFolder, path ?? "haraka.db") };
+  if (path !== undefined) report(["store", "path"], "`path` is for `driver: sqlite`", "key");
+  return { driver };
+}
+
+function checkAuth(auth: RawPlane["auth"], { report }: PlaneScope): void {
+  if (!auth) return;
+  const path = ["plane", "auth"];
+  if (auth.tokens.length === 0 && !auth.jwt) {
+    report(path, "nobody could use the plane: add `tokens` or `jwt`, or leave `auth` out", "key");
+  }
+  const seen = new Set<string>();
+  for (const [index, { token }] of auth.tokens.entries()) {
+    if (seen.has(token)) report([...path, "tokens", index, "token"], "this token is listed twice");
+    seen.add(token);
+  }
+}

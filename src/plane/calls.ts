@@ -1,0 +1,120 @@
+// Calls into functions of this process: those behind the steps of a saga, and handlers of intents. What comes of a call is told as the
+// machine understands it; a call never rejects, and one whose time is over is `unknown` whether or not its function stops.
+import { type Call, type Result } from "../core/saga-outcome.ts";
+import { messageOf } from "../errors.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Json } from "../ports/store.ts";
+import { Retry, type StepFunctions } from "./saga-builder.ts";
+import { storedJson } from "./stored-json.ts";
+
+/** Whom a call concerns. */
+export interface CallContext {
+  call: Call;
+  /** The type of the intent. */
+  intent: string;
+  session: string;
+  execution: string;
+  saga: string;
+  /** The `Idempotency-Key`. */
+  key: string;
+  payload: Json;
+  /** What the schema of the intent makes of the payload; rejects when it refuses it by now. */
+  input: () => Promise<unknown>;
+  outputs: Record<string, Json>;
+  /** What the step itself has given. */
+  output?: Json;
+  /** Nobody needs it any more, or its time is over. */
+  signal: AbortSignal;
+}
+
+export type Caller = (context: CallContext) => Promise<Result>;
+
+/** Makes the call within its time. The controller is the caller's, to abort it before. */
+export function callInTime(
+  context: CallContext,
+  { make, clock, controller }: { make: Caller; clock: Clock; controller: AbortController },
+): Promise<Result> {
+  const { timeoutMs } = context.call;
+  const making = make(context);
+  if (timeoutMs === Infinity) return making;
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(timeoutMs, () => {
+      const error = { message: `it has taken longer than ${timeoutMs} ms`, reason: "timeout" };
+      resolve({ type: "unknown", error });
+      controller.abort(new DOMException(error.message, "TimeoutError"));
+    });
+    making.finally(cancel).then(resolve, reject);
+  });
+}
+
+/** Of a saga written in TypeScript. */
+export function functionCaller(functions: ReadonlyMap<string, StepFunctions>): Caller {
+  return async (context) => {
+    const { call, signal } = context;
+    try {
+      const input = await context.input();
+      const result = await callStep(functions, { context, input });
+      return call.direction === "verify" && result === undefined ? { type: "absent" } : done(result);
+    } catch (error) {
+      return failure(error, signal);
+    }
+  };
+}
+
+function callStep(
+  functions: ReadonlyMap<string, StepFunctions>,
+  { context, input }: { context: CallContext; input: unknown },
+): unknown {
+  const { call, outputs, output, key, execution, saga, signal } = context;
+  const step = functions.get(call.step);
+  const run = step?.[call.direction];
+  if (!run) throw new Error(`internal: the step "${call.step}" has nothing to ${call.direction}`);
+  const given = { input, outputs, key, attempt: call.attempt, execution, saga, signal };
+  return run.call(step, { ...given, output });
+}
+
+/** It did have its effect; when what it gave cannot be kept, nobody who comes after knows what that was. */
+function done(value: unknown): Result {
+  try {
+    const output = storedJson(value);
+    return output === undefined ? { type: "done" } : { type: "done", output };
+  } catch (error) {
+    return {
+      type: "unknown",
+      error: { message: `what it gave cannot be kept: ${messageOf(error)}`, reason: "output" },
+    };
+  }
+}
+
+function failure(error: unknown, signal: AbortSignal): Result {
+  const message = messageOf(error);
+  if (error instanceof Retry || isNamed(error, "Retry"))
+    return { type: "notDone", error: { message, reason: "retry" } };
+  if (signal.aborted) return { type: "unknown", error: { message, reason: "aborted" } };
+  return { type: "failed", error: { message, reason: "thrown" } };
+}
+
+/** One that comes from another copy of this module, as in an entrypoint that was bundled. */
+const isNamed = (error: unknown, name: string): boolean => error instanceof Error && error.name === name;
+
+export interface HandlerContext<Input> {
+  input: Input;
+  session: string;
+  execution: string;
+  /** Aborts when it is cancelled, or when the time of a shutdown is over. */
+  signal: AbortSignal;
+}
+
+export type FunctionHandler<Input> = (context: HandlerContext<Input>) => unknown;
+
+/** Of an intent that one function carries out. */
+export function handlerCaller(handler: FunctionHandler<unknown>): Caller {
+  return async ({ input, session, execution, signal }) => {
+    try {
+      const result = done(await handler({ input: await input(), session, execution, signal }));
+      return result.type === "unknown" ? { type: "failed", error: result.error } : result;
+    } catch (error) {
+      return { type: "failed", error: { message: messageOf(error), reason: "thrown" } };
+    }
+  };
+}

@@ -1,0 +1,327 @@
+// The loop that moves executions on: it claims what is open, keeps each in memory, and gives those that have something to do their turns,
+// so many at once that nothing else has to wait. At a start it folds the logs of all that is open before it is ready, and begins to move
+// them when told to; at a stop it lets calls come to their end and hands the rest over.
+//
+//   new ─recover─▶ held ─run─▶ running ─stop─▶ finishing ─▶ over
+//                                  └──────── store lost ──────▶ over
+import { messageOf, PlaneError, StoreError } from "../errors.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Failpoint } from "../ports/failpoint.ts";
+import type { Claim, Json, LogRecord, Ownerships, Store } from "../ports/store.ts";
+import { type Facts, isEnded, isSettled } from "./execution-entry.ts";
+import { type Ids, newIds } from "./ids.ts";
+import type { Handler, IntentRegistry } from "./intents.ts";
+import { Run, type RunHost } from "./run.ts";
+import { WakeQueue } from "./wake-queue.ts";
+
+/** So many executions have their turn before timers and sockets have theirs. */
+const RUNS_A_TURN = 64;
+const CLAIMS_AT_ONCE = 256;
+const RECORDS_AT_ONCE = 1000;
+
+export interface EngineOptions {
+  store: Store & Ownerships;
+  intents: IntentRegistry;
+  clock: Clock;
+  failpoint: Failpoint;
+  /** What should never happen, and what it happened to. */
+  onError: (message: string, error: unknown) => void;
+  /** From 0 up to, not including, 1. Default: `Math.random`. */
+  random?: () => number;
+  /** Calls `run` when timers and sockets have had their turn. */
+  nextTurn?: (run: () => void) => void;
+}
+
+export class Engine implements RunHost {
+  readonly store: Store & Ownerships;
+  readonly clock: Clock;
+  readonly failpoint: Failpoint;
+  readonly ids: Ids = newIds();
+  readonly intents: IntentRegistry;
+  readonly random: () => number;
+  readonly #nextTurn: (run: () => void) => void;
+  readonly #onError: EngineOptions["onError"];
+  readonly #runs = new Map<string, Run>();
+  readonly #wakes: WakeQueue<Run>;
+  /** Those that nobody here knew what carries out. */
+  readonly #unknown = new Set<Run>();
+  readonly #listeners = new Map<string, Set<() => void>>();
+  readonly #wanted = new Set<string>();
+  #mode: RunHost["mode"] = "held";
+  #ready: Run[] = [];
+  #isScheduled = false;
+  #isClaiming = false;
+  #lost: StoreError | undefined;
+  #lastMs = -Infinity;
+  #lastReadingMs = 0;
+
+  constructor({
+    store,
+    intents,
+    clock,
+    failpoint,
+    onError,
+    random = Math.random,
+    nextTurn = laterTurn,
+  }: EngineOptions) {
+    this.store = store;
+    this.intents = intents;
+    this.clock = clock;
+    this.failpoint = failpoint;
+    this.random = random;
+    this.#nextTurn = nextTurn;
+    this.#onError = onError;
+    this.#wakes = new WakeQueue({ clock, nowMs: () => this.nowMs(), wake: (run) => this.soon(run) });
+    intents.onRegistered(() => this.#unknown.forEach((run) => this.soon(run)));
+  }
+
+  get mode(): RunHost["mode"] {
+    return this.#mode;
+  }
+
+  /** Why nothing moves any more. */
+  get lostTo(): StoreError | undefined {
+    return this.#lost;
+  }
+
+  /** How many are in memory: open, and owned by this process or about to be. */
+  get openCount(): number {
+    return this.#runs.size;
+  }
+
+  /** Claims what is open and folds its logs. Nothing moves yet. */
+  async recover(): Promise<void> {
+    for (;;) {
+      const claims = await this.store.claim({ limit: CLAIMS_AT_ONCE });
+      for (const claim of claims) await this.#take(claim);
+      if (claims.length < CLAIMS_AT_ONCE) return;
+      await new Promise<void>((turn) => this.#nextTurn(turn));
+    }
+  }
+
+  /** From now on executions move. What nobody has registered by now is not known. */
+  run(): void {
+    if (this.#mode !== "held") return;
+    this.#mode = "running";
+    for (const run of this.#runs.values()) {
+      if (run.claim) this.soon(run);
+      else this.#wanted.add(run.facts.definition);
+    }
+    this.#claimWanted();
+  }
+
+  /**
+   * No further call goes out. Resolves when those under way have come to their end, or, when `signal` aborts first, with the executions
+   * whose calls were cut; what is open is free for others then.
+   */
+  async stop({ signal }: { signal: AbortSignal }): Promise<{ late: readonly string[] }> {
+    if (this.#mode === "over") return { late: [] };
+    this.#mode = "finishing";
+    this.#wakes.clear();
+    for (const tell of [...this.#listeners.values()].flatMap((all) => [...all])) tell();
+    const busy = new Set(this.#runs.values());
+    const idle = [...busy].map((run) => run.whenIdle().then(() => busy.delete(run)));
+    await Promise.race([Promise.all(idle), aborted(signal)]);
+    if (this.#lost) return { late: [] };
+    this.#mode = "over";
+    const runs = [...this.#runs.values()];
+    const late = [...busy].map(({ facts }) => facts.id);
+    this.#end(new PlaneError("conflict", "cannot go on: the runtime is stopping; ask again once it is back"));
+    await this.store.release(runs.flatMap(({ claim }) => claim ?? []));
+    return { late };
+  }
+
+  /** Nothing can be written any more: everything stands still. */
+  lost(error: unknown): void {
+    if (this.#lost || this.#mode === "over") return;
+    this.#lost =
+      error instanceof StoreError
+        ? error
+        : new StoreError(`cannot write what an execution decided: ${messageOf(error)}`, { cause: error });
+    this.#mode = "over";
+    this.#end(this.#lost);
+  }
+
+  #end(error: Error): void {
+    this.#wakes.clear();
+    this.#ready = [];
+    this.#unknown.clear();
+    for (const run of this.#runs.values()) run.abandon(error);
+    this.#runs.clear();
+    for (const tell of [...this.#listeners.values()].flatMap((all) => [...all])) tell();
+  }
+
+  /** A new one, durable by now. */
+  track(facts: Facts): Run {
+    const run = new Run(facts, this);
+    if (this.#mode === "over") return run;
+    this.#runs.set(facts.id, run);
+    this.#wanted.add(facts.definition);
+    if (this.#mode === "running") this.#claimWanted();
+    return run;
+  }
+
+  /** One that is open, if it is in memory here. */
+  find(tenant: string, id: string): Run | undefined {
+    const run = this.#runs.get(id);
+    return run?.facts.tenant === tenant ? run : undefined;
+  }
+
+  /** Folds the log of one that is not in memory. */
+  async read(tenant: string, id: string): Promise<Run | undefined> {
+    let run: Run | undefined;
+    for (let after = 0; ;) {
+      const records = await this.store.log(tenant, { after, limit: RECORDS_AT_ONCE, execution: id });
+      for (const record of records) {
+        if (run) run.fold(record, record.timeMs);
+        else run = new Run(factsOf(record, id), this);
+        after = record.seq;
+      }
+      if (records.length < RECORDS_AT_ONCE) return run;
+    }
+  }
+
+  /** Calls `tell` when it has settled, or nothing moves any more. Returns a function that ends it. */
+  onSettled(id: string, tell: () => void): () => void {
+    const listeners = this.#listeners.get(id) ?? new Set();
+    this.#listeners.set(id, listeners.add(tell));
+    return () => {
+      listeners.delete(tell);
+      if (listeners.size === 0 && this.#listeners.get(id) === listeners) this.#listeners.delete(id);
+    };
+  }
+
+  /** By the wall clock, and never behind itself when somebody sets that back. */
+  nowMs(): number {
+    const readingMs = this.clock.now();
+    const passedMs = this.#lastMs + (readingMs - this.#lastReadingMs);
+    this.#lastReadingMs = readingMs;
+    this.#lastMs = Math.max(this.clock.wallTime(), passedMs);
+    return Math.floor(this.#lastMs);
+  }
+
+  handlerOf(definition: string): Handler | undefined {
+    return this.intents.ofDefinition(definition);
+  }
+
+  soon(run: Run): void {
+    if (run.isQueued || this.#mode === "over") return;
+    run.isQueued = true;
+    this.#ready.push(run);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => this.#giveTurns());
+  }
+
+  #giveTurns(): void {
+    const turns = this.#ready.length > RUNS_A_TURN ? this.#ready.splice(0, RUNS_A_TURN) : this.#ready;
+    if (turns === this.#ready) this.#ready = [];
+    for (const run of turns) {
+      run.isQueued = false;
+      try {
+        run.turn();
+      } catch (error) {
+        this.#forget(run);
+        run.abandon(error as Error);
+        this.#onError(`cannot go on with "${run.facts.id}": ${messageOf(error)}`, error);
+      }
+    }
+    this.#isScheduled = this.#ready.length > 0;
+    if (this.#isScheduled) this.#nextTurn(() => this.#giveTurns());
+  }
+
+  wakeAt(run: Run, atMs: number | undefined): void {
+    if (this.#mode === "running") this.#wakes.set(run, atMs);
+  }
+
+  changed(run: Run): void {
+    if (run.awaitsDefinition) this.#unknown.add(run);
+    else this.#unknown.delete(run);
+    const { status } = run;
+    if (isEnded(status)) this.#forget(run);
+    if (isSettled(status)) this.#tell(run.facts.id);
+  }
+
+  fenced(run: Run): void {
+    this.#forget(run);
+    run.abandon(new PlaneError("conflict", `cannot go on with "${run.facts.id}": it runs elsewhere by now`));
+    this.#tell(run.facts.id);
+  }
+
+  #forget(run: Run): void {
+    this.#wakes.set(run, undefined);
+    this.#unknown.delete(run);
+    if (this.#runs.get(run.facts.id) === run) this.#runs.delete(run.facts.id);
+  }
+
+  #tell(id: string): void {
+    for (const tell of this.#listeners.get(id) ?? []) tell();
+  }
+
+  /** Of the definitions that something new is to be carried out by. */
+  #claimWanted(): void {
+    if (this.#isClaiming || this.#wanted.size === 0) return;
+    this.#isClaiming = true;
+    this.#claimAll().then(
+      () => (this.#isClaiming = false),
+      (error: unknown) => this.lost(error),
+    );
+  }
+
+  async #claimAll(): Promise<void> {
+    while (this.#wanted.size > 0 && this.#mode === "running") {
+      const known = [...this.#wanted];
+      this.#wanted.clear();
+      for (;;) {
+        const claims = await this.store.claim({ known, limit: CLAIMS_AT_ONCE });
+        for (const claim of claims) {
+          const run = this.#runs.get(claim.execution);
+          if (run) run.own(claim);
+          const owned = run ?? (await this.#take(claim));
+          if (owned) this.soon(owned);
+        }
+        if (claims.length < CLAIMS_AT_ONCE) break;
+      }
+    }
+  }
+
+  async #take(claim: Claim): Promise<Run | undefined> {
+    const run = await this.read(claim.tenant, claim.execution);
+    if (!run) {
+      this.#onError(
+        `cannot go on with "${claim.execution}": it is open, and the log has nothing of it`,
+        undefined,
+      );
+      return undefined;
+    }
+    this.failpoint("execution-claimed");
+    run.own(claim);
+    this.#runs.set(run.facts.id, run);
+    if (run.awaitsDefinition) this.#unknown.add(run);
+    return run;
+  }
+}
+
+/** What its first record says, which is always that the intent has come. */
+function factsOf({ tenant, type, session = "", payload, timeMs }: LogRecord, id: string): Facts {
+  if (type !== "intent_received") throw new Error(`internal: the log of "${id}" begins with ${type}`);
+  const received = payload as { type: string; definition: string; payload: Json };
+  return {
+    tenant,
+    id,
+    type: received.type,
+    session,
+    definition: received.definition,
+    payload: received.payload,
+    createdAtMs: timeMs,
+  };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+/** After timers and sockets where the platform can say that, otherwise soon. */
+const laterTurn: (run: () => void) => void =
+  typeof setImmediate === "function" ? (run) => void setImmediate(run) : (run) => void setTimeout(run, 0);

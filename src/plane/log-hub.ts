@@ -1,0 +1,102 @@
+// What all live tails of one tenant share: one watch of its log, and the read that several want at the same moment. It filters
+// nothing and remembers no record.
+import { keyOf } from "../core/key.ts";
+import type { LogRecord, Store } from "../ports/store.ts";
+import { HELPING } from "./page.ts";
+
+/** Where in the log, and of which execution only. */
+export interface LogPosition {
+  after: number;
+  execution?: string | undefined;
+}
+
+export class LogHubs {
+  readonly #store: Store;
+  readonly #hubs = new Map<string, Hub>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /**
+   * Records of the tenant behind `after`, a helping each time, and none twice; when there are none, waits until there may be. Ends
+   * when `signal` aborts, and rejects when the store is lost.
+   */
+  async *follow(tenant: string, { signal, ...from }: LogPosition & { signal: AbortSignal }) {
+    const hub = this.#hubs.get(tenant) ?? new Hub(this.#store, tenant);
+    this.#hubs.set(tenant, hub);
+    const wake = new Wake();
+    hub.wakes.add(wake);
+    signal.addEventListener("abort", wake.set);
+    try {
+      let { after } = from;
+      while (!signal.aborted) {
+        // Before the read: what comes while it is read wakes the wait behind it.
+        wake.clear();
+        const records = await hub.read({ ...from, after });
+        for (const record of records) {
+          if (signal.aborted) return;
+          after = record.seq;
+          yield record;
+        }
+        if (records.length === 0) await wake.wait();
+      }
+    } finally {
+      signal.removeEventListener("abort", wake.set);
+      hub.wakes.delete(wake);
+      if (hub.wakes.size === 0) {
+        hub.close();
+        if (this.#hubs.get(tenant) === hub) this.#hubs.delete(tenant);
+      }
+    }
+  }
+}
+
+class Hub {
+  readonly wakes = new Set<Wake>();
+  readonly close: () => void;
+  readonly #store: Store;
+  readonly #tenant: string;
+  /** Reads under way that were begun after the last hint: only they see everything that was hinted at. */
+  #reads = new Map<string, Promise<readonly LogRecord[]>>();
+
+  constructor(store: Store, tenant: string) {
+    this.#store = store;
+    this.#tenant = tenant;
+    this.close = store.watch(tenant, () => {
+      this.#reads = new Map();
+      for (const wake of this.wakes) wake.set();
+    });
+  }
+
+  read({ after, execution }: LogPosition): Promise<readonly LogRecord[]> {
+    const reads = this.#reads;
+    const name = execution === undefined ? String(after) : keyOf(String(after), execution);
+    const underWay = reads.get(name);
+    if (underWay) return underWay;
+    const query = { after, limit: HELPING, ...(execution !== undefined && { execution }) };
+    const read = this.#store.log(this.#tenant, query).finally(() => reads.delete(name));
+    reads.set(name, read);
+    return read;
+  }
+}
+
+/** Set once, it stays set until it is cleared. */
+class Wake {
+  #isSet = false;
+  #waiting: (() => void) | undefined;
+
+  readonly set = (): void => {
+    this.#isSet = true;
+    this.#waiting?.();
+  };
+
+  clear(): void {
+    this.#isSet = false;
+  }
+
+  async wait(): Promise<void> {
+    if (!this.#isSet) await new Promise<void>((resolve) => (this.#waiting = resolve));
+    this.#waiting = undefined;
+  }
+}

@@ -1,0 +1,367 @@
+// One execution in the memory of its owner. What concerns it, results and orders, waits in its inbox; a turn takes all of that, asks its
+// machine, writes what is decided in one commit, and only when that is durable tells anybody, lets calls go out and sets timers. Nothing
+// of it is ever ahead of the log: its state is that of what is durable.
+//
+//   inbox ─▶ turn: outcome / order, then decide ─▶ one commit ─▶ durable: answer orders · abort · calls out · timer
+//     ▲                                                                                        │
+//     └──────────────────────────── results of calls ◀─────────────────────────────────────────┘
+import { idempotencyKey } from "../core/saga-definition.ts";
+import { type Call, callId, type Result } from "../core/saga-outcome.ts";
+import { messageOf, PlaneError } from "../errors.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Failpoint } from "../ports/failpoint.ts";
+import type { Execution, ExecutionState } from "../ports/plane.ts";
+import type { Claim, CommitResult, Json, NewRecord, Store } from "../ports/store.ts";
+import { type CallContext, callInTime } from "./calls.ts";
+import { endedEntry, executionKey, type Facts, isEnded, openEntry, openKey } from "./execution-entry.ts";
+import { type Ids, sagaIdOf } from "./ids.ts";
+import { type Handler, isFunction, unknownMachine } from "./intents.ts";
+import type { AnyMachine, Answer, Progress, RunEvent } from "./machine.ts";
+
+/** What a run needs of the engine that it belongs to. */
+export interface RunHost {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly failpoint: Failpoint;
+  /** `held`: nothing is begun yet. `finishing`: no further call goes out. */
+  readonly mode: "held" | "running" | "finishing" | "over";
+  nowMs(): number;
+  random(): number;
+  handlerOf(definition: string): Handler | undefined;
+  /** It has something to do. */
+  soon(run: Run): void;
+  wakeAt(run: Run, atMs: number | undefined): void;
+  /** It is in another state by now. */
+  changed(run: Run): void;
+  /** Somebody else owns it by now. */
+  fenced(run: Run): void;
+  /** What was decided could not be written. */
+  lost(error: unknown): void;
+}
+
+export type Ask = (machine: AnyMachine, state: unknown) => Answer;
+
+interface Order {
+  /** In the words of an error: `cancel`. */
+  verb: string;
+  ask: Ask;
+  resolve(execution: Execution): void;
+  reject(error: Error): void;
+}
+
+type Item = Order | { call: Call; result: Result };
+
+/** What a turn has come to, before it is written. */
+interface Thought {
+  append: readonly RunEvent[];
+  progress: Progress<unknown>;
+  granted: readonly Order[];
+}
+
+export class Run {
+  readonly facts: Facts;
+  /** It waits for its turn. */
+  isQueued = false;
+  readonly #host: RunHost;
+  readonly #saga: string | undefined;
+  #machine: AnyMachine;
+  #handler: Handler | undefined;
+  #state: unknown;
+  #updatedAtMs: number;
+  #claim: Claim | undefined;
+  #inbox: Item[] = [];
+  #isWriting = false;
+  #isOver = false;
+  readonly #inFlight = new Set<string>();
+  readonly #controllers = new Map<string, AbortController>();
+  #input: Promise<unknown> | undefined;
+  #onIdle: (() => void)[] = [];
+
+  constructor(facts: Facts, host: RunHost) {
+    this.facts = facts;
+    this.#host = host;
+    this.#saga = isFunction(facts.definition) ? undefined : sagaIdOf(facts.id);
+    this.#handler = host.handlerOf(facts.definition);
+    this.#machine = this.#handler?.machine ?? unknownMachine(facts);
+    this.#state = this.#machine.initial;
+    this.#updatedAtMs = facts.createdAtMs;
+  }
+
+  get status(): ExecutionState {
+    return this.#machine.status(this.#state);
+  }
+
+  get claim(): Claim | undefined {
+    return this.#claim;
+  }
+
+  get awaitsDefinition(): boolean {
+    return this.#machine.awaitsDefinition(this.#state);
+  }
+
+  /** Takes a record of its log, in order, before it is owned. */
+  fold(event: RunEvent, timeMs: number): void {
+    this.#state = this.#machine.fold(this.#state, event);
+    this.#updatedAtMs = timeMs;
+  }
+
+  own(claim: Claim): void {
+    this.#claim = claim;
+  }
+
+  view(): Execution {
+    return this.#look(this.#state, this.#updatedAtMs);
+  }
+
+  /** Resolves with what it is once that is durable; rejects with `conflict` where its state does not allow it. */
+  order(verb: string, ask: Ask): Promise<Execution> {
+    return new Promise((resolve, reject) => {
+      this.#inbox.push({ verb, ask, resolve, reject });
+      this.#host.soon(this);
+    });
+  }
+
+  /** Resolves when nothing of it is under way; at once if so. */
+  whenIdle(): Promise<void> {
+    return this.#isIdle() ? Promise.resolve() : new Promise((resolve) => this.#onIdle.push(resolve));
+  }
+
+  /** It is over for this process: calls are aborted, what they give does not count, and orders are rejected. */
+  abandon(error: Error): void {
+    this.#isOver = true;
+    for (const item of this.#inbox) if ("reject" in item) item.reject(error);
+    this.#inbox = [];
+    for (const controller of this.#controllers.values()) controller.abort(error);
+    this.#tellIdle();
+  }
+
+  turn(): void {
+    if (this.#isWriting || this.#isOver || !this.#claim) return;
+    const { append, progress, granted } = this.#think();
+    if (append.length === 0) {
+      for (const order of granted) order.resolve(this.view());
+      this.#follow(progress);
+      return;
+    }
+    this.#isWriting = true;
+    this.#host.failpoint("execution-commit");
+    this.#write(append, progress).then(
+      (result) => this.#written(result, { append, progress, granted }),
+      (error: unknown) => {
+        this.#isWriting = false;
+        for (const order of granted) order.reject(error as Error);
+        this.#host.lost(error);
+      },
+    );
+  }
+
+  /** Goes through the inbox, and looks what follows. */
+  #think(): Thought {
+    this.#lookUpHandler();
+    const machine = this.#machine;
+    const append: RunEvent[] = [];
+    const granted: Order[] = [];
+    let state = this.#state;
+    const take = (events: readonly RunEvent[]): void => {
+      for (const event of events) {
+        state = machine.fold(state, event);
+        append.push(event);
+      }
+    };
+    const inbox = this.#inbox;
+    this.#inbox = [];
+    for (const item of inbox) {
+      if ("result" in item) take(this.#outcome(item, state));
+      else {
+        const answer = item.ask(machine, state);
+        if ("refused" in answer) this.#refuse(item, answer.refused);
+        else {
+          take(answer.append);
+          granted.push(item);
+        }
+      }
+    }
+    if (this.#handler && machine.awaitsDefinition(state)) {
+      const answer = machine.resolve(state, { action: "retry" });
+      if ("append" in answer) take(answer.append);
+    }
+    const progress = this.#decide(state);
+    append.push(...progress.append);
+    return { append, progress, granted };
+  }
+
+  /** What carries it out may have been registered, or anew, since the last turn. */
+  #lookUpHandler(): void {
+    const { definition } = this.facts;
+    const handler = this.#host.handlerOf(definition);
+    if (handler === this.#handler) return;
+    this.#handler = handler;
+    this.#machine = handler?.machine ?? unknownMachine(this.facts);
+    this.#input = undefined;
+  }
+
+  #outcome({ call, result }: { call: Call; result: Result }, state: unknown): readonly RunEvent[] {
+    const id = callId(call);
+    this.#inFlight.delete(id);
+    this.#controllers.delete(id);
+    return this.#machine.outcome(state, {
+      call,
+      result,
+      nowMs: this.#host.nowMs(),
+      random: this.#host.random(),
+    });
+  }
+
+  #refuse({ verb, reject }: Order, reason: string): void {
+    reject(new PlaneError("conflict", `cannot ${verb} "${this.facts.id}": ${reason}`));
+  }
+
+  #decide(state: unknown): Progress<unknown> {
+    const { mode } = this.#host;
+    const nothing = { append: [], state, calls: [], abort: [] };
+    if (mode === "held" || mode === "over") return nothing;
+    const progress = this.#machine.decide(state, {
+      nowMs: this.#host.nowMs(),
+      random: this.#host.random(),
+      inFlight: this.#inFlight,
+    });
+    return mode === "finishing" && progress.calls.length > 0 ? nothing : progress;
+  }
+
+  #write(append: readonly RunEvent[], { state }: Progress<unknown>): Promise<CommitResult> {
+    const { tenant, id } = this.facts;
+    const status = this.#machine.status(state);
+    const hasEnded = isEnded(status);
+    const value = (): Json =>
+      hasEnded ? endedEntry(this.#look(state, this.#host.nowMs())) : openEntry(this.facts, status);
+    return this.#host.store.commit(tenant, {
+      append: append.map((event) => this.#record(event)),
+      ...(status !== this.status && { put: [{ key: executionKey(id), value: value() }] }),
+      ...(hasEnded && { remove: [openKey(id)] }),
+      ...(this.#claim && { owner: this.#claim }),
+    });
+  }
+
+  #record({ type, step, payload }: RunEvent): NewRecord {
+    const { id, session } = this.facts;
+    return {
+      id: this.#host.ids.event(),
+      type,
+      session,
+      execution: id,
+      ...(this.#saga !== undefined && { saga: this.#saga }),
+      ...(step !== undefined && { step }),
+      payload,
+    };
+  }
+
+  #written(result: CommitResult, { progress, granted }: Thought): void {
+    this.#isWriting = false;
+    if (!result.ok) {
+      const error = new PlaneError(
+        "conflict",
+        `cannot change "${this.facts.id}": it runs elsewhere by now; ask again`,
+      );
+      for (const order of granted) order.reject(error);
+      this.#host.fenced(this);
+      return;
+    }
+    this.#host.failpoint("execution-durable");
+    const before = this.status;
+    this.#state = progress.state;
+    this.#updatedAtMs = result.timeMs;
+    const { status } = this;
+    if (isEnded(status)) this.#isOver = true;
+    for (const order of granted) order.resolve(this.view());
+    if (status !== before) this.#host.changed(this);
+    this.#follow(progress);
+  }
+
+  #follow({ calls, abort, wakeAtMs }: Progress<unknown>): void {
+    if (this.#isOver) return this.#tellIdle();
+    for (const id of abort)
+      this.#controllers.get(id)?.abort(new DOMException("nobody needs it any more", "AbortError"));
+    for (const call of calls) this.#call(call);
+    this.#host.wakeAt(this, wakeAtMs);
+    if (this.#inbox.length > 0) this.#host.soon(this);
+    else this.#tellIdle();
+  }
+
+  #call(call: Call): void {
+    const handler = this.#handler;
+    if (!handler) throw new Error(`internal: nobody carries out "${this.facts.type}"`);
+    const id = callId(call);
+    const controller = new AbortController();
+    this.#inFlight.add(id);
+    this.#controllers.set(id, controller);
+    const context = this.#context(call, controller.signal);
+    const { clock, failpoint } = this.#host;
+    failpoint("call-out");
+    const land = (result: Result): void => {
+      failpoint("call-answered");
+      if (this.#isOver) return;
+      this.#inbox.push({ call, result });
+      this.#host.soon(this);
+    };
+    callInTime(context, { make: handler.call, clock, controller }).then(land, (error: unknown) =>
+      land({ type: "unknown", error: { message: messageOf(error), reason: "internal" } }),
+    );
+  }
+
+  #context(call: Call, signal: AbortSignal): CallContext {
+    const { id, type, session, payload } = this.facts;
+    const { outputs, output } = this.#machine.given(this.#state, call.step);
+    const isUndone = call.direction === "compensate";
+    return {
+      call,
+      intent: type,
+      session,
+      execution: id,
+      saga: this.#saga ?? "",
+      key: idempotencyKey(id, call),
+      payload,
+      input: () => (this.#input ??= this.#parse()),
+      outputs,
+      ...(isUndone && output !== undefined && { output }),
+      signal,
+    };
+  }
+
+  async #parse(): Promise<unknown> {
+    const { payload } = this.facts;
+    const checked = await this.#handler?.check(payload, "payload");
+    if (!checked) return payload;
+    if ("value" in checked) return checked.value;
+    const problems = checked.problems.map(({ path, message }) => `${path}: ${message}`);
+    throw new Error(`its payload is not what it takes any more: ${problems.join("; ")}`);
+  }
+
+  #look(state: unknown, updatedAtMs: number): Execution {
+    const { tenant, id, type, session, definition, payload, createdAtMs } = this.facts;
+    const { state: status, result, error, steps } = this.#machine.look(state);
+    return {
+      id,
+      type,
+      tenant,
+      session,
+      state: status,
+      payload,
+      ...(result !== undefined && { result }),
+      ...(error && { error }),
+      ...(this.#saga !== undefined && { saga: { id: this.#saga, definition, steps: steps ?? [] } }),
+      createdAtMs,
+      updatedAtMs,
+    };
+  }
+
+  #isIdle(): boolean {
+    return this.#isOver || (!this.#isWriting && this.#inFlight.size === 0 && this.#inbox.length === 0);
+  }
+
+  #tellIdle(): void {
+    if (this.#onIdle.length === 0 || !this.#isIdle()) return;
+    for (const tell of this.#onIdle) tell();
+    this.#onIdle = [];
+  }
+}

@@ -1,0 +1,160 @@
+// W5, over every embedded store: whatever was done, by whom and how often at once, folding the log gives what the commits wrote, and
+// gives it every time.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { canonicalJson } from "../../src/core/canonical-json.ts";
+import { type FoldedEntry, foldRecord, isDerived, stateText } from "../../src/core/plane-fold.ts";
+import { PlaneError } from "../../src/errors.ts";
+import type { TenantPlane } from "../../src/ports/plane.ts";
+import type { LogRecord } from "../../src/ports/store.ts";
+import { type MakePlane, MINUTE_MS, PLANES, type PlaneRig } from "./rig.ts";
+
+function fold(log: readonly LogRecord[]): Map<string, FoldedEntry> {
+  const entries = new Map<string, FoldedEntry>();
+  for (const record of log) foldRecord(entries, record);
+  return entries;
+}
+
+const textOf = (entries: ReadonlyMap<string, FoldedEntry>, atMs: number): string =>
+  stateText(
+    [...entries].map(([key, entry]) => ({ key, ...entry })),
+    { atMs },
+  );
+
+const hashOf = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+const name = fc.constantFrom("a", "a/b", "ü\0", "..");
+const step = fc.oneof(
+  fc.record({ do: fc.constant("put" as const), key: name, value: fc.jsonValue(), ttl: fc.boolean() }),
+  fc.record({ do: fc.constant("delete" as const), key: name }),
+  fc.record({ do: fc.constant("create" as const), user: name, context: fc.dictionary(name, fc.jsonValue()) }),
+  fc.record({
+    do: fc.constant("patch" as const),
+    nth: fc.nat(9),
+    context: fc.dictionary(name, fc.jsonValue()),
+  }),
+  fc.record({
+    do: fc.constantFrom("touch" as const, "rotate" as const, "close" as const, "reuse" as const),
+    nth: fc.nat(9),
+  }),
+  fc.record({ do: fc.constant("turn" as const), ms: fc.integer({ min: 1, max: 20 * MINUTE_MS }) }),
+);
+type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
+
+/** What is refused is part of the game. */
+async function play(
+  rig: PlaneRig,
+  { plane, made }: { plane: TenantPlane; made: { id: string; token: string }[] },
+  one: Step,
+): Promise<unknown> {
+  const { state, sessions } = plane;
+  if (one.do === "turn") return rig.clock.advance(one.ms);
+  if (one.do === "put") {
+    const ttl = one.ttl ? { ttlMs: MINUTE_MS } : {};
+    return state.put("n/s", one.key, { value: one.value as never, ...ttl });
+  }
+  if (one.do === "delete") return state.delete("n/s", one.key);
+  if (one.do === "create")
+    return made.push(await sessions.create({ user: one.user, context: one.context as never }));
+  const session = made[one.nth % made.length];
+  if (!session) return undefined;
+  if (one.do === "patch") return sessions.patch(session.id, { context: one.context as never });
+  if (one.do === "reuse") return rig.plane.sessionOf(session.token);
+  return sessions[one.do](session.id);
+}
+
+function foldContract(make: MakePlane, runs: number): void {
+  test("W5: the fold of the log is what is stored, and the same every time", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.array(step, { minLength: 1, maxLength: 5 }), { maxLength: 20 }), async (rounds) => {
+        await using rig = await make();
+        rig.plane.start();
+        const made: { id: string; token: string }[] = [];
+        const planes = [rig.plane, rig.other()].map((plane) => plane.tenant("t"));
+        for (const round of rounds) {
+          const outcomes = await Promise.allSettled(
+            round.map((one, index) =>
+              play(rig, { plane: planes[index % 2] as TenantPlane, made }, one),
+            ),
+          );
+          for (const outcome of outcomes)
+            if (outcome.status === "rejected") assert.ok(outcome.reason instanceof PlaneError, outcome.reason);
+        }
+        await rig.plane.stop();
+        const atMs = rig.clock.wallTime();
+        const log = JSON.parse(JSON.stringify(await rig.log("t")));
+        const stored = stateText(await rig.entries("t"), { atMs });
+        assert.equal(textOf(fold(log), atMs), stored);
+        assert.equal(hashOf(textOf(fold(log), atMs)), hashOf(stored));
+        for (const [at, { seq }] of log.entries()) assert.equal(seq, at + 1);
+      }),
+      { numRuns: runs },
+    );
+  });
+
+  test("W5: versions that go on after removal and expiry are those in the log", async () => {
+    await using rig = await make();
+    rig.plane.start();
+    const { state } = rig.plane.tenant("t");
+    for (let round = 0; round < 3; round++) {
+      await state.put("ns", "k", { value: round, ttlMs: MINUTE_MS });
+      await rig.clock.advance(2 * MINUTE_MS);
+      await state.put("ns", "k", { value: round });
+      await state.delete("ns", "k");
+    }
+    await state.put("ns", "k", { value: "last" });
+    assert.deepEqual(fold(await rig.log("t")).get("state/ns/k"), { value: "last", version: 7 });
+    assert.equal((await state.get("ns", "k"))?.version, 7);
+  });
+
+  test("what the log does not say is what is declared so, and opens nothing", async () => {
+    await using rig = await make();
+    const { id } = await rig.plane.tenant("t").sessions.create({ user: "u" });
+    await rig.plane.tenant("t").sessions.rotate(id);
+    const folded = fold(await rig.log("t"));
+    const missing = (await rig.entries("t")).filter(({ key }) => !folded.has(key));
+    assert.equal(missing.length, 2);
+    assert.ok(missing.every(({ key }) => !isDerived(key) && key.startsWith("token/")));
+  });
+}
+
+for (const [driver, make] of PLANES)
+  describe(`${driver}: the fold`, () => foldContract(make, driver === "memory" ? 60 : 10));
+
+test("one state is one text, whatever order its keys and entries came in", () => {
+  const a = { key: "state/a", value: { x: 1, y: [{ b: 1, a: 2 }] }, version: 1 };
+  const b = { key: "state/b", value: null, version: 2, expiresAtMs: 10 };
+  const turned = { version: 1, value: { y: [{ a: 2, b: 1 }], x: 1 }, key: "state/a" };
+  const text = stateText([a, b], { atMs: 9 });
+  assert.equal(stateText([b, turned], { atMs: 9 }), text);
+  assert.equal(text.split("\n").length, 3);
+  assert.equal(stateText([a, b], { atMs: 10 }), stateText([a], { atMs: 0 }));
+  for (const other of [
+    { ...a, version: 2 },
+    { ...a, value: { x: 1, y: [{ a: 2, b: "1" }] } },
+    { ...a, key: "state/A" },
+    { ...a, expiresAtMs: 99 },
+  ])
+    assert.notEqual(stateText([other, b], { atMs: 9 }), text);
+  assert.equal(stateText([a, { key: "token/x", value: { hash: "h" }, version: 1 }], { atMs: 0 }), stateText([a], { atMs: 0 }));
+  assert.equal(canonicalJson({ b: 1, a: { d: 1, c: 2 } }), '{"a":{"c":2,"d":1},"b":1}');
+});
+
+test("records of others are folded by who knows them, and passed over by who does not", () => {
+  const entries = new Map<string, FoldedEntry>();
+  const record = { type: "execution_started", payload: { version: 1 } };
+  foldRecord(entries, record);
+  assert.equal(entries.size, 0);
+  foldRecord(entries, record, ({ type, payload }) => ({
+    put: [{ key: "execution/1", value: { type, payload }, version: 1 }],
+    remove: [],
+  }));
+  assert.equal(entries.get("execution/1")?.version, 1);
+});
+
+test("a log in which a session changes that never was is refused", () => {
+  const record = { type: "session_closed", session: "session_x", payload: { version: 1 } };
+  assert.throws(() => foldRecord(new Map(), record), /internal: session_closed of session_x, which is not there/);
+});
