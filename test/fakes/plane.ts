@@ -17,7 +17,7 @@ import type {
 } from "../../src/ports/plane.ts";
 import type { Json, LogRecord, NewRecord, Page } from "../../src/ports/store.ts";
 
-export const PLANE_TIME_MS = Date.UTC(2026, 0, 1);
+const PLANE_TIME_MS = Date.UTC(2026, 0, 1);
 
 /** What has happened to one tenant, and whoever waits for more. */
 class FakeTenant {

@@ -67,7 +67,7 @@ suite("the document", () => {
     const limit = wal.parameters.find(({ name }) => name === "limit");
     assert.deepEqual(limit?.schema, { type: "integer", minimum: 1, maximum: 50, default: 50 });
     assert.deepEqual(components.schemas.NewIntent?.required, ["type", "session", "payload"]);
-    const { user } = components.schemas.NewSession?.properties as Record<string, unknown>;
+    const { user } = components.schemas.NewSession!.properties as Record<string, unknown>;
     assert.deepEqual(user, { type: "string", minLength: 1, maxLength: 99 });
     const schemes = (path: string, method: string) =>
       Object.keys(Object.assign({}, ...(paths[path]![method]!.security as object[])));
