@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { bootToReady } from "./boot.ts";
 import { health20 } from "./health.ts";
+import { logsMbps } from "./logs.ts";
 import { modules50Start, modules50Stop } from "./modules.ts";
 import { noop1000 } from "./noop.ts";
 import { chain20, fanout99, stop20 } from "./processes.ts";
@@ -21,6 +22,7 @@ const ROWS: readonly Row[] = [
   noop1000,
   health20,
   rolling,
+  logsMbps,
 ];
 const WIDTHS = [17, 9, 11, 9, 7, 9, 5];
 

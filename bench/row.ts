@@ -2,7 +2,7 @@
 
 export interface Row {
   name: string;
-  unit: "ms" | "requests/s" | "failed";
+  unit: "ms" | "requests/s" | "MB/s" | "failed";
   target: Target;
   /** Where the time goes that the floor does not take: said where the target is missed. */
   cost: string;
@@ -10,7 +10,8 @@ export interface Row {
   measure(): Promise<Measurement>;
 }
 
-export type Target = { ratioMax: number } | { ratioMin: number } | { valueMax: number };
+export type Target =
+  { ratioMax: number } | { ratioMin: number } | { valueMax: number } | { valueMin: number };
 
 export interface Measurement {
   value: number;
@@ -64,11 +65,13 @@ function resultOf({ name, unit, target }: Row, { value, floor, note }: Measureme
 
 function isMet(target: Target, { value, ratio }: { value: number; ratio: number }): boolean {
   if ("valueMax" in target) return value <= target.valueMax;
+  if ("valueMin" in target) return value >= target.valueMin;
   return "ratioMax" in target ? ratio <= target.ratioMax : ratio >= target.ratioMin;
 }
 
 function inWords(target: Target, unit: string): string {
   if ("valueMax" in target) return `≤ ${target.valueMax} ${unit}`;
+  if ("valueMin" in target) return `≥ ${target.valueMin} ${unit}`;
   return "ratioMax" in target ? `≤ ${target.ratioMax} ×` : `≥ ${target.ratioMin} ×`;
 }
 

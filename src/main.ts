@@ -2,18 +2,22 @@
 // argv → cli → exit code; what gets compiled.
 // First of all: what is imported next takes longer.
 import "./compose/first-signals.ts";
-import { writeSync } from "node:fs";
+import { write, writeSync } from "node:fs";
 import process from "node:process";
 import { main } from "./cli/cli.ts";
 
-// Written synchronously: the process ends right after.
+/** How long a full pipe may keep the last words, and with them the end, waiting. */
+const LAST_WORDS_MS = 1000;
+let said = Promise.resolve();
+
 const exitCode = await main(process.argv.slice(2), {
   stdout: (text) => print(1, text),
-  stderr: (text) => print(2, text),
+  stderr: (text) => void (said = said.then(() => say(text))),
   env: process.env,
   cwd: process.cwd(),
   main: import.meta.filename,
 });
+await Promise.race([said, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]);
 process.exit(exitCode);
 
 /** All of it, also into a pipe that is slow; a reader that has gone is no reason to fail, and makes it false. */
@@ -23,8 +27,25 @@ function print(fd: number, text: string): boolean {
     try {
       left = left.subarray(writeSync(fd, left));
     } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) return false;
+      if (!isAgain(error)) return false;
     }
   }
   return true;
+}
+
+/** The same on standard error without holding the loop: it may be the pipe that nobody reads. */
+async function say(text: string): Promise<void> {
+  let left = Buffer.from(text);
+  while (left.length > 0) {
+    const written = await new Promise<number | Error>((resolve) =>
+      write(2, left, (error, count) => resolve(error ?? count)),
+    );
+    if (typeof written === "number") left = left.subarray(written);
+    else if (isAgain(written)) await new Promise((retry) => setTimeout(retry, 1));
+    else return;
+  }
+}
+
+function isAgain(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EAGAIN";
 }

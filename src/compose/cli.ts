@@ -5,7 +5,6 @@ import type { Config, HttpConfig } from "../config/config.ts";
 import { openCgroup } from "../drivers/cgroup.ts";
 import { systemClock } from "../drivers/clock.ts";
 import { logRing } from "../drivers/log-ring.ts";
-import { ExitCode, StartupError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import { createGate, type HttpGate } from "../http/gate.ts";
 import type { Server } from "../http/server.ts";
@@ -21,6 +20,7 @@ import type { DevHooks } from "./dev-hooks.ts";
 import { adoptEnvironment } from "./environment.ts";
 import { manager } from "./manager.ts";
 import { controlOverTcp, openControl } from "./open-control.ts";
+import { endOfRun } from "./end-of-run.ts";
 import { openLog } from "./open-log.ts";
 import { openServer } from "./open-server.ts";
 import { adoption } from "./orphans.ts";
@@ -50,8 +50,8 @@ export interface RunOptions {
 const LEARN_AFTER_MS = 1_000;
 
 /**
- * Resolves with the exit code when the runtime has ended. Throws `UsageError` for a name that is no service, `StartupError` for
- * a taken port or socket, and when a service has brought the runtime down.
+ * Resolves with 0 when the runtime has ended well. Throws `UsageError` for a name that is no service, and `StartupError`, with
+ * the exit code and the cause, for a taken port or socket and any other end, also when a service has brought it about.
  */
 export async function runConfig(config: Config, options: RunOptions): Promise<number> {
   const { names, profiles, env, dev } = options;
@@ -103,22 +103,20 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   if (process.pid === 1) await orphans.descendants();
   const learning =
     modules.instances.size === 0 ? undefined : clock.after(LEARN_AFTER_MS, () => void present.learn());
-  const { exitCode, reason, service } = await supervisor.ended;
+  const report = await supervisor.ended;
   learning?.();
   leave?.();
   await orphans.end();
   await socket.close();
-  await flush();
-  if (service === undefined && exitCode !== ExitCode.internal) return exitCode;
-  throw new StartupError(reason, { exitCode });
+  return endOfRun(report, { flush, ledger: supervisor.ledger(), signals });
 }
 
 /** Everything that is said goes to standard output, and its last part is kept for `haraka logs`. */
 function openLogs({ runtime }: Config, { services, json }: { services: readonly string[]; json: boolean }) {
   const { log: output, ...rest } = openLog({
     name: runtime.name,
-    format: json ? "json" : runtime.log.format,
-    level: runtime.log.level,
+    ...runtime.log,
+    ...(json && { format: "json" as const }),
     services,
   });
   const logs = logRing({ bytesMax: runtime.log.ringBytes, wallTime: Date.now });

@@ -21,7 +21,7 @@ import type { ShutdownReport } from "../runtime/shutdown.ts";
 import { Supervisor } from "../runtime/supervisor.ts";
 import { version } from "./version.ts";
 import { moduleService } from "./module-service.ts";
-import { openLog } from "./open-log.ts";
+import { type OpenLog, openLog } from "./open-log.ts";
 import {
   ANYTHING,
   BOOLEAN,
@@ -36,6 +36,7 @@ import {
   type Rules,
   TEXT,
 } from "./option-rules.ts";
+import { flushMs } from "./outgoing.ts";
 
 export interface OrchestratorOptions {
   /** Time; a `testClock()` in tests. Default: the system's. */
@@ -90,7 +91,7 @@ export class Orchestrator {
   readonly #supervisor: Supervisor;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #flush: () => Promise<void>;
+  readonly #flush: OpenLog["flush"];
   readonly #options: OrchestratorOptions;
   readonly #listeners = new Set<(event: RuntimeEvent) => void>();
   readonly #registrations = new Map<string, Registration>();
@@ -101,7 +102,7 @@ export class Orchestrator {
   constructor(options: OrchestratorOptions = {}) {
     checkOptions(options, { cannot: "cannot make an Orchestrator", rules: OPTIONS });
     const own = options.log
-      ? { log: options.log, flush: async () => {}, terminal: process.stdout.isTTY }
+      ? { log: options.log, flush: async () => true, terminal: process.stdout.isTTY }
       : openLog({ name: nameOf(options) });
     this.#options = options;
     this.#log = own.log;
@@ -243,11 +244,11 @@ export class Orchestrator {
       signalled = true;
       this.#supervisor.onSignal(signal);
     });
-    void this.#supervisor.ended.then(async ({ exitCode }) => {
+    void this.#supervisor.ended.then(async (report) => {
       stopListening();
       if (!signalled || this.#options.exit === false) return;
-      await this.#flush();
-      process.exit(exitCode);
+      await this.#flush({ withinMs: flushMs(report, this.#supervisor.ledger()) });
+      process.exit(report.exitCode);
     });
     return stopListening;
   }

@@ -2,7 +2,7 @@
 // so that they go on; the code of the others is loaded before anything is stopped for it.
 import type { Config, ServiceConfig } from "../config/config.ts";
 import { loadEntrypoint } from "../drivers/entrypoint.ts";
-import { ABSENT, UNSURE } from "../drivers/file-content.ts";
+import { ABSENT } from "../drivers/file-content.ts";
 import { ConfigError, messageOf, UsageError } from "../errors.ts";
 import type { NextServices } from "../runtime/operator.ts";
 import { diagnosticAt, type ReadConfig } from "./read-config.ts";
@@ -76,10 +76,14 @@ export async function nextServices(
     .filter(isModule)
     .flatMap(({ name }) => otherThanLoaded(nextContents.get(name), contents));
   const takeBack = stale.length > 0 ? await context.files.renew(stale) : () => {};
-  const broken = await loadProblems(next, { names: new Set([...other, ...added]), files: context.files });
+  const broken = await loadProblems(next, new Set([...other, ...added]));
   if (!lenient && broken.size > 0) {
     takeBack();
     throw new ConfigError([...broken].map(([name, problem]) => diagnosticAt(config, name, problem)));
+  }
+  // It may be asked for again as it is, by a restart.
+  for (const { name, run } of chosen(next).filter(isModule)) {
+    if (broken.has(name)) await context.files.forgetFailure(run.file);
   }
   const kept = new Map([...broken].filter(([name]) => known.has(name)));
   const changed = other.filter((name) => !kept.has(name));
@@ -100,10 +104,7 @@ export async function nextServices(
 }
 
 /** Why the code of these cannot be loaded; those of which it can are left out. */
-async function loadProblems(
-  next: RunningServices,
-  { names, files }: { names: ReadonlySet<string>; files: ServiceFiles },
-): Promise<Map<string, string>> {
+async function loadProblems(next: RunningServices, names: ReadonlySet<string>): Promise<Map<string, string>> {
   const problems = new Map<string, string>();
   for (const service of chosen(next)) {
     if (!isModule(service) || !names.has(service.name)) continue;
@@ -111,7 +112,6 @@ async function loadProblems(
       await loadEntrypoint(service.name, service.run);
     } catch (error) {
       problems.set(service.name, messageOf(error));
-      await files.forgetFailure(service.run.file);
     }
   }
   return problems;
@@ -125,9 +125,7 @@ function chosen({ config, specs }: Pick<RunningServices, "config" | "specs">): S
 /** Where contents differ: other files, more of them or fewer. */
 function differing(before: FileContents = new Map(), after: FileContents = new Map()): string[] {
   const all = [...new Set([...before.keys(), ...after.keys()])].sort();
-  return all.filter(
-    (file) => (before.get(file) ?? ABSENT) !== (after.get(file) ?? ABSENT) || before.get(file) === UNSURE,
-  );
+  return all.filter((file) => (before.get(file) ?? ABSENT) !== (after.get(file) ?? ABSENT));
 }
 
 /** Those that no service runs with: what is as others have it is shared with them. */

@@ -1,42 +1,124 @@
-// This process's standard output as the log of the runtime: pretty on a terminal, JSON lines otherwise.
+// This process's standard output as the log of the runtime, pretty on a terminal and JSON lines otherwise; and, where the config
+// asks for one, a file beside it. It ends with a flush that never waits longer than it is told to.
+import { write } from "node:fs";
 import process from "node:process";
-import { recordLog } from "../drivers/record-log.ts";
+import type { LogConfig } from "../config/config.ts";
+import { type LogFile, openLogFile } from "../drivers/log-file.ts";
+import { recordLog, type RecordLogOptions, type RecordSink } from "../drivers/record-log.ts";
 import { openStdout } from "../drivers/stdout.ts";
-import type { Log, LogLevel, Output } from "../ports/log.ts";
+import { type Lost, WriteQueue, type WriteQueueOptions } from "../drivers/write-queue.ts";
+import { messageOf, StartupError } from "../errors.ts";
+import type { Log, Output } from "../ports/log.ts";
+import { type FlushOptions, outgoing } from "./outgoing.ts";
 
-export interface LogOptions {
+export interface LogOptions extends Partial<Omit<LogConfig, "ringBytes">> {
   /** The runtime's name. */
   name: string;
-  /** Default `auto`: pretty on a terminal, `json` otherwise. */
-  format?: "auto" | "pretty" | "json";
-  /** Default `info`. */
-  level?: LogLevel;
   /** Names of the services that will write. Default: none. */
   services?: readonly string[];
 }
 
 export interface OpenLog {
   log: Log & Output;
-  /** Resolves when all that was written has left the process. */
-  flush: () => Promise<void>;
+  /**
+   * Resolves with true when all that services and the runtime have written has left the process, and with false when time is
+   * up; how much was left behind is then said on standard error.
+   */
+  flush: (options: FlushOptions) => Promise<boolean>;
   /** Somebody reads it on a terminal. */
   terminal: boolean;
 }
 
-export function openLog({ name, format = "auto", level = "info", services = [] }: LogOptions): OpenLog {
+/** Defaults are those of the config. Throws `StartupError` when the file cannot be opened. */
+export function openLog(options: LogOptions): OpenLog {
+  const { name, format = "auto", level = "info", services = [], overflow = "pause", file } = options;
   const stdout = openStdout({
-    onLost: (writes) => log.error(`${writes} writes were lost: nobody reads the output`),
+    onGone: (reason) => void complain(`nobody reads the output any more (${reason}): going on without it`),
   });
+  /** A queue, and who says what it has lost. */
+  const queueOf = (write: WriteQueueOptions["write"], why: string): WriteQueue => {
+    const onLost = ({ lines, records }: Lost): void => {
+      if (lines > 0) log.warn(`${lines} lines were dropped: ${why}`);
+      if (records > 0) log.error(`${records} records were lost: ${why}`);
+    };
+    return new WriteQueue({ write, overflow, onLost });
+  };
+  const queue = queueOf((bytes) => stdout.write(bytes), "the output was not read fast enough");
   const pretty = format === "auto" ? stdout.terminal : format === "pretty";
-  const log = recordLog({
+  const common = { level, name, services, wallTime: Date.now };
+  const printed: Omit<RecordLogOptions, "sink"> = {
+    ...common,
     format: pretty ? "pretty" : "json",
-    level,
-    name,
-    services,
     colour: stdout.terminal && (process.env.NO_COLOR ?? "") === "",
-    wallTime: Date.now,
-    write: (text) => stdout.write(text),
-    drained: () => stdout.drained(),
-  });
-  return { log, flush: () => stdout.flush(), terminal: stdout.terminal };
+  };
+  const opened = file && openFile(file, () => log);
+  const filed = opened && queueOf((bytes) => opened.write(bytes), "the log file was not written fast enough");
+  const queues = filed ? [queue, filed] : [queue];
+  // Two formats are two logs; the same one goes to both.
+  const written =
+    filed && pretty
+      ? both(recordLog({ ...printed, sink: queue }), recordLog({ ...printed, format: "json", sink: filed }))
+      : recordLog({ ...printed, sink: queues.length === 1 ? queue : everyOf(queues) });
+  const { log, flush } = outgoing(written, { queues, complain });
+  return { log, flush, terminal: stdout.terminal };
+}
+
+function openFile(file: NonNullable<LogConfig["file"]>, log: () => Log): LogFile {
+  try {
+    return openLogFile({
+      ...file,
+      onTrouble: (message) => log().error(message),
+      onRecovered: (lines) =>
+        log().warn(`the log file ${file.path} is written again; ${lines} lines are missing`),
+    });
+  } catch (error) {
+    throw new StartupError(`cannot open the log file ${file.path}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function everyOf(sinks: readonly RecordSink[]): RecordSink {
+  return {
+    write(bytes, what) {
+      for (const sink of sinks) sink.write(bytes, what);
+    },
+    get full() {
+      return sinks.some((sink) => sink.full);
+    },
+    drained: async () => void (await Promise.all(sinks.map((sink) => sink.drained()))),
+  };
+}
+
+function both(first: Log & Output, second: Log & Output): Log & Output {
+  const logs = [first, second];
+  const at =
+    (level: keyof Log): Log[typeof level] =>
+    (message, fields) => {
+      for (const log of logs) log[level](message, fields);
+    };
+  return {
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+    open(service, stream) {
+      const sinks = logs.map((log) => log.open(service, stream));
+      return {
+        write(lines) {
+          for (const sink of sinks) sink.write(lines);
+        },
+        end() {
+          for (const sink of sinks) sink.end();
+        },
+      };
+    },
+    get full() {
+      return first.full || second.full;
+    },
+    drained: async () => void (await Promise.all([first.drained(), second.drained()])),
+  };
+}
+
+/** A word on standard error; it may be closed or full, too, so do not wait for it for long. Never rejects. */
+function complain(message: string): Promise<void> {
+  return new Promise((resolve) => write(2, `haraka: ${message}\n`, () => resolve()));
 }

@@ -5,7 +5,6 @@ import type { ServiceSpec } from "../core/spec.ts";
 import type { Descendants } from "../drivers/descendants.ts";
 import { execProbe } from "../drivers/exec-probe.ts";
 import { httpProbe } from "../drivers/http-probe.ts";
-import { lineSplitter } from "../drivers/line-splitter.ts";
 import { logProbe } from "../drivers/log-probe.ts";
 import { newlineSink, notifyProbe, watchdogProbe } from "../drivers/notify-probe.ts";
 import { notifySockets, type NotifySockets, type Speaker, withoutNotify } from "../drivers/notify-socket.ts";
@@ -20,6 +19,7 @@ import type { Notice, Probe } from "../ports/probe.ts";
 import type { ByteSink } from "../ports/spawn.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
 import { openSocketCalls } from "./socket-calls.ts";
+import { type LineReader, lineSink } from "./line-sink.ts";
 
 const spawn = typeof Bun === "undefined" ? spawnByNode : spawnByBun;
 
@@ -46,13 +46,6 @@ export function processContext({
   ...rest
 }: Omit<ProcessContext, "sockets"> & { sockets?: NotifySockets }): ProcessContext {
   return { ...rest, env: withoutNotify(env), sockets: sockets ?? processSockets(rest.log) };
-}
-
-/** Reads the lines of one service. */
-interface LineReader {
-  observe(line: string): void;
-  /** A new incarnation begins. */
-  reset(): void;
 }
 
 /** Hears what one service says of itself. */
@@ -240,23 +233,5 @@ function socketLauncher(
         report(outcome);
       });
     },
-  };
-}
-
-function lineSink(
-  stream: "stdout" | "stderr",
-  { name, output, readers }: { name: string; output: Output; readers: readonly LineReader[] },
-): ByteSink {
-  let full = false;
-  const splitter = lineSplitter((text, part) => {
-    full = !output.line({ service: name, stream, text, ...(part !== undefined && { part }) });
-    for (const reader of readers) reader.observe(text);
-  });
-  return {
-    write(chunk) {
-      splitter.push(chunk);
-      return full ? output.drained() : undefined;
-    },
-    end: () => splitter.end(),
   };
 }

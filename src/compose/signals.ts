@@ -7,6 +7,7 @@ import { ExitCode, messageOf } from "../errors.ts";
 import type { Log } from "../ports/log.ts";
 import type { Operator } from "../runtime/operator.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
+import type { StopSignals } from "./end-of-run.ts";
 import { handOver } from "./first-signals.ts";
 import { killAtExit } from "./last-resort.ts";
 
@@ -18,7 +19,7 @@ export interface SignalOptions {
   endures: boolean;
 }
 
-export interface AttendedSignals {
+export interface AttendedSignals extends StopSignals {
   /** From now on what the services of `config` ask for is handed on to them, whatever is in force when it comes. */
   forward(config: () => Config): void;
 }
@@ -29,9 +30,17 @@ export function attendSignals({ supervisor, operator, log, endures }: SignalOpti
     (present?.().services ?? []).flatMap(({ name, run }) =>
       run.type === "process" && run.forwardSignals.includes(signal) ? [name] : [],
     );
-  onStopSignal((signal) => supervisor.onSignal(signal));
+  const late = new AbortController();
+  let any = false;
+  const stop = (signal: string) => {
+    any = true;
+    // Nothing is left to stop: it is about what has yet to leave the process.
+    if (supervisor.state === "destroyed") late.abort(signal);
+    else supervisor.onSignal(signal);
+  };
+  onStopSignal(stop);
   onSignals(["SIGQUIT"], (signal) => {
-    if (takersOf(signal).length === 0) supervisor.onSignal(signal);
+    if (takersOf(signal).length === 0) stop(signal);
   });
   handOver();
   killAtExit(supervisor);
@@ -40,9 +49,14 @@ export function attendSignals({ supervisor, operator, log, endures }: SignalOpti
     const stack = error instanceof Error ? error.stack : undefined;
     log.error(`nobody caught: ${messageOf(error)}`, { stack });
     if (endures) return;
-    void supervisor.shutdown({ reason: "stopping after an uncaught error", exitCode: ExitCode.internal });
+    const reason = `stopping after an uncaught error: ${messageOf(error)}`;
+    void supervisor.shutdown({ reason, exitCode: ExitCode.internal });
   });
   return {
+    get any() {
+      return any;
+    },
+    late: late.signal,
     forward(config) {
       present = config;
       onSignals(FORWARDED, (signal) => {

@@ -5,6 +5,8 @@ import type { Probe, ProbeResult } from "../ports/probe.ts";
 export interface LogProbe extends Probe {
   /** Shows it one line of either stream. */
   observe(line: string): void;
+  /** It has seen the line: what is shown to it now makes no difference. */
+  readonly passed: boolean;
   /** A new incarnation has begun: what was seen counts no more. */
   reset(): void;
 }
@@ -17,6 +19,9 @@ export function logProbe(wanted: { text: string } | { pattern: string }): LogPro
   let passed = false;
   return {
     waits: true,
+    get passed() {
+      return passed;
+    },
     observe(line) {
       if (passed || !matches(line)) return;
       passed = true;

@@ -1,6 +1,6 @@
-// What each service has written lately, in memory: a ring of lines for each, bounded by bytes, and whoever follows. It writes
-// nowhere, and a line that nobody has asked for by the time it is pushed out is gone.
-import type { Log, LogFields, LogLevel, Output } from "../ports/log.ts";
+// What each service has written lately, in memory: a ring of bytes for each, and whoever follows. Lines are made of the bytes
+// when somebody asks, for most are never asked for. It writes nowhere, and what is pushed out is gone.
+import type { LineSink, Lines, Log, LogFields, LogLevel, Output } from "../ports/log.ts";
 import type { LogLine, LogSource } from "../ports/control.ts";
 
 export interface LogRingOptions {
@@ -15,112 +15,28 @@ export interface LogRing extends LogSource {
   keeping(log: Log & Output): Log & Output;
 }
 
-/** What a line costs beyond its letters; also the smallest that a line counts as, which bounds how many there can be. */
-const LINE_BYTES = 128;
-const BYTES_PER_LETTER = 2;
-
-const STREAMS = ["stdout", "stderr", "runtime"] as const;
-
-/**
- * One service's lines, column by column: an object for each would halve what a service can write. Line `n`, counted from 0, lies
- * at `n % capacity`.
- */
-class Ring {
-  readonly #bytesMax: number;
-  readonly #capacity: number;
-  readonly #texts: string[] = [];
-  readonly #times: Float64Array;
-  readonly #streams: Uint8Array;
-  /** 0: the line is whole. */
-  readonly #parts: Int32Array;
-  #first = 0;
-  #end = 0;
-  #bytes = 0;
-  followers: readonly ((line: LogLine) => void)[] = [];
-
-  constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax;
-    this.#capacity = Math.max(1, Math.floor(bytesMax / LINE_BYTES));
-    this.#times = new Float64Array(this.#capacity);
-    this.#streams = new Uint8Array(this.#capacity);
-    this.#parts = new Int32Array(this.#capacity);
-  }
-
-  push(text: string, stream: number, { part, atMs }: { part: number; atMs: number }): void {
-    if (this.#end - this.#first === this.#capacity) this.#drop();
-    const place = this.#end % this.#capacity;
-    this.#texts[place] = text;
-    this.#times[place] = atMs;
-    this.#streams[place] = stream;
-    this.#parts[place] = part;
-    this.#bytes += LINE_BYTES + text.length * BYTES_PER_LETTER;
-    this.#end += 1;
-    while (this.#bytes > this.#bytesMax && this.#end - this.#first > 1) this.#drop();
-  }
-
-  #drop(): void {
-    const place = this.#first % this.#capacity;
-    this.#bytes -= LINE_BYTES + (this.#texts[place]?.length ?? 0) * BYTES_PER_LETTER;
-    this.#texts[place] = "";
-    this.#first += 1;
-  }
-
-  /** The last `count` of them, oldest first. */
-  last(service: string, count: number): LogLine[] {
-    const length = Math.min(count, this.#end - this.#first);
-    return Array.from({ length }, (_, index): LogLine => {
-      const place = (this.#end - length + index) % this.#capacity;
-      const part = this.#parts[place] ?? 0;
-      return {
-        seq: this.#end - length + index + 1,
-        atMs: this.#times[place] ?? 0,
-        service,
-        stream: STREAMS[this.#streams[place] ?? 0] ?? "stdout",
-        text: this.#texts[place] ?? "",
-        ...(part > 0 && { part }),
-      };
-    });
-  }
-}
-
 export function logRing({ bytesMax, wallTime }: LogRingOptions): LogRing {
   const rings = new Map<string, Ring>();
 
   function ringOf(service: string): Ring {
-    let ring = rings.get(service);
-    if (!ring) rings.set(service, (ring = new Ring(bytesMax)));
+    const ring = rings.get(service) ?? new Ring(service, bytesMax);
+    rings.set(service, ring);
     return ring;
   }
 
-  function keep(service: string, text: string, { stream, part }: { stream: number; part: number }): void {
-    const ring = ringOf(service);
-    ring.push(text, stream, { part, atMs: wallTime() });
-    if (ring.followers.length === 0) return;
-    const [line] = ring.last(service, 1);
-    for (const follower of ring.followers) if (line) follower(line);
-  }
-
   const record = (log: Log, level: LogLevel) => (message: string, fields?: LogFields) => {
-    const service = fields?.["service"];
-    if (level !== "debug" && typeof service === "string")
-      keep(service, message, { stream: STREAMS.indexOf("runtime"), part: 0 });
+    if (level !== "debug" && typeof fields?.["service"] === "string") {
+      ringOf(fields["service"]).keepRecord(message, { stream: "runtime", atMs: wallTime() });
+    }
     log[level](message, fields);
   };
 
   return {
-    read: (service, { tail = Infinity } = {}) => rings.get(service)?.last(service, tail) ?? [],
+    read: (service, { tail } = {}) => rings.get(service)?.read(tail) ?? [],
     follow(services, listener) {
-      // Of its own, so that one who listens twice is two.
-      const follower = (line: LogLine) => listener(line);
-      for (const service of services) {
-        const ring = ringOf(service);
-        ring.followers = [...ring.followers, follower];
-      }
+      for (const service of services) ringOf(service).followers.add(listener);
       return () => {
-        for (const service of services) {
-          const ring = ringOf(service);
-          ring.followers = ring.followers.filter((each) => each !== follower);
-        }
+        for (const service of services) rings.get(service)?.followers.delete(listener);
       };
     },
     keeping: (log) => ({
@@ -128,14 +44,159 @@ export function logRing({ bytesMax, wallTime }: LogRingOptions): LogRing {
       info: record(log, "info"),
       warn: record(log, "warn"),
       error: record(log, "error"),
-      line(line) {
-        keep(line.service, line.text, {
-          stream: line.stream === "stdout" ? 0 : 1,
-          part: line.part ?? 0,
-        });
-        return log.line(line);
+      open(service, stream): LineSink {
+        const ring = ringOf(service);
+        const next = log.open(service, stream);
+        return {
+          write(lines) {
+            ring.keepLines(lines, { stream, atMs: wallTime() });
+            next.write(lines);
+          },
+          end: () => next.end(),
+        };
+      },
+      get full() {
+        return log.full;
       },
       drained: () => log.drained(),
     }),
   };
+}
+
+/** Lines of one stream that came together. */
+interface Run {
+  stream: LogLine["stream"];
+  atMs: number;
+  part: number;
+  /** How many lines it has. The bytes of a single one are not searched for the ends of others. */
+  count: number;
+}
+
+/** A run as it lies in the ring. */
+interface KeptRun extends Run {
+  /** The number of its first line. */
+  seq: number;
+  from: number;
+  length: number;
+}
+
+/** What a run costs beyond its bytes. */
+const RUN_BYTES = 128;
+/** What the memory of a ring begins with. */
+const FIRST_BYTES = 2048;
+/** A run is at most this part of the ring: the oldest makes room as a whole. */
+const RUNS_MIN = 8;
+/** Emptied places at the front of the list before they are given back: moving the rest costs as much as they are. */
+const EMPTY_MIN = 1024;
+
+class Ring {
+  readonly followers = new Set<(line: LogLine) => void>();
+  readonly #service: string;
+  readonly #bytesMax: number;
+  /** Runs lie in it one behind the other, around its end; it grows with what is kept. */
+  #memory = Buffer.alloc(0);
+  /** Where the next run begins. */
+  #to = 0;
+  #used = 0;
+  #runs: KeptRun[] = [];
+  /** Index of the oldest that is still kept. */
+  #first = 0;
+  #seq = 0;
+
+  constructor(service: string, bytesMax: number) {
+    this.#service = service;
+    this.#bytesMax = bytesMax;
+  }
+
+  keepLines(lines: Lines, { stream, atMs }: Pick<Run, "stream" | "atMs">): void {
+    const { bytes, starts, ends, count, part } = lines;
+    const lengthMax = this.#bytesMax / RUNS_MIN;
+    const seq = this.#seq + 1;
+    for (let index = 0; index < count;) {
+      const from = starts[index] ?? 0;
+      let next = (ends[count - 1] ?? 0) - from <= lengthMax ? count : index + 1;
+      while (next < count && (ends[next] ?? 0) - from <= lengthMax) next++;
+      this.#put(bytes.subarray(from, ends[next - 1]), { stream, atMs, part, count: next - index });
+      index = next;
+    }
+    if (this.followers.size === 0) return;
+    for (let index = 0; index < count; index++)
+      this.#tell(this.#line({ stream, atMs, part }, seq + index, lines.text(index)));
+  }
+
+  keepRecord(text: string, run: Pick<Run, "stream" | "atMs">): void {
+    this.#put(Buffer.from(text), { ...run, part: 0, count: 1 });
+    if (this.followers.size > 0) this.#tell(this.#line({ ...run, part: 0 }, this.#seq, text));
+  }
+
+  read(tail = Infinity): LogLine[] {
+    let first = this.#runs.length;
+    for (let count = 0; first > this.#first && count < tail; first--)
+      count += this.#runs[first - 1]?.count ?? 0;
+    const lines = this.#runs.slice(first).flatMap((run) => this.#linesOf(run));
+    return tail < lines.length ? lines.slice(lines.length - tail) : lines;
+  }
+
+  #put(bytes: Uint8Array, run: Run): void {
+    const seq = this.#seq + 1;
+    this.#seq += run.count;
+    const { length } = bytes;
+    // A single line that has no room beside nothing.
+    if (length + RUN_BYTES > this.#bytesMax) return;
+    while (this.#used + length + RUN_BYTES * (this.#runs.length - this.#first + 1) > this.#bytesMax)
+      this.#dropOldest();
+    this.#grow(this.#used + length);
+    const beforeEnd = Math.min(length, this.#memory.length - this.#to);
+    this.#memory.set(bytes.subarray(0, beforeEnd), this.#to);
+    this.#memory.set(bytes.subarray(beforeEnd), 0);
+    this.#runs.push({ ...run, seq, from: this.#to, length });
+    this.#to = (this.#to + length) % this.#memory.length;
+    this.#used += length;
+  }
+
+  #dropOldest(): void {
+    this.#used -= this.#runs[this.#first]?.length ?? 0;
+    this.#first += 1;
+    if (this.#first < EMPTY_MIN || this.#first * 2 < this.#runs.length) return;
+    this.#runs = this.#runs.slice(this.#first);
+    this.#first = 0;
+  }
+
+  #grow(bytes: number): void {
+    if (bytes <= this.#memory.length && this.#memory.length > 0) return;
+    const larger = Buffer.allocUnsafeSlow(
+      Math.min(this.#bytesMax, Math.max(bytes, this.#memory.length * 2, FIRST_BYTES)),
+    );
+    let to = 0;
+    for (const run of this.#runs.slice(this.#first)) {
+      larger.set(this.#bytesOf(run), to);
+      run.from = to;
+      to += run.length;
+    }
+    this.#memory = larger;
+    this.#to = to;
+  }
+
+  #bytesOf({ from, length }: KeptRun): Buffer {
+    const end = from + length;
+    const beyond = end - this.#memory.length;
+    if (beyond <= 0) return this.#memory.subarray(from, end);
+    return Buffer.concat([this.#memory.subarray(from), this.#memory.subarray(0, beyond)]);
+  }
+
+  #linesOf(run: KeptRun): LogLine[] {
+    const text = this.#bytesOf(run).toString("utf8");
+    if (run.count === 1) return [this.#line(run, run.seq, text)];
+    // The CR of the last is left out as it was kept.
+    const texts = text.replaceAll("\r\n", "\n").split("\n");
+    return texts.map((each, index) => this.#line(run, run.seq + index, each));
+  }
+
+  #line({ stream, atMs, part }: Omit<Run, "count">, seq: number, text: string): LogLine {
+    return { seq, atMs, service: this.#service, stream, text, ...(part !== 0 && { part }) };
+  }
+
+  #tell(line: LogLine): void {
+    for (const follower of this.followers) follower(line);
+  }
 }

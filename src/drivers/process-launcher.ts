@@ -61,12 +61,18 @@ function launch(options: ProcessLauncherOptions, { family, report }: Launch): Ru
   const { argv, cwd, stdin, stopSignal, notificationFd } = options.process;
   const environment = { ...options.environment, ...options.process.environment, ...family?.environment };
   let ids: Ids = {};
+  let stopping = false;
+  const end = ending({ report, left: () => (stopping ? family?.end() : family?.leave()) });
+  const streams = {
+    stdout: end.after(options.output("stdout")),
+    stderr: end.after(options.output("stderr")),
+  };
   const fail = (error: unknown): void => {
+    streams.stdout.end();
+    streams.stderr.end();
     const reason = failureReason(error, { process: options.process, path: environment.PATH, ids });
     report({ type: "failed", reason, error });
   };
-  let stopping = false;
-  const end = ending({ report, left: () => (stopping ? family?.end() : family?.leave()) });
 
   // Some failures are thrown and some told later; which ones differs between Bun, Deno and Node.
   let child: Spawned | undefined;
@@ -78,8 +84,7 @@ function launch(options: ProcessLauncherOptions, { family, report }: Launch): Ru
       environment,
       ...ids,
       stdin,
-      stdout: end.after(options.output("stdout")),
-      stderr: end.after(options.output("stderr")),
+      ...streams,
       ...(notificationFd !== undefined &&
         options.notification && { notification: { fd: notificationFd, sink: options.notification() } }),
       onExit: end.onExit,

@@ -1,66 +1,39 @@
-// The one way out for records and output: a file descriptor written to without ever blocking the event loop. What is written
-// in one turn leaves in one call; memory is bounded by asking the sources to wait, and it never throws when the reader is gone.
+// A file descriptor of this process that others read: a pipe, a terminal, a file. It is written to without ever blocking the
+// event loop, and a reader that is gone is no error.
 import { fstatSync, write } from "node:fs";
 
-/** Above this many waiting characters writers are told to wait. */
-const WAITING_CHARS_MAX = 1024 * 1024;
-/** Above this many, what writers that cannot wait still bring is lost, and counted. */
-const HELD_CHARS_MAX = 16 * 1024 * 1024;
-/** A full non-blocking pipe is tried again after this long. */
-const RETRY_MS = 5;
+/** A full non-blocking pipe is tried again after this long at first, and then ever less often. */
+const RETRY_MS_MIN = 1;
+const RETRY_MS_MAX = 20;
+/** A full disk does not get room that fast. */
+const FULL_DISK_RETRY_MS = 500;
 
 export interface Stdout {
   readonly terminal: boolean;
-  /** Takes the text; false asks the writer to wait for `drained`. */
-  write(text: string): boolean;
-  /** Resolves when there is room again. */
-  drained(): Promise<void>;
-  /** Resolves when all that was written has left the process, or nobody is there to read it. */
-  flush(): Promise<void>;
+  /** Resolves when all has left the process, or nobody is there to read it. Never rejects; one call at a time. */
+  write(bytes: Buffer): Promise<void>;
 }
 
 export interface StdoutOptions {
   /** Default 1. */
   fd?: number;
-  /** Told, once there is room again, how many writes were lost to a reader that did not read. */
-  onLost: (writes: number) => void;
+  /** Called once, when the reader has gone for good; nothing is written from then on. */
+  onGone: (reason: string) => void;
 }
 
-export function openStdout({ fd = 1, onLost }: StdoutOptions): Stdout {
-  let waiting = "";
-  let lost = 0;
-  let pumping: Promise<void> | undefined;
+export function openStdout({ fd = 1, onGone }: StdoutOptions): Stdout {
   let gone = false;
-  let room = Promise.withResolvers<void>();
-
-  const pump = async (): Promise<void> => {
-    // What else comes in this turn goes along.
-    await new Promise((next) => setImmediate(next));
-    while (waiting !== "") {
-      const batch = Buffer.from(waiting);
-      waiting = "";
-      room.resolve();
-      room = Promise.withResolvers();
-      gone ||= !(await writeAll(fd, batch));
-      if (lost > 0) onLost(lost);
-      lost = 0;
-    }
-    pumping = undefined;
-  };
-
   return {
     get terminal() {
       return isTerminal(fd);
     },
-    write(text) {
-      if (gone) return true;
-      if (waiting.length > HELD_CHARS_MAX) lost++;
-      else waiting += text;
-      pumping ??= pump();
-      return waiting.length <= WAITING_CHARS_MAX;
+    async write(bytes) {
+      if (gone) return;
+      const reason = await writeAll(fd, bytes);
+      if (reason === undefined) return;
+      gone = true;
+      onGone(reason);
     },
-    drained: () => (waiting === "" ? Promise.resolve() : room.promise),
-    flush: () => pumping ?? Promise.resolve(),
   };
 }
 
@@ -80,18 +53,21 @@ function writeSome(fd: number, bytes: Buffer): Promise<number> {
   );
 }
 
-/** False when the reader is gone for good. */
-async function writeAll(fd: number, bytes: Buffer): Promise<boolean> {
+/** Gives a reason when the reader is gone for good. */
+async function writeAll(fd: number, bytes: Buffer): Promise<string | undefined> {
   let done = 0;
+  let retryMs = RETRY_MS_MIN;
   while (done < bytes.length) {
     try {
       done += await writeSome(fd, bytes.subarray(done));
+      retryMs = RETRY_MS_MIN;
     } catch (error) {
-      const code = error instanceof Error && "code" in error ? error.code : undefined;
-      if (code === "EAGAIN") await new Promise((retry) => setTimeout(retry, RETRY_MS));
-      // A full disk may have room again; these bytes are lost.
-      else return code === "ENOSPC";
+      const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+      if (code !== "EAGAIN" && code !== "ENOSPC") return code;
+      const pauseMs = code === "ENOSPC" ? FULL_DISK_RETRY_MS : retryMs;
+      await new Promise((retry) => setTimeout(retry, pauseMs));
+      retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
     }
   }
-  return true;
+  return undefined;
 }

@@ -13,18 +13,41 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
 }
 
-/** One line, or piece of a line, that a service wrote. */
-export interface OutputLine {
-  service: string;
-  stream: "stdout" | "stderr";
-  text: string;
-  /** Set when a line was too long and was split: pieces count from 1 and concatenate to the line. */
-  part?: number;
+/**
+ * Lines that a service wrote, as the bytes they came in, next to each other; or one piece of a line that was too long. Whoever
+ * is handed some may read them until it returns, and no longer: the memory is used again.
+ */
+export interface Lines {
+  readonly bytes: Uint8Array;
+  /** How many there are, at least one. The places below count from 0. */
+  readonly count: number;
+  /** Index in `bytes` of each line's first byte. */
+  readonly starts: Int32Array;
+  /** Index behind each line's last byte, which is that of its LF or CRLF. */
+  readonly ends: Int32Array;
+  /** 1 for a line of printable ASCII without `"` and `\`, which is the same in JSON. */
+  readonly plain: Uint8Array;
+  /** Which piece of a split line this is, from 1; 0 for whole lines. The pieces concatenate to the line. */
+  readonly part: number;
+  /** The text of one line; invalid UTF-8 becomes U+FFFD. */
+  text(index: number): string;
+}
+
+export type OutputStream = "stdout" | "stderr";
+
+/** Takes the lines of one stream. */
+export interface LineSink {
+  write(lines: Lines): void;
+  /** No more will come. */
+  end(): void;
 }
 
 /** The output of services. */
 export interface Output {
-  /** Returns false when the sink is full; the caller should then pause its source until `drained` resolves. */
-  line(line: OutputLine): boolean;
+  /** Where the lines of one stream of a service go. */
+  open(service: string, stream: OutputStream): LineSink;
+  /** Lines should now be kept back until `drained` resolves; those that come all the same are taken. */
+  readonly full: boolean;
+  /** Resolves when there is room. Of many who wait, some are let in at a time, in the order they came. */
   drained(): Promise<void>;
 }

@@ -79,11 +79,14 @@ function rig(script: string, probes: Partial<ServiceConfig>, run: Partial<Proces
     info: note,
     warn: note,
     error: note,
-    line({ text }) {
-      lines.push(text);
-      for (const look of waiting) look();
-      return true;
-    },
+    open: () => ({
+      write(batch) {
+        for (let index = 0; index < batch.count; index++) lines.push(batch.text(index));
+        for (const look of waiting) look();
+      },
+      end() {},
+    }),
+    full: false,
     drained: () => Promise.resolve(),
   };
   const config: ProcessConfig = {
@@ -159,7 +162,9 @@ test("exec of a module runs in the folder of the runtime", async () => {
     settings: undefined,
   };
   const argv = ["/bin/sh", "-c", `${LIST}; echo "$PWD"; exit 1`];
-  const log = { debug() {}, info() {}, warn() {}, error() {}, line: () => true, drained: async () => {} };
+  const open = () => ({ write() {}, end() {} });
+  const output: Output = { open, full: false, drained: async () => {} };
+  const log = { debug() {}, info() {}, warn() {}, error() {}, ...output };
   const context = processContext({ log, env: { PATH: process.env["PATH"], NOTIFY_SOCKET: "/x" } });
   const { readiness } = probesOf(configOf(run, { readiness: probe({ type: "exec", argv }) }), context);
   assert.deepEqual(await readiness?.probe.check(never), {

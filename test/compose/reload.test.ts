@@ -44,7 +44,7 @@ async function runtime({
   for (const [name, text] of Object.entries({ ...MODULES, ...files })) put(name, text);
   const said: string[] = [];
   const silent = { debug() {}, info: (text: string) => void said.push(text), warn() {}, error() {} };
-  const output = { line: () => true, drained: async () => {} };
+  const output = { open: () => ({ write() {}, end() {} }), full: false, drained: async () => {} };
   const clock = testClock();
   const supervisor = new Supervisor({
     clock,
@@ -86,7 +86,11 @@ async function runtime({
     if (outcome.ok) await supervisor.waitForAllReady({ timeoutMs: 1_000 });
     return outcome;
   };
-  return { folder, put, said, reload };
+  const restart = async (name: string) => {
+    await operator.act("restart", [name], { cascade: false });
+    await supervisor.waitForAllReady({ timeoutMs: 1_000 });
+  };
+  return { folder, put, said, reload, restart };
 }
 
 const NOTHING = { ok: true, added: [], changed: [], removed: [] };
@@ -113,7 +117,7 @@ test("what was written while modules were loaded is not taken for what was loade
 });
 
 test("code that cannot be loaded changes nothing, and says where it is asked for", async () => {
-  const { put, said, reload } = await runtime({});
+  const { put, said, reload, restart } = await runtime({});
   put("words/word.ts", "export const word = ;");
   put("runtime.yaml", CONFIG.replace("listener:", "other:"));
   const refused = await reload();
@@ -123,6 +127,9 @@ test("code that cannot be loaded changes nothing, and says where it is asked for
     /^runtime\.yaml:3:3 services\.speaker: cannot load .*word\.ts:1:/,
   );
   assert.deepEqual(said.toSorted(), ["listens to undefined", "one"]);
+  // Nor is it what a restart gets.
+  await restart("speaker");
+  assert.deepEqual(said.toSorted(), ["listens to undefined", "one", "one"]);
   put("words/word.ts", 'export const word = "two";');
   assert.deepEqual(await reload(), {
     ok: true,

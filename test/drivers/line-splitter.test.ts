@@ -8,7 +8,12 @@ type Piece = [text: string, part?: number];
 
 function split(...chunks: (Uint8Array | string)[]): Piece[] {
   const pieces: Piece[] = [];
-  const splitter = lineSplitter((text, part) => pieces.push(part === undefined ? [text] : [text, part]));
+  const splitter = lineSplitter((lines) => {
+    for (let index = 0; index < lines.count; index++) {
+      const text = lines.text(index);
+      pieces.push(lines.part === 0 ? [text] : [text, lines.part]);
+    }
+  });
   for (const chunk of chunks) splitter.push(typeof chunk === "string" ? Buffer.from(chunk) : chunk);
   splitter.end();
   return pieces;
@@ -45,9 +50,41 @@ test("a line of exactly the limit is one piece, one byte more is two", () => {
   assert.deepEqual(split(`${full}y\nz\n`), [[full, 1], ["y", 2], ["z"]]);
 });
 
+test("a long line in CRLF is cut as one in LF", () => {
+  const full = "x".repeat(PIECE_BYTES_MAX);
+  assert.deepEqual(split(`${full}\r`, "\nz\r\n"), [[full], ["z"]]);
+  assert.deepEqual(split(full, "y", "\r", "\n"), [
+    [full, 1],
+    ["y", 2],
+  ]);
+  assert.deepEqual(split(full, "\r"), [
+    [full, 1],
+    ["\r", 2],
+  ]);
+});
+
+test("a chunk of very many short lines comes whole and in order", () => {
+  const numbers = Array.from({ length: 5000 }, (_, index) => String(index));
+  assert.deepEqual(
+    split(`${numbers.join("\n")}\n`).map(([text]) => text),
+    numbers,
+  );
+});
+
+test("what a listener throws leaves nothing behind for the next line", () => {
+  const seen: string[] = [];
+  const splitter = lineSplitter((lines) => {
+    seen.push(lines.text(0));
+    if (seen.length === 1) throw new Error("no");
+  });
+  assert.throws(() => splitter.push(Buffer.from("a\n")));
+  splitter.push(Buffer.from("b\n"));
+  assert.deepEqual(seen, ["a", "b"]);
+});
+
 test("a long line without end is handed out before it ends", () => {
   let seen = 0;
-  const splitter = lineSplitter((text) => void (seen += text.length));
+  const splitter = lineSplitter((lines) => void (seen += lines.text(0).length));
   const chunk = Buffer.alloc(10_000, "x");
   let pushed = 0;
   for (let index = 0; index < 100; index++) {
@@ -86,5 +123,49 @@ test("pieces concatenate to the line, cut between characters, however the bytes 
       assert.deepEqual(lines, expected);
     }),
     { numRuns: 200 },
+  );
+});
+
+test("pieces of any bytes at all concatenate to the text of the line", () => {
+  const odd = fc.constantFrom(0x80, 0xbf, 0xc3, 0xe2, 0xed, 0xf0, 0xf4, 0xff, 0x61, 0x00);
+  const run = fc.array(odd, { minLength: 1, maxLength: 12 });
+  fc.assert(
+    fc.property(run, fc.nat(12), fc.nat(140_000), (bytes, shift, cutAt) => {
+      const line = Buffer.concat([Buffer.alloc(shift, "a"), Buffer.alloc(140_000, Buffer.from(bytes))]);
+      const pieces = split(line.subarray(0, cutAt), line.subarray(cutAt), "\n");
+      assert.deepEqual(
+        pieces.map(([, part]) => part),
+        [1, 2, 3],
+      );
+      assert.ok(
+        pieces.map(([text]) => text).join("") === new TextDecoder("utf-8", { ignoreBOM: true }).decode(line),
+      );
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test("plain is a line that JSON would write as it is", () => {
+  const odd = fc.oneof(fc.integer({ min: 0x20, max: 0x7f }), fc.integer({ min: 0, max: 0xff }));
+  const line = fc.array(fc.oneof({ weight: 30, arbitrary: fc.constant(0x61) }, odd), { maxLength: 40 });
+  fc.assert(
+    fc.property(fc.array(line, { minLength: 1, maxLength: 5 }), fc.nat(4), (bytes, shift) => {
+      const expected = bytes.flatMap((each) => Buffer.from(each).toString("latin1").split("\n"));
+      const seen: boolean[] = [];
+      const splitter = lineSplitter((lines) => {
+        for (let index = 0; index < lines.count; index++) seen.push(lines.plain[index] === 1);
+      });
+      // The memory of a chunk begins anywhere.
+      const memory = Buffer.concat([
+        Buffer.alloc(shift),
+        ...bytes.flatMap((each) => [Buffer.from(each), Buffer.from("\n")]),
+      ]);
+      splitter.push(memory.subarray(shift));
+      assert.deepEqual(
+        seen,
+        expected.map((text) => /^[ !#-[\]-\x7f]*$/.test(text.replace(/\r$/, ""))),
+      );
+    }),
+    { numRuns: 2000 },
   );
 });

@@ -1,85 +1,150 @@
-// What is kept of services' output: the latest, bounded by bytes, counted without gaps, and passed on to whoever follows.
+// What is kept of each service: bounded, in order, the same text however it lies in the ring.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
+import { lineSplitter } from "../../src/drivers/line-splitter.ts";
 import { logRing } from "../../src/drivers/log-ring.ts";
-import type { Log, Output, OutputLine } from "../../src/ports/log.ts";
 import type { LogLine } from "../../src/ports/control.ts";
+import type { Log, Output } from "../../src/ports/log.ts";
+import { linesOf } from "../fakes/lines.ts";
 
-function rig(bytesMax = 10_000) {
-  const passed: string[] = [];
-  const note = (message: string) => void passed.push(message);
-  const sink: Log & Output = {
-    debug: note,
-    info: note,
-    warn: note,
-    error: note,
-    line: ({ text }) => passed.push(text) % 2 === 0,
-    drained: async () => {},
+const AT_MS = 1_000_000;
+
+function open(bytesMax = 64 * 1024) {
+  const passedOn: string[] = [];
+  const record = (message: string): void => void passedOn.push(message);
+  const log: Log & Output = {
+    debug: record,
+    info: record,
+    warn: record,
+    error: record,
+    open: () => ({
+      write: (lines) => void passedOn.push(lines.text(0)),
+      end: () => void passedOn.push("end"),
+    }),
+    full: false,
+    drained: () => Promise.resolve(),
   };
-  const ring = logRing({ bytesMax, wallTime: () => 1_000 });
-  const log = ring.keeping(sink);
-  const write = (text: string, more: Partial<OutputLine> = {}) =>
-    log.line({ service: "db", stream: "stdout", text, ...more });
-  return { ring, log, write, passed };
+  const ring = logRing({ bytesMax, wallTime: () => AT_MS });
+  return { ring, log: ring.keeping(log), passedOn };
 }
 
-const texts = (lines: readonly LogLine[]) => lines.map(({ text }) => text);
+const texts = (lines: readonly LogLine[]): string[] => lines.map(({ text }) => text);
 
-test("lines and records of a service are kept in order, and passed on with what the sink said", () => {
-  const { ring, log, write, passed } = rig();
-  assert.equal(write("one"), false);
-  log.info("ready", { service: "db" });
-  log.debug("probing", { service: "db" });
-  log.info("listening");
-  assert.equal(write("two", { stream: "stderr", part: 1 }), false);
-  assert.deepEqual(passed, ["one", "ready", "probing", "listening", "two"]);
-  assert.deepEqual(ring.read("db"), [
-    { seq: 1, atMs: 1_000, service: "db", stream: "stdout", text: "one" },
-    { seq: 2, atMs: 1_000, service: "db", stream: "runtime", text: "ready" },
-    { seq: 3, atMs: 1_000, service: "db", stream: "stderr", text: "two", part: 1 },
+test("lines of both streams and records about the service are kept in order, with number, time and part", () => {
+  const { ring, log } = open();
+  const out = log.open("api", "stdout");
+  out.write(linesOf(["a", "b"]));
+  log.open("api", "stderr").write(linesOf(["c"]));
+  log.warn("unready:\nwhy", { service: "api" });
+  out.write(linesOf(["long"], 2));
+  log.open("other", "stdout").write(linesOf(["x"]));
+  const common = { atMs: AT_MS, service: "api" };
+  assert.deepEqual(ring.read("api"), [
+    { ...common, seq: 1, stream: "stdout", text: "a" },
+    { ...common, seq: 2, stream: "stdout", text: "b" },
+    { ...common, seq: 3, stream: "stderr", text: "c" },
+    { ...common, seq: 4, stream: "runtime", text: "unready:\nwhy" },
+    { ...common, seq: 5, stream: "stdout", text: "long", part: 2 },
   ]);
+  assert.deepEqual(texts(ring.read("api", { tail: 2 })), ["unready:\nwhy", "long"]);
+  assert.deepEqual(texts(ring.read("api", { tail: 4 })), ["b", "c", "unready:\nwhy", "long"]);
+  assert.deepEqual(ring.read("api", { tail: 0 }), []);
+  assert.deepEqual(ring.read("nobody"), []);
 });
 
-test("read gives at most the last of them, and nothing of a service that has written nothing", () => {
-  const { ring, write } = rig();
-  for (const text of ["a", "b", "c"]) write(text);
-  assert.deepEqual(texts(ring.read("db", { tail: 2 })), ["b", "c"]);
-  assert.deepEqual(ring.read("db", { tail: 0 }), []);
-  assert.deepEqual(texts(ring.read("db", { tail: 9 })), ["a", "b", "c"]);
-  assert.deepEqual(ring.read("api"), []);
+test("everything is passed on; records about no service and those for debugging are not kept", () => {
+  const { ring, log, passedOn } = open();
+  log.info("listening");
+  log.debug("starting", { service: "api" });
+  const out = log.open("api", "stdout");
+  out.write(linesOf(["a"]));
+  out.end();
+  assert.deepEqual(passedOn, ["listening", "starting", "a", "end"]);
+  assert.deepEqual(texts(ring.read("api")), ["a"]);
 });
 
-test("the oldest go when there are too many bytes, and the count goes on", () => {
-  const { ring, write } = rig(10_000);
-  for (let n = 1; n <= 5_000; n++) write(`line ${n}`);
-  const kept = ring.read("db");
-  assert.ok(kept.length > 50 && kept.length < 100, `${kept.length} kept`);
-  assert.deepEqual(
-    kept.map(({ seq }) => seq),
-    kept.map((_, index) => 5_000 - kept.length + 1 + index),
-  );
-  write("x".repeat(100_000));
-  assert.equal(ring.read("db").length, 1, "one line is kept, whatever its size");
-  write("after");
-  assert.deepEqual(texts(ring.read("db")), ["after"]);
-});
-
-test("each service has a ring of its own", () => {
-  const { ring, write } = rig(2_000);
-  write("quiet", { service: "api" });
-  for (let n = 0; n < 1_000; n++) write("loud");
-  assert.deepEqual(texts(ring.read("api")), ["quiet"]);
-});
-
-test("followers get what comes from now on, of their services, until they end it", () => {
-  const { ring, write } = rig();
-  const seen: string[] = [];
-  write("before");
-  const end = ring.follow(["db", "later"], ({ service, text }) => void seen.push(`${service} ${text}`));
-  write("one");
-  write("other", { service: "api" });
-  write("two", { service: "later" });
+test("a follower is shown what comes, of its services, until it has had enough", () => {
+  const { ring, log } = open();
+  const seen: LogLine[] = [];
+  const out = log.open("api", "stdout");
+  out.write(linesOf(["before"]));
+  const end = ring.follow(["api", "worker"], (line) => seen.push(line));
+  out.write(linesOf(["a", "b"]));
+  log.open("other", "stdout").write(linesOf(["x"]));
+  log.info("ready", { service: "worker" });
   end();
-  write("after");
-  assert.deepEqual(seen, ["db one", "later two"]);
+  out.write(linesOf(["after"]));
+  assert.deepEqual(
+    seen.map(({ seq, service, text }) => [seq, service, text]),
+    [
+      [2, "api", "a"],
+      [3, "api", "b"],
+      [1, "worker", "ready"],
+    ],
+  );
+});
+
+test("the oldest make room, and the numbers go on", () => {
+  const { ring, log } = open(8 * 1024);
+  const out = log.open("api", "stdout");
+  for (let index = 1; index <= 10_000; index++) out.write(linesOf([`line ${index}`]));
+  const kept = ring.read("api");
+  assert.ok(kept.length > 20 && kept.length < (8 * 1024) / 128, `${kept.length} lines`);
+  const first = 10_000 - kept.length + 1;
+  assert.deepEqual(
+    kept.map(({ seq, text }) => [seq, text]),
+    kept.map((_, index) => [first + index, `line ${first + index}`]),
+  );
+});
+
+test("lines that come together fill most of the ring, and a line that is larger than it is left out", () => {
+  const { ring, log } = open(16 * 1024);
+  const out = log.open("api", "stdout");
+  out.write(linesOf(Array.from({ length: 1000 }, (_, index) => `${index} ${"x".repeat(95)}`)));
+  const kept = ring.read("api");
+  assert.ok(kept.length > 120 && kept.length < 164, `${kept.length} lines`);
+  assert.match(kept.at(-1)?.text ?? "", /^999 /);
+  out.write(linesOf(["y".repeat(20_000)]));
+  out.write(linesOf(["z"]));
+  assert.deepEqual(
+    ring.read("api", { tail: 2 }).map(({ seq, text }) => [seq, text.slice(0, 4)]),
+    [
+      [1000, "999 "],
+      [1002, "z"],
+    ],
+  );
+});
+
+test("what is kept reads the same as it came, whatever its bytes and however it lies around the end", () => {
+  const line = fc.oneof(
+    fc.string({ unit: "grapheme", maxLength: 40 }),
+    fc.constantFrom("", "\r", "a\r", "x".repeat(700), "€".repeat(30)),
+    fc.uint8Array({ maxLength: 20 }),
+  );
+  const write = fc.array(line, { minLength: 1, maxLength: 20 });
+  const bytesMax = 4096;
+  fc.assert(
+    fc.property(fc.array(write, { maxLength: 40 }), fc.constantFrom("\n", "\r\n"), (writes, end) => {
+      const { ring, log } = open(bytesMax);
+      const seen: string[] = [];
+      const out = log.open("api", "stdout");
+      const splitter = lineSplitter((lines) => {
+        for (let index = 0; index < lines.count; index++) seen.push(lines.text(index));
+        out.write(lines);
+      });
+      for (const lines of writes) {
+        const each = lines.map((bytes) => Buffer.from(bytes as string));
+        splitter.push(Buffer.concat(each.flatMap((bytes) => [bytes, Buffer.from(end)])));
+      }
+      const kept = ring.read("api");
+      assert.deepEqual(texts(kept), kept.length === 0 ? [] : seen.slice(-kept.length));
+      const bytes = kept.reduce((sum, { text }) => sum + text.length, 0);
+      assert.ok(bytes <= bytesMax, `${bytes} bytes kept`);
+      if (seen.length > 0) assert.equal(kept.at(-1)?.seq, seen.length);
+      const tail = ring.read("api", { tail: 3 });
+      assert.deepEqual(tail, kept.slice(-3));
+    }),
+    { numRuns: 300 },
+  );
 });

@@ -48,10 +48,11 @@ services:
     });
     const { pid = 0 } = await runtime.record("db", "ready");
     const { code, stderr } = await runtime.signal(signal).ended;
-    assert.deepEqual({ code, stderr }, { code: 128 + number, stderr: "" });
+    const said = `stopping on ${signal}, startup cancelled`;
+    assert.deepEqual({ code, stderr }, { code: 128 + number, stderr: `haraka: ${said}\n` });
     assert.ok(!isRunning(pid));
     assert.deepEqual(runtime.whoBecame("stopped"), ["api", "slow", "db"]);
-    assert.ok(runtime.messages("haraka").includes(`stopping on ${signal}, startup cancelled`));
+    assert.ok(runtime.messages("haraka").includes(said));
   });
 }
 
@@ -87,8 +88,8 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGU
     runtime.signal(signal);
     await config.writeFile(`services: { task: { kind: task, command: "true" } }`);
     await config.close();
-    const { signal: killedBy, stderr } = await runtime.ended;
-    assert.deepEqual({ killedBy, stderr }, { killedBy: null, stderr: "" });
+    const { signal: killedBy } = await runtime.ended;
+    assert.equal(killedBy, null);
   });
 }
 

@@ -30,8 +30,14 @@ function starting({ reloadsEarly }: { reloadsEarly: boolean }) {
     startup: { probe: { waits: true as const, check: never }, schedule: SCHEDULE },
   };
   const good = { spec: spec("db"), launcher: scriptedLauncher() };
+  // It hangs as well, and stays as it is.
+  const slow = {
+    ...hanging,
+    spec: { ...hanging.spec, name: "slow", group: "slow" },
+    launcher: scriptedLauncher(),
+  };
   const api = { spec: spec("api", { dependencies: [needs("db")] }), launcher: scriptedLauncher() };
-  const services: SupervisedService[] = [good, api];
+  const services: SupervisedService[] = [good, slow, api];
   const operator = new Operator({
     supervisor,
     name: "shop",
@@ -41,8 +47,8 @@ function starting({ reloadsEarly }: { reloadsEarly: boolean }) {
     read: async () => ({ services, added: [], changed: ["db"], removed: [], applied: () => {} }),
     reloadsEarly,
   });
-  const running = supervisor.run([hanging, api]);
-  return { supervisor, operator, running, hanging, good, api };
+  const running = supervisor.run([hanging, slow, api]);
+  return { supervisor, operator, running, hanging, good, slow, api };
 }
 
 test("a reload while starting is refused", async () => {
@@ -56,7 +62,7 @@ test("a reload while starting is refused", async () => {
 });
 
 test("where it is not, what hangs gives way, and what waited for it starts", async () => {
-  const { operator, supervisor, running, hanging, good, api } = starting({ reloadsEarly: true });
+  const { operator, supervisor, running, hanging, good, slow, api } = starting({ reloadsEarly: true });
   assert.equal(supervisor.state, "starting");
   assert.equal((await operator.reload()).ok, true);
   await running;
@@ -64,5 +70,6 @@ test("where it is not, what hangs gives way, and what waited for it starts", asy
   assert.deepEqual(hanging.launcher.calls, ["launch 1", "stop 1"]);
   assert.deepEqual(good.launcher.calls, ["launch 2"]);
   assert.deepEqual(api.launcher.calls, ["launch 1"]);
+  assert.deepEqual(slow.launcher.calls, ["launch 1"]);
   await supervisor.shutdown();
 });

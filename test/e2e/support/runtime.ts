@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
+import { createInterface, type Interface } from "node:readline";
 import { binary } from "./binary.ts";
 
 /** Nothing here takes that long; a runtime that does is killed, and the test says what it was waiting for. */
@@ -34,6 +34,9 @@ export interface RunOptions {
   env?: Readonly<Record<string, string>>;
   /** What the process reads. Default: nothing. `"open"`: what `type` is given later. */
   stdin?: string;
+  /** Where its output goes, as descriptors. Default: here. */
+  stdout?: number;
+  stderr?: number;
   /** Run it by way of another program: these words come before its own. */
   prefix?: readonly string[];
 }
@@ -73,6 +76,7 @@ export class Runtime implements AsyncDisposable {
   readonly ended: Promise<Outcome>;
   readonly #ownFolder: boolean;
   readonly #child: ChildProcess;
+  readonly #reader: Interface | null;
   readonly #lines: string[] = [];
   readonly #waiting = new Set<() => void>();
   #stderr = "";
@@ -86,6 +90,8 @@ export class Runtime implements AsyncDisposable {
     env = {},
     stdin = "",
     prefix = [],
+    stdout = -1,
+    stderr = -1,
   }: RunOptions) {
     this.folder = cwd ?? folderWith(files);
     this.#ownFolder = cwd === undefined;
@@ -93,14 +99,17 @@ export class Runtime implements AsyncDisposable {
     const child = spawn(command, words, {
       cwd: this.folder,
       env: { PATH: process.env["PATH"], PORT: "0", ...env },
-      stdio: "pipe",
+      stdio: ["pipe", stdout < 0 ? "pipe" : stdout, stderr < 0 ? "pipe" : stderr],
     });
     this.#child = child;
-    if (stdin !== "open") child.stdin.end(stdin);
-    child.stderr.setEncoding("utf8").on("data", (text: string) => this.#change(() => (this.#stderr += text)));
-    const stdout = createInterface({ input: child.stdout });
-    stdout.on("line", (line) => this.#change(() => this.#lines.push(line)));
-    this.ended = this.#end(once(stdout, "close"));
+    if (stdin !== "open") child.stdin?.end(stdin);
+    child.stderr
+      ?.setEncoding("utf8")
+      .on("data", (text: string) => this.#change(() => (this.#stderr += text)));
+    const reader = child.stdout && createInterface({ input: child.stdout });
+    reader?.on("line", (line) => this.#change(() => this.#lines.push(line)));
+    this.#reader = reader;
+    this.ended = this.#end(reader ? once(reader, "close") : Promise.resolve());
   }
 
   get pid(): number {
@@ -188,6 +197,12 @@ export class Runtime implements AsyncDisposable {
     return await this.#first(`${pattern} on stderr`, () =>
       pattern.test(this.#stderr) ? this.#stderr : undefined,
     );
+  }
+
+  /** Nobody reads its output any more. */
+  closeStdout(): void {
+    this.#reader?.close();
+    this.#child.stdout?.destroy();
   }
 
   /** Sends the signal and, when it ends the runtime, `ended` says how. */
