@@ -47,8 +47,7 @@ function pidOf(runtime: Runtime, service: string): number {
 
 /** Sets a limit of a running process: the soft one, so that it can be taken back. Its user may, and not every root. */
 function limit(pid: number, words: string, as: readonly string[] = []): void {
-  const [command = "", ...rest] = [...as, "prlimit", "--pid", String(pid), words];
-  execFileSync(command, rest);
+  execFileSync("env", [...as, "prlimit", "--pid", String(pid), words]);
 }
 
 /** A user whom nobody else is, so that its processes are ours alone. */

@@ -55,7 +55,10 @@ const isOver = (runtime: Runtime): boolean => runtime.messages("ten-seconds").in
 
 /** Takes every shell away, then runs the rest, in a mount namespace of its own. */
 const WITHOUT_SHELL = [
-  ...["unshare", "--mount", "sh", "-c"],
+  "unshare",
+  "--mount",
+  "sh",
+  "-c",
   'for name in sh dash bash; do [ ! -e "/bin/$name" ] || mount --bind /dev/null "/bin/$name"; done; exec "$@"',
   "sh",
 ];
