@@ -4,10 +4,12 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { bootToReady } from "./boot.ts";
 import { health20 } from "./health.ts";
+import { idle } from "./idle.ts";
 import { logsMbps } from "./logs.ts";
 import { modules50Start, modules50Stop } from "./modules.ts";
 import { noop1000 } from "./noop.ts";
 import { chain20, fanout99, stop20 } from "./processes.ts";
+import { restartLatency } from "./restart.ts";
 import { resultsPage } from "./results.ts";
 import { type Outcome, outcomeOf, type Row } from "./row.ts";
 import { recovery100k } from "./recovery.ts";
@@ -20,6 +22,8 @@ const ROWS: readonly Row[] = [
   chain20,
   fanout99,
   stop20,
+  restartLatency,
+  idle,
   modules50Start,
   modules50Stop,
   noop1000,

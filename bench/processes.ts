@@ -3,15 +3,14 @@
 // from the end of the last child to the end of the runtime. A bare loop of spawns goes through the same in the same run.
 import { readFileSync } from "node:fs";
 import { alternate } from "./measure.ts";
+import { BIRTHS, peersBeside, type Program, type Shape, workOf } from "./peers.ts";
 import { round, type Row } from "./row.ts";
-import { life } from "./stopwatch.ts";
+import { type Life, life, silentLife } from "./stopwatch.ts";
 import { config, executable, freshFile, haraka, native } from "./workshop.ts";
 
-const QUESTION = { path: "/health/ready", pollUs: 1000 };
+const POLL_US = 1000;
+const QUESTION = { path: "/health/ready", pollUs: POLL_US };
 const NS_PER_MS = 1_000_000;
-
-/** Services by name, each with the names it depends on. */
-type Shape = Record<string, readonly string[]>;
 
 const numbered = (count: number) => Array.from({ length: count }, (_, index) => `p${index + 1}`);
 const chain: Shape = Object.fromEntries(
@@ -64,7 +63,19 @@ function startRow({ name, cost, shape, delayMs, floorMs, ratioMax }: StartRow): 
           bare: async () => (await life(loop, QUESTION)).readyMs,
         },
       );
-      return { value, floor: floorMs, note: `a bare loop: ${round(bare)} ms, ${round(bare / floorMs)} ×` };
+      const beside = await peersBeside({
+        row: name,
+        work: await workOf(shape, { delayMs }),
+        unit: "ms",
+        // Both are about order; of the fan's hundred only the first has to come before the others.
+        ordered: shape === chain,
+        measure: async (program) => (await peerLife(program, shape)).readyMs,
+      });
+      return {
+        value,
+        floor: floorMs,
+        note: `a bare loop: ${round(bare)} ms, ${round(bare / floorMs)} ×; ${beside}`,
+      };
     },
   };
 }
@@ -78,20 +89,37 @@ export const stop20: Row = {
     const ends = freshFile("ends");
     const command = [await native("child"), "0", ends];
     const { product, loop } = await contenders("stop-20", { shape: apart, command });
-    const afterLastChild = async (program: readonly string[]) => {
+    const afterLastChild = async (run: () => Promise<Life>) => {
       freshFile("ends");
-      const { endedNs } = await life(program, QUESTION);
-      const children = readFileSync(ends, "utf8").trim().split("\n").map(BigInt);
+      const { endedNs } = await run();
+      const children = readFileSync(ends, "utf8")
+        .trim()
+        .split("\n")
+        .map((line) => BigInt(line.split(" ")[0] ?? ""));
       const last = children.reduce((a, b) => (a > b ? a : b));
       return Number(endedNs - last) / NS_PER_MS;
     };
     const { value, floor } = await alternate(
       { count: 15 },
-      { value: () => afterLastChild(product), floor: () => afterLastChild(loop) },
+      {
+        value: () => afterLastChild(() => life(product, QUESTION)),
+        floor: () => afterLastChild(() => life(loop, QUESTION)),
+      },
     );
-    return { value, floor };
+    const note = await peersBeside({
+      row: "stop-20",
+      work: await workOf(apart, { delayMs: 0, ends }),
+      unit: "ms",
+      measure: (program) => afterLastChild(() => peerLife(program, apart)),
+    });
+    return { value, floor, note };
   },
 };
+
+/** Ready when all of its children have said that they are. */
+function peerLife(program: Program, shape: Shape): Promise<Life> {
+  return silentLife(program, { file: freshFile(BIRTHS), lines: Object.keys(shape).length, pollUs: POLL_US });
+}
 
 async function contenders(
   name: string,

@@ -2,7 +2,7 @@
 
 export interface Row {
   name: string;
-  unit: "ms" | "requests/s" | "records/s" | "steps/s" | "MB/s" | "failed";
+  unit: "ms" | "requests/s" | "records/s" | "steps/s" | "MB/s" | "MB" | "failed";
   target: Target;
   /** Where the time goes that the floor does not take: said where the target is missed. */
   cost: string;

@@ -16,11 +16,29 @@ export interface Question {
   env?: Readonly<Record<string, string>>;
 }
 
-/** Runs the command with a free port as `PORT`. Rejects when it does not become ready within 30 seconds. */
+/** Runs the command with a free port as `PORT`. Rejects when it does not become ready within a minute. */
 export async function life(command: readonly string[], { path, pollUs, env }: Question): Promise<Life> {
-  const port = await freePort();
-  const watch = Bun.spawn([await native("stopwatch"), String(port), path, String(pollUs), ...command], {
-    env: { ...process.env, ...env, PORT: String(port) },
+  const port = String(await freePort());
+  return timed(command, { words: [port, path, String(pollUs)], env: { ...env, PORT: port } });
+}
+
+/** The same for who answers no requests: ready once the file has so many lines. */
+export async function silentLife(
+  { command, env = {} }: { command: readonly string[]; env?: Readonly<Record<string, string>> },
+  { file, lines, pollUs }: { file: string; lines: number; pollUs: number },
+): Promise<Life> {
+  return timed(command, { words: [file, String(lines), String(pollUs)], env });
+}
+
+interface Timing {
+  /** What the stopwatch is told. */
+  words: readonly string[];
+  env: Readonly<Record<string, string>>;
+}
+
+async function timed(command: readonly string[], { words, env }: Timing): Promise<Life> {
+  const watch = Bun.spawn([await native("stopwatch"), ...words, ...command], {
+    env: { ...process.env, ...env },
     stdout: "pipe",
     stderr: "pipe",
   });

@@ -1,6 +1,6 @@
 // Makes what is measured: the executables, the small C programs, the configs; and a free port. Everything lies in one folder
 // that goes when the bench ends, so nothing stale is ever measured.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compile } from "../build/compile.ts";
@@ -49,6 +49,14 @@ export function config(name: string, content: object): Promise<string> {
 export function freshFile(name: string): string {
   const path = join(folder, name);
   rmSync(path, { force: true });
+  return path;
+}
+
+/** A folder with nothing in it. */
+export function freshFolder(name: string): string {
+  const path = join(folder, `${name}.d`);
+  rmSync(path, { recursive: true, force: true });
+  mkdirSync(path);
   return path;
 }
 

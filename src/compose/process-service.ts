@@ -5,11 +5,12 @@ import type { ServiceSpec } from "../core/spec.ts";
 import type { Descendants } from "../drivers/descendants.ts";
 import { execProbe } from "../drivers/exec-probe.ts";
 import { httpProbe } from "../drivers/http-probe.ts";
+import { pipes } from "../drivers/libc-bun.ts";
 import { logProbe } from "../drivers/log-probe.ts";
 import { newlineSink, notifyProbe, watchdogProbe } from "../drivers/notify-probe.ts";
 import { notifySockets, type NotifySockets, type Speaker, withoutNotify } from "../drivers/notify-socket.ts";
 import { processLauncher } from "../drivers/process-launcher.ts";
-import { spawn as spawnByBun } from "../drivers/spawn-bun.ts";
+import { spawnWith } from "../drivers/spawn-bun.ts";
 import { spawn as spawnByNode } from "../drivers/spawn-node.ts";
 import { tcpProbe } from "../drivers/tcp-probe.ts";
 import { lookUpIds } from "../drivers/users.ts";
@@ -21,7 +22,7 @@ import type { SupervisedService } from "../runtime/effects.ts";
 import { openSocketCalls } from "./socket-calls.ts";
 import { type LineReader, lineSink } from "./line-sink.ts";
 
-const spawn = typeof Bun === "undefined" ? spawnByNode : spawnByBun;
+const spawn = typeof Bun === "undefined" ? spawnByNode : spawnWith(pipes());
 
 /** What all processes share. */
 export interface ProcessContext {

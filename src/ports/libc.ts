@@ -14,3 +14,15 @@ export interface Libc {
    */
   hearsDeaths(): boolean;
 }
+
+/** Two descriptors that no child inherits by itself: what is written to the one is read from the other. */
+export interface Pipe {
+  /** Reading it never waits. */
+  readEnd: number;
+  writeEnd: number;
+  /** Lets it hold more than at first, if the system grants it. */
+  widen(): void;
+}
+
+/** Nothing, where the system gives no more of them or cannot be asked. Both ends are the caller's to close. */
+export type OpenPipe = () => Pipe | undefined;

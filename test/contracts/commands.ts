@@ -2,8 +2,9 @@
 import process from "node:process";
 import type { ProcessConfig } from "../../src/config/config.ts";
 import { execProbe } from "../../src/drivers/exec-probe.ts";
+import { pipes } from "../../src/drivers/libc-bun.ts";
 import { processLauncher, type ProcessLauncherOptions } from "../../src/drivers/process-launcher.ts";
-import { spawn as spawnByBun } from "../../src/drivers/spawn-bun.ts";
+import { spawnWith } from "../../src/drivers/spawn-bun.ts";
 import { spawn as spawnByNode } from "../../src/drivers/spawn-node.ts";
 import type { Launcher } from "../../src/ports/launcher.ts";
 import type { Probe } from "../../src/ports/probe.ts";
@@ -17,6 +18,9 @@ export interface CommandOptions {
   /** Default: what the runtime itself would take. */
   spawn?: Spawn;
 }
+
+/** As the runtime itself does it under Bun. */
+export const spawnByBun = spawnWith(pipes());
 
 const DEFAULT = typeof Bun === "undefined" ? spawnByNode : spawnByBun;
 

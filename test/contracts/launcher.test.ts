@@ -5,11 +5,11 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { moduleLauncher } from "../../src/drivers/module-launcher.ts";
 import { processLauncher } from "../../src/drivers/process-launcher.ts";
-import { spawn as spawnByBun } from "../../src/drivers/spawn-bun.ts";
 import { spawn as spawnByNode } from "../../src/drivers/spawn-node.ts";
 import type { Launcher } from "../../src/ports/launcher.ts";
 import type { Spawn } from "../../src/ports/spawn.ts";
 import type { ServiceLike } from "../../src/ports/service.ts";
+import { spawnByBun } from "./commands.ts";
 import { record } from "./outcomes.ts";
 
 interface Rig {

@@ -3,13 +3,12 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
-import { spawn as spawnByBun } from "../../src/drivers/spawn-bun.ts";
 import { spawn as spawnByNode } from "../../src/drivers/spawn-node.ts";
 import { newlineSink, notifyProbe, watchdogProbe } from "../../src/drivers/notify-probe.ts";
 import type { LaunchOutcome, Running } from "../../src/ports/launcher.ts";
 import type { Notice } from "../../src/ports/probe.ts";
 import type { Spawn } from "../../src/ports/spawn.ts";
-import { launcherOf } from "../contracts/commands.ts";
+import { launcherOf, spawnByBun } from "../contracts/commands.ts";
 
 const never = new AbortController().signal;
 const mute = { type: "mute", reason: "no tongue" } as const;

@@ -1,15 +1,25 @@
 // Real processes, started in every way there is: what reaches them, what they write, how they end, and what is said when they cannot start.
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, describe, test } from "node:test";
 import type { ProcessConfig } from "../../src/config/config.ts";
 import { processLauncher, type ProcessLauncherOptions } from "../../src/drivers/process-launcher.ts";
-import { spawn as spawnByBun } from "../../src/drivers/spawn-bun.ts";
+import { spawnWith } from "../../src/drivers/spawn-bun.ts";
 import { spawn as spawnByNode } from "../../src/drivers/spawn-node.ts";
 import type { Spawn } from "../../src/ports/spawn.ts";
+import { spawnByBun } from "../contracts/commands.ts";
 import { record, type Recorded } from "../contracts/outcomes.ts";
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), "haraka-test-")));
@@ -27,7 +37,11 @@ interface Started extends Recorded {
 
 const isRoot = process.getuid?.() === 0;
 
-const ways: Readonly<Record<string, Spawn>> = { "by Bun": spawnByBun, "by node:child_process": spawnByNode };
+const ways: Readonly<Record<string, Spawn>> = {
+  "by Bun": spawnByBun,
+  "by Bun where no pipes can be had": spawnWith(() => undefined),
+  "by node:child_process": spawnByNode,
+};
 for (const [way, spawn] of Object.entries(ways)) describe(way, () => suite(spawn));
 
 function suite(spawn: Spawn): void {
@@ -187,6 +201,17 @@ function suite(spawn: Spawn): void {
     assert.ok(bytes > 2000 * 991, `${bytes} bytes`);
   });
 
+  test("no descriptor is left open, neither by a process nor by one that cannot start", async () => {
+    const before = channels();
+    const { end, ended } = start({ argv: ["sh", fixture("both-streams.sh")] });
+    await Promise.all([end, ended]);
+    for (const argv of [["no-such-command"], ["./gone"]])
+      assert.equal((await start({ argv }).end).type, "failed");
+    const left = (): string[] => channels().filter((channel) => !before.includes(channel));
+    // Some are closed a turn of the loop later.
+    while (left().length > 0) await new Promise(setImmediate);
+  });
+
   test("failed names the command and the PATH that was searched", async () => {
     const environment = { PATH: "/usr/bin:/nowhere" };
     const reason = await reasonOf({ argv: ["no-such-command"], environment });
@@ -231,6 +256,19 @@ function suite(spawn: Spawn): void {
         outcome.type === "failed" ? outcome.reason : "",
         /^not permitted to run "sh" in "\/" with uid 12345/,
       );
+  });
+}
+
+/** The pipes and sockets that this process has open. */
+function channels(): string[] {
+  return readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      const target = readlinkSync(`/proc/self/fd/${fd}`);
+      return /^(pipe|socket):/.test(target) ? [target] : [];
+    } catch {
+      // It was the one that the folder was read by.
+      return [];
+    }
   });
 }
 

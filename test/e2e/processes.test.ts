@@ -73,6 +73,29 @@ test(
   },
 );
 
+/** Images link the log files of nginx and others to these. */
+const byPath = "echo out > /dev/stdout && echo more >> /dev/stdout && echo err > /dev/stderr";
+
+async function assertOpensOutput(keys: string): Promise<void> {
+  const app = `{ kind: task, shell: true, command: "${byPath}", cwd: /, ${keys} }`;
+  await using runtime = start({ files: { "runtime.yaml": `http: false\nservices: { app: ${app} }` } });
+  const { code, stderr } = await runtime.ended;
+  assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+  assert.deepEqual(runtime.messages("app", "stdout"), ["out", "more"]);
+  assert.deepEqual(runtime.messages("app", "stderr"), ["err"]);
+}
+
+test("a service can open its output by path", () => assertOpensOutput(""));
+
+test(
+  "a service that runs as another user can open its output by path",
+  { skip: process.getuid?.() !== 0 && "needs root" },
+  async () => {
+    await assertOpensOutput("user: 12345");
+    await assertOpensOutput("user: 12345, group: 54321");
+  },
+);
+
 test("HARAKA_SELF is the binary that runs", async () => {
   const [line] = await outputOf(`command: ["\${HARAKA_SELF}", version, --json]`);
   assert.match((line as { runtime: string }).runtime, /^bun /);
