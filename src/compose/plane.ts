@@ -4,14 +4,16 @@ import type { IntentConfig, PlaneConfig } from "../config/config.ts";
 import { PLAIN_SPEC, type ServiceSpec } from "../core/spec.ts";
 import { moduleLauncher } from "../drivers/module-launcher.ts";
 import { failpointOf } from "../drivers/failpoint.ts";
-import { ExitCode, type StoreError, UsageError } from "../errors.ts";
+import { ExitCode, messageOf, type StoreError, UsageError } from "../errors.ts";
 import type { Fetch } from "../http/server.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Gate } from "../ports/gate.ts";
 import type { Log } from "../ports/log.ts";
 import type { Executions } from "../ports/plane.ts";
+import type { Probe } from "../ports/probe.ts";
 import type { ServiceLike } from "../ports/service.ts";
 import type { PlaneSlices } from "../ports/service-plane.ts";
+import type { Store } from "../ports/store.ts";
 import { Engine } from "../plane/engine.ts";
 import { TenantExecutions } from "../plane/executions.ts";
 import { IntentRegistry } from "../plane/intents.ts";
@@ -62,26 +64,15 @@ const FIRST = Number.MAX_SAFE_INTEGER;
 const CHECKED = { intervalMs: 1_000, timeoutMs: 1_000, failureThreshold: 1, successThreshold: 1 };
 
 /** Throws `StoreError` for a store that cannot be had. */
-export async function openPlane({
-  config,
-  intents,
-  tenants,
-  clock,
-  log,
-  cwd,
-  env,
-}: PlaneParts): Promise<RunningPlane> {
+export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
+  const { config, intents, tenants, clock, log, cwd, env } = parts;
   const failpoint = failpointOf(env["HARAKA_FAILPOINT"]);
-  let lost: StoreError | undefined;
-  let onLost = (_error: StoreError): void => {};
+  const watch = new LostWatch();
   const store = await openStore(urlOf(config.store), {
     clock,
     cwd,
     failpoint,
-    onLost(error) {
-      lost = error;
-      onLost(error);
-    },
+    onLost: (error) => watch.tell(error),
   });
   const limits = {
     bodyBytesMax: config.limits.bodyBytes,
@@ -99,14 +90,12 @@ export async function openPlane({
     intents: registry,
     clock,
     failpoint,
-    onError: (message, error) =>
-      log.error(message, { stack: error instanceof Error ? error.stack : undefined }),
+    onError: (message, error) => log.error(message, stackOf(error)),
   });
   const executions = new Map<string, Executions>();
   const executionsOf = (tenant: string): Executions => {
-    const known =
-      executions.get(tenant) ??
-      new TenantExecutions({ tenant, engine, sessions: plane.tenant(tenant).sessions });
+    const { sessions } = plane.tenant(tenant);
+    const known = executions.get(tenant) ?? new TenantExecutions({ tenant, engine, sessions, limits });
     executions.set(tenant, known);
     return known;
   };
@@ -116,62 +105,106 @@ export async function openPlane({
     limits,
     sessions: config.sessions,
     executionsOf,
-    onSweepFailed: (error) => log.warn(`cannot remove what has expired: ${String(error)}`),
+    onSweepFailed: (error) => log.warn(`cannot remove what has expired: ${messageOf(error)}`),
   });
+  const tenantOf = (service: string) => tenants.get(service) ?? DEFAULT_TENANT;
   const serviceTokens = new Map<string, { token: string; tenant: string }>();
-  const shared = {
-    plane: () => plane,
-    clock,
-    log,
-    limits,
-    serviceTokens: { [Symbol.iterator]: () => serviceTokens.values() },
-    ...(config.auth && { auth: config.auth }),
-  };
-  const isThere = async () => (lost ? { ok: false as const, reason: lost.message } : { ok: true as const });
-  const part = (name: string, needs: readonly string[], service: ServiceLike): SupervisedService => ({
-    spec: specOf(name, needs),
-    launcher: moduleLauncher({ load: () => service, task: false, onInstance() {} }),
-    readiness: { probe: { check: isThere }, schedule: CHECKED },
-  });
-  const coordinator: ServiceLike = {
-    startup: () => engine.recover(),
-    shutdown: async (signal) => void (await engine.stop({ signal })),
-  };
   return {
     plane,
-    services: [
-      part("store", [], { shutdown: () => store.close() }),
-      part("state_surface", ["store"], { startup: () => plane.start(), shutdown: () => plane.stop() }),
-      part("wal", ["store"], { startup() {} }),
-      part("saga_coordinator", ["state_surface", "wal"], coordinator),
-    ],
-    slicesOf: (service) => slicesOf(tenants.get(service) ?? DEFAULT_TENANT, { plane, registry }),
-    answers: ({ name, version, ...options }) => ({
-      api: later(async () =>
-        (await import("../http/plane-api.ts")).createPlaneApi({ ...shared, ...options }),
-      ),
-      docs: later(async () => {
-        const { createDocs } = await import("../http/docs.ts");
-        return { fetch: createDocs({ name, version, limits, hasAuth: config.auth !== undefined }) };
-      }),
-    }),
+    services: partsOf({ store, plane, engine, watch }),
+    slicesOf: (service) => slicesOf(tenantOf(service), { plane, registry }),
+    gated: (gate) => gatedBy(gate, engine),
+    answers: answering({ plane, config, limits, clock, log, serviceTokens }),
     credentials:
       ({ url }) =>
       (service) => {
         if (url === undefined) return {};
-        const tenant = tenants.get(service) ?? DEFAULT_TENANT;
         const token = `haraka_${crypto.randomUUID()}${crypto.randomUUID()}`.replaceAll("-", "");
-        serviceTokens.set(service, { token, tenant });
+        serviceTokens.set(service, { token, tenant: tenantOf(service) });
         return { HARAKA_URL: url, HARAKA_TOKEN: token };
       },
-    gated: (gate) => gatedBy(gate, engine),
     attend(supervisor) {
-      onLost = ({ message }) =>
-        void supervisor.shutdown({ reason: `stopping: ${message}`, exitCode: ExitCode.store });
-      if (lost) onLost(lost);
-      else engine.run();
+      watch.onLost(
+        ({ message }) =>
+          void supervisor.shutdown({ reason: `stopping: ${message}`, exitCode: ExitCode.store }),
+      );
+      engine.run();
     },
   };
+}
+
+/** Whether the store is still there, and who wants to know when it is not. */
+class LostWatch {
+  #error: StoreError | undefined;
+  #listener = (_error: StoreError): void => {};
+
+  tell(error: StoreError): void {
+    this.#error = error;
+    this.#listener(error);
+  }
+
+  onLost(listener: (error: StoreError) => void): void {
+    this.#listener = listener;
+    if (this.#error) listener(this.#error);
+  }
+
+  readonly probe: Probe = {
+    check: async () => (this.#error ? { ok: false, reason: this.#error.message } : { ok: true }),
+  };
+}
+
+interface Parts {
+  store: Store;
+  plane: OwnPlane;
+  engine: Engine;
+  watch: LostWatch;
+}
+
+function partsOf({ store, plane, engine, watch }: Parts): SupervisedService[] {
+  const part = (name: string, needs: readonly string[], service: ServiceLike): SupervisedService => ({
+    spec: specOf(name, needs),
+    launcher: moduleLauncher({ load: () => service, task: false, onInstance() {} }),
+    readiness: { probe: watch.probe, schedule: CHECKED },
+  });
+  return [
+    part("store", [], { shutdown: () => store.close() }),
+    part("state_surface", ["store"], { startup: () => plane.start(), shutdown: () => plane.stop() }),
+    part("wal", ["store"], { startup() {} }),
+    part("saga_coordinator", ["state_surface", "wal"], {
+      startup: () => engine.recover(),
+      shutdown: async (signal) => void (await engine.stop({ signal })),
+    }),
+  ];
+}
+
+interface Answering {
+  plane: OwnPlane;
+  config: PlaneConfig;
+  limits: { bodyBytesMax: number; keyBytesMax: number; pageMax: number };
+  clock: Clock;
+  log: Log;
+  serviceTokens: ReadonlyMap<string, { token: string; tenant: string }>;
+}
+
+function answering({ plane, config, serviceTokens, ...shared }: Answering): RunningPlane["answers"] {
+  const { limits } = shared;
+  const options = {
+    ...shared,
+    plane: () => plane,
+    serviceTokens: { [Symbol.iterator]: () => serviceTokens.values() },
+    ...(config.auth && { auth: config.auth }),
+  };
+  return ({ name, version, ...own }) => ({
+    api: later(async () => (await import("../http/plane-api.ts")).createPlaneApi({ ...options, ...own })),
+    docs: later(async () => {
+      const { createDocs } = await import("../http/docs.ts");
+      return { fetch: createDocs({ name, version, limits, hasAuth: config.auth !== undefined }) };
+    }),
+  });
+}
+
+function stackOf(error: unknown): { stack: string | undefined } {
+  return { stack: error instanceof Error ? error.stack : undefined };
 }
 
 /** What answers is loaded with the first request. */

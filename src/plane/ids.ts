@@ -29,7 +29,7 @@ export function newIds(): Ids {
 }
 
 /** Two digits for each byte. */
-export function randomHex(bytes: number): string {
+function randomHex(bytes: number): string {
   let text = "";
   for (const byte of crypto.getRandomValues(new Uint8Array(bytes)))
     text += byte.toString(16).padStart(2, "0");

@@ -3,7 +3,7 @@
 import type { Json } from "../ports/store.ts";
 
 /** Deeper than that nobody nests by hand, and some readers give up. */
-export const NESTING_MAX = 64;
+const NESTING_MAX = 64;
 
 /** `undefined`: there is nothing to keep. Throws `TypeError` for what JSON cannot hold: a cycle, a BigInt, too deep a nesting. */
 export function storedJson(value: unknown): Json | undefined {

@@ -2,7 +2,7 @@
 // where nothing is to be seen; how long until something expires; and that who waits for a log hears that the store is gone.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { done, type MakeStore, record } from "./store.ts";
+import { done, type MakeStore, record } from "./store-tools.ts";
 
 export function expectationContract(make: MakeStore): void {
   test("a commit can expect which version comes next, of what is there, was removed, has expired or never was", async () => {
