@@ -23,7 +23,7 @@ function probeOf({ z, key, preset, command, filled, hostPort, httpUrl, on, patte
     interval: preset(
       span,
       "1s",
-      "How often it is asked. While starting it is asked sooner: after 10ms, 20ms, 40ms and so on.",
+      "How often it is asked. While starting it is asked sooner: after 10ms, 20ms, 40ms and so on; `liveness` is not.",
     ),
     timeout: preset(span, "1s", "How long one answer may take."),
     failureThreshold: preset(whole(1, 1000), 3, "So many failures in a row make it fail."),

@@ -23,6 +23,8 @@ const FORGOTTEN_AFTER = 3;
 const LOOKS_MAX = 4;
 /** How much the pauses of one rhythm may differ. */
 const JITTER = 0.15;
+/** So many failed checks take a server down in a stock HAProxy, and hardly anybody wants more. */
+const FAILURES_MAX = 3;
 /** A prober may be late by a tenth of its interval, but hardly by more than this. */
 const LATENESS_MS_MAX = 100;
 
@@ -90,7 +92,9 @@ export class Drain {
   readonly #sinceMs: number;
 
   constructor(probers: readonly Prober[], sinceMs: number) {
-    this.#awaited = new Map(probers.map((prober) => [prober.source, { ...prober, looksLeft: prober.looks }]));
+    this.#awaited = new Map(
+      probers.map((prober) => [prober.source, { ...prober, looksLeft: prober.looks * FAILURES_MAX }]),
+    );
     this.#sinceMs = sinceMs;
   }
 
@@ -104,14 +108,14 @@ export class Drain {
   }
 
   /**
-   * When it may end, as far as is known now; another question may move it. A prober has had an interval of its own to act on
-   * what it has seen, or has not come back and is forgotten. Nobody probing: its own beginning.
+   * When it may end, as far as is known now; another question may move it. A prober has seen it three times and has had an interval of its own
+   * to act on that, or has not come back and is forgotten. Nobody probing: its own beginning.
    */
   endMs(): number {
     return Math.max(this.#sinceMs, ...[...this.#awaited.values()].map(endOf));
   }
 
-  /** Those that have not seen it yet. */
+  /** Those that have not seen it often enough yet. */
   unaware(): Prober[] {
     return [...this.#awaited.values()].filter(({ seenMs }) => seenMs === undefined);
   }
@@ -119,7 +123,7 @@ export class Drain {
 
 interface Awaited extends Prober {
   looksLeft: number;
-  /** When the last of those behind the address saw it. */
+  /** When the last of those behind the address had seen it often enough. */
   seenMs?: number;
 }
 

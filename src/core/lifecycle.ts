@@ -3,7 +3,7 @@
 // start or stop is not decided here.
 import type { Deadline, Effect, FleetEvent, ProbeName, Target } from "./event.ts";
 import { endingOf } from "./exit.ts";
-import { announcement, followsRestart, isReplaced, type Member, target } from "./member.ts";
+import { announcement, isReplaced, type Member, target, thoseThatFollow } from "./member.ts";
 import { inWords, nextRestart, wantsRestart } from "./restart.ts";
 import { type Failure, isAlive, type ServiceState, transition } from "./service-state.ts";
 import type { StartOrder } from "./start-order.ts";
@@ -119,23 +119,22 @@ export class Lifecycle {
     this.#enter(member, { name: "started", sinceMs: this.#now });
     if (planned.spec.livenessProbe) this.#watch(member, "liveness");
     if (readiness === "probe") this.#watch(member, "readiness");
-    if (member.incarnation > 1) this.#restartDependents(member, "started");
+    this.#restartDependents(member, "started");
     if (readiness === "started" || member.markedReady) this.#becomeReady(member);
   }
 
   #becomeReady(member: Member): void {
     this.#enter(member, { name: "ready", sinceMs: this.#now });
-    if (member.incarnation > 1 && !member.wasReady) this.#restartDependents(member, "ready");
+    if (!member.wasReady) this.#restartDependents(member, "ready");
     member.wasReady = true;
   }
 
   /** Those that want to be, when what they depend on has come back. */
   #restartDependents(member: Member, condition: "started" | "ready"): void {
-    for (const index of member.planned.dependents) {
-      const dependent = this.#options.members[index];
-      if (!dependent || !followsRestart(dependent, { index: member.index, condition })) continue;
-      dependent.after = "restart";
-      this.#options.stopOrder.ask([index]);
+    const { members, stopOrder } = this.#options;
+    for (const index of thoseThatFollow(member, { condition, members })) {
+      (members[index] as Member).after = "restart";
+      stopOrder.ask([index]);
     }
   }
 

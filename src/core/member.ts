@@ -1,7 +1,7 @@
 // One service in the fleet: its place in the plan, its state, and what has to be remembered from one incarnation to the next.
 import type { Condition } from "../config/config.ts";
 import type { Effect, Target } from "./event.ts";
-import type { PlannedService } from "./plan.ts";
+import type { PlannedDependency, PlannedService } from "./plan.ts";
 import { NO_RESTARTS, type RestartHistory } from "./restart.ts";
 import { isAlive, type ServiceState } from "./service-state.ts";
 import type { Readiness } from "./spec.ts";
@@ -71,15 +71,44 @@ export function isHeld({ state, after }: FleetMember): boolean {
   return after === "hold" || (state.name === "stopped" && state.held === true);
 }
 
-/** It runs, and is to restart when the service with this index has come back so far; nobody has stopped it meanwhile. */
-export function followsRestart(
-  { planned, state, after }: FleetMember,
-  { index, condition }: { index: number; condition: Condition },
+/**
+ * Those that run and are to restart now that `member` has come so far: what they depend on had gone and is back. One of several
+ * replicas changes nothing for them while another is there, nor does a replica that only was not ready for a while.
+ */
+export function thoseThatFollow(
+  { index, planned }: FleetMember,
+  { condition, members }: { condition: Condition; members: readonly Member[] },
+): number[] {
+  const isBack = (dependency: PlannedDependency) =>
+    dependency.restart &&
+    dependency.condition === condition &&
+    dependency.indexes.includes(index) &&
+    hasComeBack(dependency, { by: index, members });
+  return planned.dependents.filter((each) => {
+    const dependent = members[each];
+    if (!dependent || !runs(dependent) || dependent.after === "hold") return false;
+    return dependent.planned.dependencies.some(isBack);
+  });
+}
+
+/** With what is there again now, the group is, and it was before. */
+function hasComeBack(
+  { condition, indexes }: PlannedDependency,
+  { by, members }: { by: number; members: readonly FleetMember[] },
 ): boolean {
-  if (!isAlive(state) || state.name === "stopping" || after === "hold") return false;
-  return planned.dependencies.some(
-    (each) => each.restart && each.condition === condition && each.indexes.includes(index),
+  const group = indexes.flatMap((index) => members[index] ?? []);
+  const others = group.filter(({ index }) => index !== by);
+  const isThere = (member: FleetMember) =>
+    runs(member) && (condition === "ready" ? member.wasReady : member.upSinceMs !== undefined);
+  if (condition === "ready" ? others.some(isThere) : !others.every(isThere)) return false;
+  return (
+    group.some(({ incarnation }) => incarnation > 1) ||
+    (condition === "ready" && others.some(({ wasReady }) => wasReady))
   );
+}
+
+function runs({ state }: FleetMember): boolean {
+  return isAlive(state) && state.name !== "stopping";
 }
 
 /** Another replica of it is there, or will be. */

@@ -1,5 +1,5 @@
 // When a probe is asked again and when its answers count. Starting at 10 ms and doubling, so that a service that comes up
-// fast is seen fast; at its interval once it has passed. Pure.
+// fast is seen fast, and at its interval once it has passed; one whose failures are counted at its interval from the start. Pure.
 
 export interface ProbeSchedule {
   intervalMs: number;
@@ -32,7 +32,12 @@ export function advance(progress: ProbeProgress, ok: boolean, schedule: ProbeSch
   return { passing: enough ? ok : progress.passing, last: ok, streak, attempts: progress.attempts + 1 };
 }
 
-/** Milliseconds to wait before asking again. */
-export function nextDelayMs({ passing, attempts }: ProbeProgress, { intervalMs }: ProbeSchedule): number {
-  return passing ? intervalMs : Math.min(FIRST_DELAY_MS * 2 ** Math.min(attempts - 1, 30), intervalMs);
+/** Milliseconds to wait before asking again. `isEager`: to see a first pass as soon as it is there. */
+export function nextDelayMs(
+  { passing, attempts }: ProbeProgress,
+  { intervalMs, isEager }: Pick<ProbeSchedule, "intervalMs"> & { isEager: boolean },
+): number {
+  return passing || !isEager
+    ? intervalMs
+    : Math.min(FIRST_DELAY_MS * 2 ** Math.min(attempts - 1, 30), intervalMs);
 }

@@ -13,7 +13,8 @@ export interface WatchOptions {
   onPassed: () => void;
   /**
    * Called for every failing answer while the verdict is not a pass, so that the reason stays fresh; with
-   * `failsOnlyAtThreshold`, once so many have failed in a row, whether it ever passed or not.
+   * `failsOnlyAtThreshold`, once so many have failed in a row, whether it ever passed or not. Such a probe is asked at its
+   * interval from the start: asked sooner, it would be over with a service that only takes its time.
    */
   onFailed: (reason: string) => void;
   failsOnlyAtThreshold?: boolean;
@@ -24,6 +25,7 @@ export function watchProbe(
   { probe, schedule }: WatchedProbe,
   { clock, onPassed, onFailed, failsOnlyAtThreshold = false }: WatchOptions,
 ): () => void {
+  const isEager = !failsOnlyAtThreshold;
   let progress = UNASKED;
   let cancelTimer = () => {};
   let stopped = false;
@@ -46,7 +48,7 @@ export function watchProbe(
       onFailed(attempt.signal.aborted ? `no answer within ${schedule.timeoutMs}ms` : result.reason);
     }
     if (!stopped && !(probe.waits && progress.passing)) {
-      cancelTimer = clock.after(nextDelayMs(progress, schedule), () => void ask());
+      cancelTimer = clock.after(nextDelayMs(progress, { ...schedule, isEager }), () => void ask());
     }
   };
 

@@ -99,6 +99,53 @@ describe("Fleet restarting", () => {
     assert.equal(effects.filter(({ type }) => type === "stop").length, 1);
   });
 
+  /** Three replicas of `db`, and `api`, which restarts with them. */
+  function withReplicas(condition: "started" | "ready") {
+    const names = ["db-1", "db-2", "db-3"];
+    const dependency = { ...needs("db", condition), restart: true };
+    return world([
+      ...names.map((name) => spec(name, { ...restart(), group: "db" })),
+      spec("api", { dependencies: [dependency] }),
+    ]);
+  }
+
+  test("one of several replicas that comes back restarts nobody while another is ready", () => {
+    const { boot, exit, up, state, about } = withReplicas("ready");
+    boot("db-1", "db-2", "db-3", "api");
+    exit("db-1", 1);
+    up("db-1");
+    assert.equal(state("api"), "ready");
+    // Not ready for a while is not gone.
+    for (const service of ["db-1", "db-2", "db-3"])
+      about({ type: "probe-failed", probe: "readiness", reason: "no", service } as Told);
+    about({ type: "probe-passed", probe: "readiness", service: "db-2" } as Told);
+    assert.equal(state("api"), "ready");
+  });
+
+  test("when all replicas have gone, the first that is back restarts those that ask for it, once", () => {
+    const { boot, exit, up, state, launches } = withReplicas("ready");
+    boot("db-1", "db-2", "db-3", "api");
+    for (const name of ["db-1", "db-2", "db-3"]) exit(name, 1);
+    up("db-2");
+    assert.equal(state("api"), "stopping");
+    exit("api", 0);
+    up("api", "db-1", "db-3");
+    assert.deepEqual([state("api"), launches("api")], ["ready", 2]);
+  });
+
+  test("where all replicas have to be started, the last that is back restarts it, once", () => {
+    const { boot, exit, up, state, launches } = withReplicas("started");
+    boot("db-1", "db-2", "db-3", "api");
+    for (const name of ["db-1", "db-2", "db-3"]) exit(name, 1);
+    up("db-2", "db-1");
+    assert.equal(state("api"), "ready");
+    up("db-3");
+    assert.equal(state("api"), "stopping");
+    exit("api", 0);
+    up("api");
+    assert.deepEqual([state("api"), launches("api")], ["ready", 2]);
+  });
+
   test("a failing liveness probe stops it and the policy brings it back; without a policy it has failed", () => {
     const { boot, about, exit, state, gaveUp, launches } = world([
       spec("api", { ...restart(), livenessProbe: true }),

@@ -74,19 +74,19 @@ test("nobody probing: no wait", async () => {
   assert.deepEqual(runtime.story(), []);
 });
 
-test("a prober is waited for until it has seen 503 and had an interval of its own, and no longer", async () => {
+test("a prober is waited for until it has seen 503 three times and had an interval of its own, and no longer", async () => {
   const runtime = await started();
   await runtime.probe(4, { intervalMs: 500, env: from("10.0.0.7") });
   await runtime.clock.advance(100);
   const ending = runtime.supervisor.shutdown();
   assert.equal(runtime.supervisor.snapshot().ready, false);
   await runtime.clock.advance(400);
-  runtime.ask(from("10.0.0.7"));
+  await runtime.probe(3, { intervalMs: 500, env: from("10.0.0.7") });
   await runtime.clock.advance(549);
   assert.equal(runtime.drainTookMs, undefined);
   await runtime.clock.advance(1);
   await ending;
-  assert.equal(runtime.drainTookMs, 950);
+  assert.equal(runtime.drainTookMs, 1_950);
   assert.deepEqual(runtime.story(), [
     "draining until whoever asks readiness knows, at most 4500ms: 10.0.0.7 every 500ms",
   ]);

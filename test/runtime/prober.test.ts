@@ -7,7 +7,7 @@ import { testClock } from "../../src/testing.ts";
 const SCHEDULE = { intervalMs: 100, timeoutMs: 50, failureThreshold: 2, successThreshold: 1 };
 
 /** Watches a probe that gives `answers` in turn, the last one again and again; tells when it was asked and what was said. */
-function watching(answers: readonly boolean[], schedule = SCHEDULE) {
+function watching(answers: readonly boolean[], schedule = SCHEDULE, { isLiveness = false } = {}) {
   const clock = testClock();
   const askedAtMs: number[] = [];
   const said: string[] = [];
@@ -24,6 +24,7 @@ function watching(answers: readonly boolean[], schedule = SCHEDULE) {
       clock,
       onPassed: () => said.push(`passed at ${clock.now()}`),
       onFailed: (reason) => said.push(`failed at ${clock.now()}: ${reason}`),
+      failsOnlyAtThreshold: isLiveness,
     },
   );
   return { clock, askedAtMs, said, stop };
@@ -41,6 +42,14 @@ test("watchProbe asks at its interval once it has passed", async () => {
   await clock.advance(310);
   assert.deepEqual(askedAtMs, [0, 10, 110, 210, 310]);
   assert.deepEqual(said, ["failed at 0: no", "passed at 10"]);
+  stop();
+});
+
+test("watchProbe asks at its interval from the start where failures count before the first pass", async () => {
+  const { clock, askedAtMs, said, stop } = watching([false], SCHEDULE, { isLiveness: true });
+  await clock.advance(210);
+  assert.deepEqual(askedAtMs, [0, 100, 200]);
+  assert.deepEqual(said, ["failed at 100: no", "failed at 200: no"]);
   stop();
 });
 

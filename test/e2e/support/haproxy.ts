@@ -1,5 +1,5 @@
-// Debian's HAProxy before two servers, with the checks that show every lost request: HTTP/1.0 without Host twice a second, one
-// failure is down, one success is up, nothing is tried again. Says what it thinks of the servers; never asks them itself.
+// Debian's HAProxy before two servers, with the checks that show every lost request: HTTP/1.0 without Host twice a second, three
+// failures are down and two successes are up as it is by default, nothing is tried again. Says what it thinks of the servers; never asks them itself.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -29,7 +29,7 @@ frontend looks
   stats uri /
 backend pair
   option httpchk GET /health/ready
-  default-server inter 500ms fall 1 rise 1
+  default-server inter 500ms
 ${servers.join("\n")}
 `;
 }
