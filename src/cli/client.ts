@@ -3,7 +3,7 @@
 import type { IncomingMessage } from "node:http";
 import { resolve } from "node:path";
 import process from "node:process";
-import { messageOf, UsageError } from "../errors.ts";
+import { type ConfigError, messageOf, UsageError } from "../errors.ts";
 import { configRequest } from "./config-flags.ts";
 import { readEvents, type StreamEvent } from "./event-stream.ts";
 import { type Args, type Io, VerbFailure } from "./verb.ts";
@@ -41,35 +41,48 @@ export interface AskOptions {
   timeoutMs?: number;
 }
 
-/** `--socket`, else `HARAKA_SOCKET`, else the config's. Throws `UsageError`, or `ConfigError` for a config that is wrong. */
-async function findSocket(args: Args, io: Io): Promise<string> {
+/** Where to ask, and what to say when nobody answers there. */
+interface Where {
+  socket: string;
+  unreachable?: () => Error;
+}
+
+/** `--socket`, else `HARAKA_SOCKET`, else the config's, also of one that is not in order. Throws `VerbFailure` where that has none. */
+async function findSocket(args: Args, io: Io): Promise<Where> {
   const named = args.flags["socket"] ?? io.env["HARAKA_SOCKET"];
-  if (typeof named === "string" && named !== "") return resolve(io.cwd, named);
-  const { readConfig } = await import("../compose/read-config.ts");
-  try {
-    const { socket } = readConfig(configRequest(args, io)).config.control;
-    if (socket !== false) return socket;
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    throw new UsageError(
-      `${error.message}; or name the runtime's socket with --socket PATH or HARAKA_SOCKET`,
-    );
-  }
-  throw new VerbFailure("cannot ask the runtime: its config has control.socket: false");
+  if (typeof named === "string" && named !== "") return { socket: resolve(io.cwd, named) };
+  const { findDoors } = await import("../compose/find-doors.ts");
+  const { socket, problem } = findDoors(configRequest(args, io));
+  if (socket === false) throw new VerbFailure("cannot ask the runtime: its config has control.socket: false");
+  if (!problem) return { socket };
+  return { socket, unreachable: () => new UsageError(inTheDark(problem, socket)) };
+}
+
+/** The config has problems, and nobody is where it, or else the default, says. */
+export function inTheDark(problem: ConfigError | UsageError, socket: string | false): string {
+  const advice = "name the runtime's socket with --socket PATH or HARAKA_SOCKET";
+  if (problem instanceof UsageError) return `${problem.message}; or ${advice}`;
+  const place = socket === false ? "" : `, and nobody answers at ${socket}`;
+  return `cannot read the config${place}; correct it, or ${advice}:\n${problem.message}`;
 }
 
 export async function connect(args: Args, io: Io): Promise<Client> {
   return clientOf(await findSocket(args, io));
 }
 
-export function clientOf(socket: string): Client {
+export function clientOf({ socket, unreachable }: Where): Client {
+  const failure = (error: unknown, timeoutMs: number): Error => {
+    const reason = reasonOf(error, { socket, timeoutMs });
+    const isNobody = ["ENOENT", "ECONNREFUSED", "ENOTSOCK"].includes(String(codeOf(error)));
+    return (isNobody && unreachable?.()) || new VerbFailure(reason, { cause: error });
+  };
   return {
     socket,
     async ask<T>(method: "GET" | "POST", path: string, options: AskOptions = {}) {
       const { expect = [], timeoutMs = PATIENCE_MS } = options;
       const signal = AbortSignal.timeout(timeoutMs);
       const response = await request(socket, { method, path, signal, ...options }).catch((error: unknown) => {
-        throw new VerbFailure(reasonOf(error, { socket, timeoutMs }), { cause: error });
+        throw failure(error, timeoutMs);
       });
       const text = await readAll(response, { socket, timeoutMs });
       const status = response.statusCode ?? 0;
@@ -88,7 +101,7 @@ export function clientOf(socket: string): Client {
         response = await request(socket, { method: "GET", path, headers, signal });
       } catch (error) {
         if (signal.aborted) return;
-        throw new VerbFailure(reasonOf(error, { socket, timeoutMs: PATIENCE_MS }), { cause: error });
+        throw failure(error, PATIENCE_MS);
       }
       const status = response.statusCode ?? 0;
       if (status !== 200) {

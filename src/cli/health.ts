@@ -1,8 +1,9 @@
 // `haraka health`: asks a running runtime how it is, over its socket or else its port; the HEALTHCHECK of an image that has no
 // curl. Exit 0 or 1, nothing else.
 import { resolve } from "node:path";
-import { ExitCode, messageOf } from "../errors.ts";
+import { type ConfigError, ExitCode, messageOf, type UsageError } from "../errors.ts";
 import { HEALTHCHECK_HEADER } from "../http/probers.ts";
+import type { Client } from "./client.ts";
 import { SOCKET_FLAGS, configRequest } from "./config-flags.ts";
 import { type Args, type Io, JSON_FLAG, type Verb } from "./verb.ts";
 
@@ -52,26 +53,35 @@ async function ask(path: string, args: Args, io: Io): Promise<Reply> {
     const reply = await askSocket(resolve(io.cwd, named), path);
     if (reply) return reply;
   }
-  const { readConfig } = await import("../compose/read-config.ts");
-  const { control, http } = readConfig(configRequest(args, io)).config;
-  if (control.socket !== false && !named) {
-    const reply = await askSocket(control.socket, path);
+  const { findDoors } = await import("../compose/find-doors.ts");
+  const { socket, http, problem } = findDoors(configRequest(args, io));
+  if (socket !== false && !named) {
+    const reply = await askSocket(socket, path);
     if (reply) return reply;
   }
-  if (http) return await askPort(`http://${dialable(http.host)}:${http.port}${path}`);
-  const where = named ?? (control.socket === false ? "none" : control.socket);
+  if (http) {
+    const reply = askPort(`http://${dialable(http.host)}:${http.port}${path}`);
+    return await (problem ? reply.catch(() => giveUp(problem, socket)) : reply);
+  }
+  if (problem) return await giveUp(problem, socket);
+  const where = named ?? (socket === false ? "none" : socket);
   throw new Error(
     `cannot ask: nobody listens on the socket (${where as string}), and the config has http: false`,
   );
 }
 
+async function giveUp(problem: ConfigError | UsageError, socket: string | false): Promise<never> {
+  const { inTheDark } = await import("./client.ts");
+  throw new Error(inTheDark(problem, socket), { cause: problem });
+}
+
 /** Nothing if nobody listens there. */
 async function askSocket(socket: string, path: string): Promise<Reply | undefined> {
+  const client = typeof Bun === "undefined" ? await loadClient(socket) : undefined;
   const signal = AbortSignal.timeout(PATIENCE_MS);
   try {
-    if (typeof Bun === "undefined") {
-      const { clientOf } = await import("./client.ts");
-      const { status, text } = await clientOf(socket).read(path, signal);
+    if (client) {
+      const { status, text } = await client.read(path, signal);
       return { ok: status === 200, body: text };
     }
     // A third of the time that node:http takes to load.
@@ -81,6 +91,12 @@ async function askSocket(socket: string, path: string): Promise<Reply | undefine
     if (!signal.aborted) return undefined;
     throw new Error(`cannot ask ${socket}: it does not answer within ${PATIENCE_MS} ms`, { cause: error });
   }
+}
+
+/** All that it needs, so that loading it is none of the runtime's time. */
+async function loadClient(socket: string): Promise<Client> {
+  const [{ clientOf }] = await Promise.all([import("./client.ts"), import("node:http")]);
+  return clientOf({ socket });
 }
 
 async function askPort(url: string): Promise<Reply> {

@@ -66,13 +66,18 @@ export function configPaths({
   return files.length > 0 ? files : [findConfig(env, cwd)];
 }
 
+const PLACES = ["runtime.yaml", "config/runtime.yaml"];
+
+/** The one that is used where none is named. */
+export function configPath(env: ConfigRequest["env"], cwd: string): string | undefined {
+  return env.HARAKA_CONFIG || PLACES.find((place) => existsSync(resolvePath(cwd, place)));
+}
+
 function findConfig(env: ConfigRequest["env"], cwd: string): string {
-  if (env.HARAKA_CONFIG) return env.HARAKA_CONFIG;
-  const places = ["runtime.yaml", "config/runtime.yaml"];
-  const found = places.find((place) => existsSync(resolvePath(cwd, place)));
+  const found = configPath(env, cwd);
   if (found !== undefined) return found;
   throw new UsageError(
-    `no config: neither ${places.join(" nor ")} is in ${cwd}; name one with -c FILE or HARAKA_CONFIG, or write one with 'haraka init'`,
+    `no config: neither ${PLACES.join(" nor ")} is in ${cwd}; name one with -c FILE or HARAKA_CONFIG, or write one with 'haraka init'`,
   );
 }
 

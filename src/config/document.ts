@@ -57,6 +57,15 @@ function locate(value: unknown, source: { text: string; literal: YamlDocument["l
   };
 }
 
+/** What can be made out of a text, however wrong it is; `undefined` for nothing. */
+export function readWhatIsThere(text: string): unknown {
+  try {
+    return parseTree(text).document?.toJS();
+  } catch {
+    return undefined;
+  }
+}
+
 /** A value as YAML text. */
 export function writeYaml(value: unknown): string {
   return yaml().stringify(value, { lineWidth: 0 });

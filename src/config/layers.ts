@@ -23,7 +23,7 @@ export interface Place extends Position {
   absolute: string;
 }
 
-export function mergeLayers(base: RawMap, layers: readonly Layer[]): RawMap {
+export function mergeLayers(base: RawMap, layers: readonly Pick<Layer, "prefix" | "value">[]): RawMap {
   return layers.reduce((merged, { prefix, value }) => {
     const nested = prefix.reduceRight<unknown>((inner, step) => ({ [step]: inner }), value);
     return merge(merged, nested) as RawMap;
