@@ -93,12 +93,7 @@ export function isDerived(key: string): boolean {
 }
 
 /** One entry as a line of the text that is hashed. */
-function stateLine({
-  key,
-  value,
-  version,
-  expiresAtMs,
-}: FoldedEntry & { readonly key: string }): string {
+function stateLine({ key, value, version, expiresAtMs }: FoldedEntry & { readonly key: string }): string {
   return canonicalJson({ key, value, version, ...(expiresAtMs !== undefined && { expiresAtMs }) });
 }
 

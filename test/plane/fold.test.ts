@@ -68,28 +68,30 @@ async function play(
 function foldContract(make: MakePlane, runs: number): void {
   test("W5: the fold of the log is what is stored, and the same every time", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.array(step, { minLength: 1, maxLength: 5 }), { maxLength: 20 }), async (rounds) => {
-        await using rig = await make();
-        rig.plane.start();
-        const made: { id: string; token: string }[] = [];
-        const planes = [rig.plane, rig.other()].map((plane) => plane.tenant("t"));
-        for (const round of rounds) {
-          const outcomes = await Promise.allSettled(
-            round.map((one, index) =>
-              play(rig, { plane: planes[index % 2] as TenantPlane, made }, one),
-            ),
-          );
-          for (const outcome of outcomes)
-            if (outcome.status === "rejected") assert.ok(outcome.reason instanceof PlaneError, outcome.reason);
-        }
-        await rig.plane.stop();
-        const atMs = rig.clock.wallTime();
-        const log = JSON.parse(JSON.stringify(await rig.log("t")));
-        const stored = stateText(await rig.entries("t"), { atMs });
-        assert.equal(textOf(fold(log), atMs), stored);
-        assert.equal(hashOf(textOf(fold(log), atMs)), hashOf(stored));
-        for (const [at, { seq }] of log.entries()) assert.equal(seq, at + 1);
-      }),
+      fc.asyncProperty(
+        fc.array(fc.array(step, { minLength: 1, maxLength: 5 }), { maxLength: 20 }),
+        async (rounds) => {
+          await using rig = await make();
+          rig.plane.start();
+          const made: { id: string; token: string }[] = [];
+          const planes = [rig.plane, rig.other()].map((plane) => plane.tenant("t"));
+          for (const round of rounds) {
+            const outcomes = await Promise.allSettled(
+              round.map((one, index) => play(rig, { plane: planes[index % 2] as TenantPlane, made }, one)),
+            );
+            for (const outcome of outcomes)
+              if (outcome.status === "rejected")
+                assert.ok(outcome.reason instanceof PlaneError, outcome.reason);
+          }
+          await rig.plane.stop();
+          const atMs = rig.clock.wallTime();
+          const log = JSON.parse(JSON.stringify(await rig.log("t")));
+          const stored = stateText(await rig.entries("t"), { atMs });
+          assert.equal(textOf(fold(log), atMs), stored);
+          assert.equal(hashOf(textOf(fold(log), atMs)), hashOf(stored));
+          for (const [at, { seq }] of log.entries()) assert.equal(seq, at + 1);
+        },
+      ),
       { numRuns: runs },
     );
   });
@@ -138,7 +140,10 @@ test("one state is one text, whatever order its keys and entries came in", () =>
     { ...a, expiresAtMs: 99 },
   ])
     assert.notEqual(stateText([other, b], { atMs: 9 }), text);
-  assert.equal(stateText([a, { key: "token/x", value: { hash: "h" }, version: 1 }], { atMs: 0 }), stateText([a], { atMs: 0 }));
+  assert.equal(
+    stateText([a, { key: "token/x", value: { hash: "h" }, version: 1 }], { atMs: 0 }),
+    stateText([a], { atMs: 0 }),
+  );
   assert.equal(canonicalJson({ b: 1, a: { d: 1, c: 2 } }), '{"a":{"c":2,"d":1},"b":1}');
 });
 
@@ -156,5 +161,8 @@ test("records of others are folded by who knows them, and passed over by who doe
 
 test("a log in which a session changes that never was is refused", () => {
   const record = { type: "session_closed", session: "session_x", payload: { version: 1 } };
-  assert.throws(() => foldRecord(new Map(), record), /internal: session_closed of session_x, which is not there/);
+  assert.throws(
+    () => foldRecord(new Map(), record),
+    /internal: session_closed of session_x, which is not there/,
+  );
 });
