@@ -35,7 +35,8 @@ export type SessionEvent =
   | {
       type: "session_closed" | "session_expired" | "session_revoked";
       session: string;
-      payload: Removed;
+      /** Whose it was: by then there is nothing else that says it. */
+      payload: Removed & { user: string };
     };
 
 export type StateEvent =

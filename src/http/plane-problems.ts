@@ -1,6 +1,6 @@
 // What the plane refuses, as answers of HTTP. What is not there, and what is somebody else's, is one and the same answer.
 import { PlaneError, StoreError } from "../errors.ts";
-import { Refusal, unprocessable } from "./plane-input.ts";
+import { type InputProblem, Refusal, unprocessable } from "./plane-input.ts";
 import { problem, unavailable } from "./problem.ts";
 
 /** `undefined` for what nobody has expected. */
@@ -23,8 +23,22 @@ function answerToRefused({ problem: kind, message: detail, errors }: PlaneError)
       return problem({ status: 413, title: "Content Too Large", detail });
     case "mismatch":
     case "invalid":
-      return unprocessable(errors, detail);
+      return errors.length === 0 ? unprocessable([], detail) : unprocessable(errors.map(asSent));
   }
+}
+
+/** What the port calls otherwise than a request does. */
+const SENT_AS: Readonly<Record<string, string>> = {
+  after: "cursor",
+  absoluteMs: "absolute",
+  idleMs: "idle",
+  ttlMs: "ttl",
+};
+
+function asSent({ path, message }: InputProblem): InputProblem {
+  const sentAs = Object.hasOwn(SENT_AS, path) ? SENT_AS[path] : undefined;
+  if (sentAs === undefined) return { path, message };
+  return { path: sentAs, message: path.endsWith("Ms") ? `${message} (in milliseconds)` : message };
 }
 
 export function notFound(): Response {

@@ -1,6 +1,6 @@
 // The operations on sessions. A session's token lets its bearer read it; all else is for whoever acts for its tenant.
 import { PlaneError } from "../errors.ts";
-import type { Session, TenantPlane } from "../ports/plane.ts";
+import type { JsonObject, Session, TenantPlane } from "../ports/plane.ts";
 import type { LogRecord, WalType } from "../ports/store.ts";
 import type { Message } from "./feed.ts";
 import { writeIf } from "./plane-conditions.ts";
@@ -178,19 +178,17 @@ async function* changes(
   { wal, sessions }: TenantPlane,
   { user, ...from }: { user: string | undefined; after: number; signal: AbortSignal },
 ): AsyncGenerator<Message & { id: number }> {
-  const ofUser = new Set<string>();
+  const isWanted = (of: unknown) => user === undefined || of === user;
   for await (const record of wal.tail({ types: CHANGES, ...from })) {
     const { session: id = "", type } = record;
     const state = ENDS[type];
     if (state !== undefined) {
-      if (user === undefined || ofUser.delete(id)) yield event(record, { id, state });
+      if (isWanted((record.payload as JsonObject)["user"])) yield event(record, { id, state });
       continue;
     }
     const found = await sessions.get(id).catch(nothingIfGone);
     // What ended it comes later in the log.
-    if (found === undefined || (user !== undefined && found.user !== user)) continue;
-    ofUser.add(id);
-    yield event(record, sessionView(found));
+    if (found !== undefined && isWanted(found.user)) yield event(record, sessionView(found));
   }
 }
 

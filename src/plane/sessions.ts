@@ -214,7 +214,11 @@ export async function endSession({ tenant, writer, id, how }: Ending): Promise<v
     key: sessionKey(id),
     decide: ({ entry }) => {
       if (!entry) throw notFound();
-      const event = { type: how, session: id, payload: { version: entry.version } } as const;
+      const event = {
+        type: how,
+        session: id,
+        payload: { version: entry.version, user: valueIn(entry).user },
+      } as const;
       return { event, remove: [tokenKey(id)] };
     },
   });

@@ -3,7 +3,7 @@
 //
 //        start ──▶ [ sweep: a batch, a turn for others, a batch … ] ──▶ something will expire ─▶ timer ─▶ sweep
 //                        ▲                                          └─▶ nothing will ─▶ until a write says so (expectIn)
-import type { PlaneEvent } from "../core/plane-event.ts";
+import type { PlaneEvent, SessionValue } from "../core/plane-event.ts";
 import { partsOf } from "../core/key.ts";
 import { changesOf, tokenKey } from "../core/plane-fold.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -102,9 +102,12 @@ export class Sweeper {
 }
 
 /** What the log is to say of it; nothing for what it never spoke of. */
-function expiryOf({ key, version }: Entry): PlaneEvent | undefined {
+function expiryOf({ key, version, value }: Entry): PlaneEvent | undefined {
   const [kind, first = "", second = ""] = partsOf(key);
-  if (kind === "session") return { type: "session_expired", session: first, payload: { version } };
+  if (kind === "session") {
+    const { user } = value as SessionValue;
+    return { type: "session_expired", session: first, payload: { version, user } };
+  }
   if (kind !== "state") return undefined;
   return { type: "state_expired", payload: { namespace: first, key: second, version } };
 }

@@ -119,7 +119,8 @@ export function fakePlane(): FakePlane {
       if (known === undefined || known.session.state !== "active") return undefined;
       if (known.live) return known.session;
       known.session.state = "revoked";
-      tenantOf(known.session.tenant).append({ type: "session_revoked", session: known.session.id });
+      const { id, tenant, user } = known.session;
+      tenantOf(tenant).append({ type: "session_revoked", session: id, payload: { user } });
       return undefined;
     },
     move(id, change) {
@@ -210,8 +211,9 @@ function sessionsOf(tenant: FakeTenant, { next, tokens }: SessionParts): Session
     },
     touch: async (id) => changed(live(id), "session_updated"),
     async close(id) {
-      live(id).state = "closed";
-      tenant.append({ type: "session_closed", session: id });
+      const session = live(id);
+      session.state = "closed";
+      tenant.append({ type: "session_closed", session: id, payload: { user: session.user } });
     },
     async rotate(id) {
       const session = live(id);

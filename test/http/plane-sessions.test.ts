@@ -108,6 +108,9 @@ suite("a session", () => {
     await ask(`DELETE /sessions/${bob.id}`);
     await ask(`DELETE /sessions/${ann.id}`);
     const closed = await events.next();
+    const again = eventsOf(await request("GET /sessions?user=ann&after=2", { headers: STREAM }));
+    assert.deepEqual(await again.next(), closed, "also to who does not know that it was there");
+    await again.cancel();
     assert.deepEqual(closed, { id: 4, event: "session_closed", data: { id: ann.id, state: "closed" } });
     await events.cancel();
   });
