@@ -20,9 +20,9 @@ export interface CallContext {
   payload: Json;
   /** What the schema of the intent makes of the payload; rejects when it refuses it by now. */
   input: () => Promise<unknown>;
-  outputs: Record<string, Json>;
-  /** What the step itself has given. */
-  output?: Json;
+  outputs: () => Record<string, Json>;
+  /** What the step itself has given, when it is to be undone. */
+  output: Json | undefined;
   /** Nobody needs it any more, or its time is over. */
   signal: AbortSignal;
 }
@@ -65,12 +65,23 @@ function callStep(
   functions: ReadonlyMap<string, StepFunctions>,
   { context, input }: { context: CallContext; input: unknown },
 ): unknown {
-  const { call, outputs, output, key, execution, saga, signal } = context;
+  const { call, output, key, execution, saga, signal } = context;
   const step = functions.get(call.step);
   const run = step?.[call.direction];
   if (!run) throw new Error(`internal: the step "${call.step}" has nothing to ${call.direction}`);
-  const given = { input, outputs, key, attempt: call.attempt, execution, saga, signal };
-  return run.call(step, { ...given, output });
+  return run.call(step, {
+    input,
+    // Most steps look at no other.
+    get outputs() {
+      return context.outputs();
+    },
+    output,
+    key,
+    attempt: call.attempt,
+    execution,
+    saga,
+    signal,
+  });
 }
 
 /** It did have its effect; when what it gave cannot be kept, nobody who comes after knows what that was. */

@@ -87,44 +87,46 @@ export class TenantExecutions implements Executions {
     id: string,
     { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal },
   ): Promise<Execution> {
-    const over = new AbortController();
-    const end = (): void => over.abort();
+    let isOver = signal?.aborted ?? false;
+    let wake = (): void => {};
+    const end = (): void => {
+      isOver = true;
+      wake();
+    };
     const cancel = this.#engine.clock.after(timeoutMs, end);
-    signal?.addEventListener("abort", end, { once: true });
-    if (signal?.aborted) end();
+    signal?.addEventListener("abort", end);
     const held = this.#engine.find(this.#tenant, id);
-    const isStill = (): boolean => over.signal.aborted || !this.#engine.isMoving;
     try {
       for (;;) {
-        const news = this.#news(id, over.signal);
+        const { promise, resolve } = Promise.withResolvers<void>();
+        wake = resolve;
         const run = held?.isAbandoned ? undefined : held;
-        if (run && (isSettled(run.status) || isStill())) return run.view();
-        const execution = run ? undefined : await this.get(id);
-        if (execution && (isSettled(execution.state) || isStill())) return execution;
-        await news;
+        const stop = this.#onNews(id, resolve);
+        try {
+          const execution = run ?? (await this.get(id));
+          const state = "status" in execution ? execution.status : execution.state;
+          const isLast = isSettled(state) || isOver || !this.#engine.isMoving;
+          if (isLast) return "view" in execution ? execution.view() : execution;
+          await promise;
+        } finally {
+          stop();
+        }
       }
     } finally {
       cancel();
       signal?.removeEventListener("abort", end);
-      end();
     }
   }
 
-  /** Resolves when it may have settled, or when `signal` aborts. Of one that runs elsewhere the log alone brings news. */
-  #news(id: string, signal: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const tell = (): void => {
+  /** Calls `tell` when it may have settled. Of one that runs elsewhere the log alone brings news. Returns a function that ends it. */
+  #onNews(id: string, tell: () => void): () => void {
+    const unlisten = this.#engine.onSettled(id, tell);
+    if (this.#engine.find(this.#tenant, id)) return unlisten;
+    const unwatch = this.#engine.store.watch(this.#tenant, tell);
+    return () => {
       unlisten();
       unwatch();
-      signal.removeEventListener("abort", tell);
-      resolve();
     };
-    const unlisten = this.#engine.onSettled(id, tell);
-    const isHere = this.#engine.find(this.#tenant, id) !== undefined;
-    const unwatch = isHere ? () => {} : this.#engine.store.watch(this.#tenant, tell);
-    signal.addEventListener("abort", tell);
-    if (signal.aborted) tell();
-    return promise;
   }
 
   async list({ state, type, session, after, limit }: ListQuery = {}): Promise<Page<Execution>> {

@@ -65,7 +65,8 @@ export function functionMachine({
       return { append: [ended("saga_resolved", { action, steps: [] })] };
     },
     awaitsDefinition: ({ status }) => status === "parked",
-    given: () => ({ outputs: {} }),
+    outputs: () => ({}),
+    outputOf: () => undefined,
     look: ({ status, result, error }) => ({
       state: status,
       ...(result !== undefined && { result }),

@@ -57,7 +57,7 @@ export function httpCaller(
 function requestOf({ method, headers }: HttpCall, context: CallContext): RequestInit {
   const { call, intent, execution, saga, payload, outputs, output, key, signal } = context;
   const { step, direction, attempt } = call;
-  const body = { intent, execution, saga, step, direction, attempt, payload, outputs };
+  const body = { intent, execution, saga, step, direction, attempt, payload, outputs: outputs() };
   const hasBody = method !== "GET" && method !== "HEAD";
   return {
     method,

@@ -49,8 +49,9 @@ export interface Machine<S> {
   resolve(state: S, resolution: Resolution): Answer;
   /** It is parked for no other reason than that nobody knew what carries it out. */
   awaitsDefinition(state: S): boolean;
-  /** What its steps have given, and what this one has. */
-  given(state: S, step: string): { outputs: Record<string, Json>; output?: Json };
+  /** What its steps have given, by name. */
+  outputs(state: S): Record<string, Json>;
+  outputOf(state: S, step: string): Json | undefined;
   look(state: S): Look;
 }
 
@@ -92,10 +93,8 @@ export function sagaMachine({ definition, hash, type }: SagaMachineOptions): Mac
     },
     resolve: (state, resolution) => command.resolve(state, resolution) as Answer,
     awaitsDefinition: ({ status, parked: why }) => status === "parked" && why?.cause === "definition",
-    given(state, step) {
-      const output = state.steps.get(step)?.output;
-      return { outputs: outputsOf(state), ...(output !== undefined && { output }) };
-    },
+    outputs: outputsOf,
+    outputOf: (state, step) => state.steps.get(step)?.output,
     look: (state) => viewOf(state, definition),
   };
 }

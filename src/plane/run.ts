@@ -52,13 +52,18 @@ interface Order {
 
 type Item = Order | { call: Call; result: Result };
 
+interface Now {
+  state: unknown;
+  nowMs: number;
+}
+
 /** What a turn has come to, before it is written. */
 interface Thought {
   append: readonly RunEvent[];
   progress: Progress<unknown>;
   granted: readonly Order[];
-  /** What its entry says, should it have ended: when it is written nobody knows before. */
-  endedAtMs: number;
+  /** What it has come to, should it have. */
+  ended: Execution | undefined;
 }
 
 export class Run {
@@ -79,6 +84,8 @@ export class Run {
   readonly #controllers = new Map<string, AbortController>();
   #input: Promise<unknown> | undefined;
   #onIdle: (() => void)[] = [];
+  /** What it has come to, once it is written. */
+  #ended: Execution | undefined;
 
   constructor(facts: Facts, host: RunHost) {
     this.facts = facts;
@@ -118,7 +125,7 @@ export class Run {
   }
 
   view(): Execution {
-    return this.#look(this.#state, this.#updatedAtMs);
+    return this.#ended ?? this.#look(this.#state, this.#updatedAtMs);
   }
 
   /** Resolves with what it is once that is durable; rejects with `conflict` where its state does not allow it. */
@@ -168,6 +175,7 @@ export class Run {
   #think(): Thought {
     this.#lookUpHandler();
     const machine = this.#machine;
+    const nowMs = this.#host.nowMs();
     const append: RunEvent[] = [];
     const granted: Order[] = [];
     let state = this.#state;
@@ -180,7 +188,7 @@ export class Run {
     const inbox = this.#inbox;
     this.#inbox = [];
     for (const item of inbox) {
-      if ("result" in item) take(this.#outcome(item, state));
+      if ("result" in item) take(this.#outcome(item, { state, nowMs }));
       else {
         const answer = item.ask(machine, state);
         if ("refused" in answer) this.#refuse(item, answer.refused);
@@ -194,9 +202,11 @@ export class Run {
       const answer = machine.resolve(state, { action: "retry" });
       if ("append" in answer) take(answer.append);
     }
-    const progress = this.#decide(state);
+    const progress = this.#decide({ state, nowMs });
     append.push(...progress.append);
-    return { append, progress, granted, endedAtMs: this.#host.nowMs() };
+    // When it is written nobody knows before.
+    const ended = isEnded(machine.status(progress.state)) ? this.#look(progress.state, nowMs) : undefined;
+    return { append, progress, granted, ended };
   }
 
   /** What carries it out may have been registered, or anew, since the last turn. */
@@ -209,41 +219,35 @@ export class Run {
     this.#input = undefined;
   }
 
-  #outcome({ call, result }: { call: Call; result: Result }, state: unknown): readonly RunEvent[] {
+  #outcome({ call, result }: { call: Call; result: Result }, { state, nowMs }: Now): readonly RunEvent[] {
     const id = callId(call);
     this.#inFlight.delete(id);
     this.#controllers.delete(id);
-    return this.#machine.outcome(state, {
-      call,
-      result,
-      nowMs: this.#host.nowMs(),
-      random: this.#host.random(),
-    });
+    return this.#machine.outcome(state, { call, result, nowMs, random: this.#host.random() });
   }
 
   #refuse({ verb, reject }: Order, reason: string): void {
     reject(new PlaneError("conflict", `cannot ${verb} "${this.facts.id}": ${reason}`));
   }
 
-  #decide(state: unknown): Progress<unknown> {
+  #decide({ state, nowMs }: Now): Progress<unknown> {
     const { mode } = this.#host;
     const nothing = { append: [], state, calls: [], abort: [] };
     if (mode === "held" || mode === "over") return nothing;
     const progress = this.#machine.decide(state, {
-      nowMs: this.#host.nowMs(),
+      nowMs,
       random: this.#host.random(),
       inFlight: this.#inFlight,
     });
     return mode === "finishing" && progress.calls.length > 0 ? nothing : progress;
   }
 
-  #write({ append, progress: { state }, endedAtMs }: Thought): Promise<CommitResult> {
+  #write({ append, ended }: Thought): Promise<CommitResult> {
     const { tenant, id } = this.facts;
-    const hasEnded = isEnded(this.#machine.status(state));
     return this.#host.store.commit(tenant, {
       append: append.map((event) => this.#record(event)),
-      ...(hasEnded && {
-        put: [{ key: executionKey(id), value: endedEntry(this.#look(state, endedAtMs)) }],
+      ...(ended && {
+        put: [{ key: executionKey(id), value: endedEntry(ended) }],
         remove: [openKey(id)],
       }),
       ...(this.#claim && { owner: this.#claim }),
@@ -252,18 +256,14 @@ export class Run {
 
   #record({ type, step, payload }: RunEvent): NewRecord {
     const { id, session } = this.facts;
-    return {
-      id: this.#host.ids.event(),
-      type,
-      session,
-      execution: id,
-      ...(this.#saga !== undefined && { saga: this.#saga }),
-      ...(step !== undefined && { step }),
-      payload,
-    };
+    const record: NewRecord = { id: this.#host.ids.event(), type, session, execution: id, payload };
+    // Not by spreading: there are two of these for every step.
+    if (this.#saga !== undefined) record.saga = this.#saga;
+    if (step !== undefined) record.step = step;
+    return record;
   }
 
-  #written(result: CommitResult, { progress, granted, endedAtMs }: Thought): void {
+  #written(result: CommitResult, { progress, granted, ended }: Thought): void {
     this.#isWriting = false;
     if (!result.ok) {
       const error = new PlaneError(
@@ -277,9 +277,10 @@ export class Run {
     this.#host.failpoint("execution-durable");
     const before = this.status;
     this.#state = progress.state;
+    this.#updatedAtMs = result.timeMs;
+    this.#ended = ended;
+    this.#isOver ||= ended !== undefined;
     const { status } = this;
-    this.#isOver ||= isEnded(status);
-    this.#updatedAtMs = isEnded(status) ? endedAtMs : result.timeMs;
     for (const order of granted) order.resolve(this.view());
     if (status !== before) this.#host.changed(this);
     this.#follow(progress);
@@ -318,8 +319,8 @@ export class Run {
 
   #context(call: Call, signal: AbortSignal): CallContext {
     const { id, type, session, payload } = this.facts;
-    const { outputs, output } = this.#machine.given(this.#state, call.step);
-    const isUndone = call.direction === "compensate";
+    const state = this.#state;
+    const output = call.direction === "compensate" ? this.#machine.outputOf(state, call.step) : undefined;
     return {
       call,
       intent: type,
@@ -329,8 +330,8 @@ export class Run {
       key: idempotencyKey(id, call),
       payload,
       input: () => (this.#input ??= this.#parse()),
-      outputs,
-      ...(isUndone && output !== undefined && { output }),
+      outputs: () => this.#machine.outputs(state),
+      output,
       signal,
     };
   }

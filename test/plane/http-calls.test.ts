@@ -63,7 +63,8 @@ function contextOf(call: Partial<Call>, signal = new AbortController().signal): 
     key: `${EXECUTION}/one/execute`,
     payload: { sku: "a" },
     input: () => Promise.resolve(),
-    outputs: { before: 1 },
+    outputs: () => ({ before: 1 }),
+    output: undefined,
     signal,
   };
 }
