@@ -33,7 +33,12 @@ async function realRig(url: string) {
     limits: PLANE_LIMITS,
     sessions: SESSIONS,
     executionsOf: (tenant) =>
-      new TenantExecutions({ tenant, engine, sessions: plane.tenant(tenant).sessions }),
+      new TenantExecutions({
+        tenant,
+        engine,
+        sessions: plane.tenant(tenant).sessions,
+        limits: PLANE_LIMITS,
+      }),
   });
   await engine.recover();
   engine.run();

@@ -20,7 +20,7 @@ export const SESSION = "session_1";
 export const TENANT = "shop";
 export const LIMITS = { bodyBytesMax: 1 << 20, keyBytesMax: 512, pageMax: 1000 };
 
-export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 /** Stands in for the wing that keeps sessions: this one is there, no other. */
 export const sessions = {
