@@ -44,7 +44,7 @@ export function attendSignals({ supervisor, operator, log, endures }: SignalOpti
   });
   handOver();
   killAtExit(supervisor);
-  onReloadSignal(() => void operator.reload());
+  onReloadSignal(() => operator.reloadSoon());
   onUncaught((error) => {
     const stack = error instanceof Error ? error.stack : undefined;
     log.error(`nobody caught: ${messageOf(error)}`, { stack });

@@ -3,7 +3,7 @@
 // start or stop is not decided here.
 import type { Deadline, Effect, FleetEvent, ProbeName, Target } from "./event.ts";
 import { endingOf } from "./exit.ts";
-import { announcement, isReplaced, type Member, target, thoseThatFollow } from "./member.ts";
+import { announcement, isNoLoss, isReplaced, type Member, target, thoseThatFollow } from "./member.ts";
 import { inWords, nextRestart, wantsRestart } from "./restart.ts";
 import { type Failure, isAlive, type ServiceState, transition } from "./service-state.ts";
 import type { StartOrder } from "./start-order.ts";
@@ -89,6 +89,7 @@ export class Lifecycle {
   launch(member: Member): void {
     if (member.state.name !== "pending") return;
     member.incarnation++;
+    member.isLate = !this.#options.startOrder.isComing(member.index);
     member.readiness = member.planned.spec.readiness;
     member.markedReady = false;
     member.wasReady = false;
@@ -297,13 +298,14 @@ export class Lifecycle {
 
   skip(member: Member, reason: string): void {
     if (member.state.name !== "pending") return;
+    member.isLate = !this.#options.startOrder.isComing(member.index);
     this.#enter(member, { name: "skipped", reason, sinceMs: this.#now });
     this.#giveUpIfCritical(member, { reason, exitCode: 1 });
   }
 
   #giveUpIfCritical(member: Member, failure: Failure): void {
     const { isTolerated, members } = this.#options;
-    const isSpared = isTolerated(member) || isReplaced(member, members);
+    const isSpared = isTolerated(member) || isReplaced(member, members) || isNoLoss(member, members);
     if (member.planned.spec.critical && !isSpared) this.#giveUp(member, failure);
   }
 

@@ -19,6 +19,8 @@ export interface Member {
   upSinceMs?: number;
   /** It has been up in some incarnation. */
   wasUp: boolean;
+  /** It was to come up when the boot was over: an operator or another config wanted it. */
+  isLate: boolean;
   /** It has been ready in this incarnation. */
   wasReady: boolean;
   restarts: RestartHistory;
@@ -53,6 +55,7 @@ export function createMember(planned: PlannedService, index: number): Member {
     readiness: planned.spec.readiness,
     markedReady: false,
     wasUp: false,
+    isLate: false,
     wasReady: false,
     restarts: NO_RESTARTS,
     isTimed: false,
@@ -124,6 +127,11 @@ export function isReplaced({ index, planned }: FleetMember, members: readonly Fl
 /** It, or a replica of it, has been up, so what goes wrong now is no failed start. */
 export function wasEverUp({ planned }: FleetMember, members: readonly FleetMember[]): boolean {
   return planned.replicas.some((each) => members[each]?.wasUp);
+}
+
+/** The runtime was there before it and can do without it. A scheduled task always begins late, and is critical only where somebody says so. */
+export function isNoLoss(member: FleetMember, members: readonly FleetMember[]): boolean {
+  return member.isLate && !member.planned.spec.schedule && !wasEverUp(member, members);
 }
 
 /** The incarnation that a member is in. */

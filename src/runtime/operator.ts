@@ -56,7 +56,10 @@ export class Operator implements Control, StatusSource {
   readonly #options: OperatorOptions;
   readonly #recorder = new TimelineRecorder();
   readonly #listeners = new Set<(event: RuntimeEvent) => void>();
-  #reloading = false;
+  #reloading: Promise<ReloadOutcome> | undefined;
+  #nextReload: Promise<ReloadOutcome> | undefined;
+  /** A signal has asked for one before there was anything to reload. */
+  #isReloadDue = false;
 
   constructor(options: OperatorOptions) {
     this.#options = options;
@@ -66,6 +69,10 @@ export class Operator implements Control, StatusSource {
   observe(event: RuntimeEvent): void {
     this.#recorder.observe(event);
     for (const listener of this.#listeners) listener(event);
+    if (!this.#isReloadDue || event.type !== "runtime-state-changed" || event.to !== "started") return;
+    this.#isReloadDue = false;
+    // When whoever is told of the start has been told.
+    queueMicrotask(() => void this.reload());
   }
 
   // ── looking ──
@@ -182,20 +189,33 @@ export class Operator implements Control, StatusSource {
     return { ok: true, services };
   }
 
-  async reload(): Promise<ReloadOutcome> {
-    const { supervisor } = this.#options;
-    if (this.#reloading) return { ok: false, problems: ["cannot reload: another reload is under way"] };
-    this.#reloading = true;
-    try {
-      const outcome = await this.#reload();
-      if (outcome.ok) {
-        const { added, changed, removed } = outcome;
-        supervisor.announce({ type: "config-reloaded", added, changed, removed });
-      } else supervisor.announce({ type: "reload-refused", problems: outcome.problems });
-      return outcome;
-    } finally {
-      this.#reloading = false;
+  /** One that comes while another is under way is carried out after it, together with all that have come by then. */
+  reload(): Promise<ReloadOutcome> {
+    if (this.#reloading) {
+      return (this.#nextReload ??= this.#reloading.then(() => {
+        this.#nextReload = undefined;
+        return this.reload();
+      }));
     }
+    this.#reloading = this.#reloadAndTell().finally(() => (this.#reloading = undefined));
+    return this.#reloading;
+  }
+
+  /** As a signal asks for it, which nobody repeats: during startup it is remembered until that is over. */
+  reloadSoon(): void {
+    if (this.#options.supervisor.state === "starting" && !this.#options.reloadsEarly)
+      this.#isReloadDue = true;
+    else void this.reload();
+  }
+
+  async #reloadAndTell(): Promise<ReloadOutcome> {
+    const { supervisor } = this.#options;
+    const outcome = await this.#reload();
+    if (outcome.ok) {
+      const { added, changed, removed } = outcome;
+      supervisor.announce({ type: "config-reloaded", added, changed, removed });
+    } else supervisor.announce({ type: "reload-refused", problems: outcome.problems });
+    return outcome;
   }
 
   async #reload(): Promise<ReloadOutcome> {

@@ -99,6 +99,26 @@ describe("Fleet restarting", () => {
     assert.equal(effects.filter(({ type }) => type === "stop").length, 1);
   });
 
+  test("one that an operator starts and that has never been up fails by itself, with what needs it", () => {
+    const { boot, tell, exit, up, state, gaveUp } = world([
+      spec("web"),
+      spec("db", { startupProbe: true }),
+      spec("api", { dependencies: [needs("db")] }),
+    ]);
+    boot("web");
+    tell({ type: "hold-requested", services: ["db", "api"] });
+    exit("db", 0);
+    assert.deepEqual([state("db"), state("api")], ["stopped", "stopped"]);
+    tell({ type: "start-requested", services: ["db", "api"] });
+    exit("db", 1);
+    assert.deepEqual([state("web"), state("db"), state("api")], ["ready", "failed", "skipped"]);
+    assert.equal(gaveUp(), undefined);
+    // Of one that has been up the runtime hears as ever.
+    up("web");
+    exit("web", 1);
+    assert.equal(gaveUp()?.service, "web");
+  });
+
   /** Three replicas of `db`, and `api`, which restarts with them. */
   function withReplicas(condition: "started" | "ready") {
     const names = ["db-1", "db-2", "db-3"];
@@ -261,6 +281,16 @@ describe("Fleet taking orders", () => {
     tell({ type: "start-requested", services: ["api"] });
     exit("api", 0);
     assert.equal(state("api"), "starting");
+  });
+
+  test("a service that comes late and never comes up takes nothing down", () => {
+    const old = world([spec("db")]);
+    old.boot("db");
+    const next = world([spec("db"), spec("bad")]);
+    next.fleet.takeOver(old.fleet, new Set());
+    next.tell({ type: "start-requested", services: ["bad"] });
+    next.about({ type: "service-launch-failed", reason: "not found", service: "bad" } as Told);
+    assert.deepEqual([next.state("bad"), next.gaveUp()], ["failed", undefined]);
   });
 
   test("a runtime that stops starts nothing any more, whatever is asked", () => {

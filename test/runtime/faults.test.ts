@@ -79,6 +79,27 @@ describe("Supervisor forced to end", () => {
   });
 });
 
+describe("Supervisor with another config", () => {
+  test("goes on without a service that it brings and that cannot start, and says so", async () => {
+    const { supervisor } = supervised();
+    const web = service("web");
+    const broken = service("broken", { startupProbe: true });
+    broken.launcher.launch = (_incarnation, report) => {
+      report({ type: "failed", reason: "no such program", error: undefined });
+      return { stop() {}, kill() {} };
+    };
+    await supervisor.run([web]);
+    await supervisor.replace([web, broken], new Set());
+    const { state, ready, blockedBy } = supervisor.snapshot();
+    assert.deepEqual([state, ready], ["started", false]);
+    assert.deepEqual(
+      blockedBy.map(({ service: name }) => name),
+      ["broken"],
+    );
+    await supervisor.shutdown();
+  });
+});
+
 describe("Supervisor shutting down", () => {
   test("stops looking at requests once their stage is over", async () => {
     const { clock, armed } = countingClock();

@@ -27,6 +27,8 @@ export interface Account {
   reason?: string;
   /** It has been up in some life. */
   everUp: boolean;
+  /** It was to come up when the boot was over. */
+  late: boolean;
   /** This life has been launched, as the runtime was told. */
   launched: boolean;
   /** A probe of this life has passed. */
@@ -93,6 +95,7 @@ export class Auditor {
         state: "pending",
         before: "pending",
         everUp: false,
+        late: false,
         launched: false,
         passed: false,
         held: false,
@@ -121,11 +124,12 @@ export class Auditor {
     account.launched = false;
     account.passed = false;
     delete account.exit;
+    const member = this.#fleet.member(service);
+    account.late = member !== undefined && !this.#fleet.isComing(member);
     if (account.held) this.breach("held-stays-down", `'${service}' was launched, which somebody stopped`);
     if (this.#noLaunch)
       this.breach("nothing-starts-at-the-end", `'${service}' was launched: ${this.#noLaunch}`);
-    const planned = this.#fleet.member(service)?.planned;
-    for (const dependency of planned?.dependencies ?? []) {
+    for (const dependency of member?.planned.dependencies ?? []) {
       if (this.holds(dependency) || (!dependency.required && this.isLost(dependency))) continue;
       const states = dependency.indexes.map((index) => this.#stateAt(index)).join(", ");
       const { service: needed, condition } = dependency;
@@ -194,6 +198,8 @@ export class Auditor {
         const { service } = event;
         const blamed = service === undefined ? {} : { service, blamed: { ...this.account(service) } };
         this.began = { atMs: this.#clock.now(), state: this.#state, ...blamed };
+        if (service !== undefined && this.isNoLoss(this.#fleet.member(service)?.planned))
+          this.breach("a-late-start-ends-nothing", `'${service}' has never been up, and ends the runtime`);
         if (this.#state === "starting") this.#noLaunch = "startup is being rolled back";
         return;
       }
@@ -281,6 +287,12 @@ export class Auditor {
     });
   }
 
+  /** The runtime was there before it, and can be without it. */
+  isNoLoss(planned: PlannedService | undefined): boolean {
+    if (!planned || planned.spec.schedule) return false;
+    return this.account(planned.spec.name).late && !this.wasEverUp(planned);
+  }
+
   wasEverUp({ replicas }: PlannedService): boolean {
     return replicas.some((index) => this.#accountAt(index).everUp);
   }
@@ -302,6 +314,8 @@ export class Auditor {
       this.breach("every-state-is-told", `'${service}' went from ${from} to ${to}, and was ${account.state}`);
     account.before = account.state;
     account.state = to;
+    // Nothing waits in vain for what it needs, in a boot, and lets the runtime come up.
+    if (to === "skipped") account.late = this.#state === "started";
     if (to === "failed") account.failedAtMs = this.#clock.now();
     delete account.reason;
     if (reason !== undefined) account.reason = reason;

@@ -32,7 +32,8 @@ export function restlessness(fleet: Fleet, audit: Auditor, { onFailure, endures 
       case "failed":
       case "skipped": {
         const isTolerated = state.name !== "stopped" && onFailure === "continue" && !audit.wasEverUp(planned);
-        if (critical && !endures && !held && !isTolerated && !audit.isReplaced(planned))
+        const isSpared = isTolerated || (state.name !== "stopped" && audit.isNoLoss(planned));
+        if (critical && !endures && !held && !isSpared && !audit.isReplaced(planned))
           found.push({ invariant: "settles", message: `'${name}' is critical and ${state.name}` });
         break;
       }
