@@ -2,7 +2,7 @@
 // that hear what it says of itself included.
 import type { ProbeConfig, ProcessConfig, ServiceConfig } from "../config/config.ts";
 import type { ServiceSpec } from "../core/spec.ts";
-import type { Descendants } from "../drivers/descendants.ts";
+import type { Descendants, Family } from "../drivers/descendants.ts";
 import { execProbe } from "../drivers/exec-probe.ts";
 import { httpProbe } from "../drivers/http-probe.ts";
 import { pipes } from "../drivers/libc-bun.ts";
@@ -109,8 +109,15 @@ function probeOf(config: ProbeConfig, scope: ProbeScope): Probe {
   }
 }
 
-/** The command runs where and as whom the service does; of what it writes nothing reaches the log. */
-function execProbeOf(argv: readonly string[], { service: { run }, context: { env } }: ProbeScope): Probe {
+/**
+ * The command runs where and as whom the service does; of what it writes nothing reaches the log, and of what it starts nothing
+ * outlives it.
+ */
+function execProbeOf(argv: readonly string[], { kind, service, context }: ProbeScope): Probe {
+  const { run } = service;
+  const { env, descendants } = context;
+  let runs = 0;
+  const family = descendants && (() => endingWithIt(descendants.of(`${service.name}/${kind}`, ++runs)));
   const command: ProcessConfig = {
     type: "process",
     argv,
@@ -132,9 +139,27 @@ function execProbeOf(argv: readonly string[], { service: { run }, context: { env
         },
         end() {},
       };
-      return processLauncher({ process: command, environment: env, spawn, lookUpIds, output: () => sink });
+      return processLauncher({
+        process: command,
+        environment: env,
+        spawn,
+        lookUpIds,
+        output: () => sink,
+        ...(family && { family }),
+      });
     },
   });
+}
+
+/** When it exits, even by itself, all that is left of it is killed. */
+function endingWithIt(family: Family): Omit<Family, "leave"> & { leave: Family["end"] } {
+  return {
+    ...family,
+    leave() {
+      family.kill();
+      return family.end();
+    },
+  };
 }
 
 /** As liveness a watchdog, which only sd_notify can feed; otherwise the service's word that it is ready, in its way to give it. */

@@ -23,7 +23,7 @@ export interface ServicesContext {
   /** What the processes inherit. */
   env: Readonly<Record<string, string | undefined>>;
   processes: Pick<ProcessContext, "log" | "sockets" | "credentials">;
-  /** Finds what processes leave behind; asked when a config has some. */
+  /** Finds what processes leave behind; asked when a config has some, or commands as probes. */
   descendants: () => Promise<Descendants>;
   files: ServiceFiles;
 }
@@ -93,7 +93,7 @@ async function processesOf(
   config: Config,
   { processes, env, descendants }: ServicesContext,
 ): Promise<ProcessContext> {
-  const ofProcesses = config.services.some(isProcess) ? { descendants: await descendants() } : {};
+  const ofProcesses = config.services.some(startsProcesses) ? { descendants: await descendants() } : {};
   return processContext({ ...processes, ...ofProcesses, env });
 }
 
@@ -111,6 +111,13 @@ function createService(
 
 function isProcess(service: ServiceConfig): service is ServiceConfig & { run: ProcessConfig } {
   return service.run.type === "process";
+}
+
+/** A module may have a probe that is a command. */
+function startsProcesses(service: ServiceConfig): boolean {
+  const { startup, liveness, readiness } = service;
+  const probes = [startup, liveness, readiness === "manual" ? undefined : readiness];
+  return isProcess(service) || probes.some((probe) => probe?.type === "exec");
 }
 
 export function isModule(service: ServiceConfig): service is ServiceConfig & { run: ModuleConfig } {

@@ -35,7 +35,7 @@ interface Family {
   born(pid: number): void;
   remember(): void;
   kill(): void;
-  leave(): void;
+  leave(): Promise<void> | undefined | void;
   end(): Promise<void> | undefined;
 }
 
