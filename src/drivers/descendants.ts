@@ -94,7 +94,8 @@ export function trackDescendants({ adopts, environment }: DescendantsOptions): D
     },
     async end() {
       // Who still hangs below one that runs, as the command of a probe, is not among our children yet.
-      const below = (): Living[] => [...heads].flatMap((pid) => [living(pid) ?? [], descendantsOf(pid)].flat());
+      const below = (): Living[] =>
+        [...heads].flatMap((pid) => [living(pid) ?? [], descendantsOf(pid)].flat());
       await outlive(() => merge(below(), bearers(`${run}/`)), { isDoomed: () => true });
     },
   };
