@@ -106,7 +106,7 @@ export async function openPlane({
   const executionsOf = (tenant: string): Executions => {
     const known =
       executions.get(tenant) ??
-      new TenantExecutions({ tenant, engine, sessions: plane.tenant(tenant).sessions });
+      new TenantExecutions({ tenant, engine, limits, sessions: plane.tenant(tenant).sessions });
     executions.set(tenant, known);
     return known;
   };
