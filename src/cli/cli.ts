@@ -16,6 +16,7 @@ import { start } from "./start.ts";
 import { stop } from "./stop.ts";
 import { status } from "./status.ts";
 import { logs } from "./logs.ts";
+import { sagas } from "./sagas.ts";
 import { store } from "./store.ts";
 import { wal } from "./wal.ts";
 import { explain } from "./explain.ts";
@@ -40,6 +41,7 @@ const VERBS: readonly Verb[] = [
   health,
   graph,
   schema,
+  sagas,
   wal,
   store,
   completionOf(() => VERBS),

@@ -36,6 +36,7 @@ export interface Client {
 
 export interface AskOptions {
   body?: object;
+  headers?: Record<string, string>;
   expect?: readonly number[];
   /** Default 5000. */
   timeoutMs?: number;
