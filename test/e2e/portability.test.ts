@@ -137,7 +137,7 @@ const runners = {
   ],
 };
 for (const [name, [command, ...words]] of Object.entries(runners)) {
-  test(`the tests of what is portable pass under ${name}`, { timeout: 120_000 }, async () => {
+  test(`the tests of what is portable pass under ${name}`, { timeout: 300_000 }, async () => {
     const env = { ...process.env, NO_COLOR: "1", HARAKA_STORE_RUNS: "15" };
     const { stdout } = await promisify(execFile)(command ?? "", words, { cwd: root, env }).catch(
       ({ stdout, stderr }: { stdout: string; stderr: string }) => assert.fail(`${stdout}\n${stderr}`),
