@@ -283,16 +283,6 @@ describe("Fleet taking orders", () => {
     assert.equal(state("api"), "starting");
   });
 
-  test("a service that comes late and never comes up takes nothing down", () => {
-    const old = world([spec("db")]);
-    old.boot("db");
-    const next = world([spec("db"), spec("bad")]);
-    next.fleet.takeOver(old.fleet, new Set());
-    next.tell({ type: "start-requested", services: ["bad"] });
-    next.about({ type: "service-launch-failed", reason: "not found", service: "bad" } as Told);
-    assert.deepEqual([next.state("bad"), next.gaveUp()], ["failed", undefined]);
-  });
-
   test("a runtime that stops starts nothing any more, whatever is asked", () => {
     const { boot, tell, exit, state } = world([spec("api", restart())]);
     boot("api");
