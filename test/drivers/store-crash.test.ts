@@ -79,7 +79,8 @@ async function assertSound(folder: Folder, acknowledged: readonly number[]): Pro
 }
 
 describe("killed at a failpoint", () => {
-  for (const label of Object.keys(FAILPOINTS)) {
+  // The others are the plane's, and nothing of it runs here.
+  for (const label of Object.keys(FAILPOINTS).filter((each) => each.startsWith("store-"))) {
     const times = label === "store-create" || label === "store-migrate" ? [1] : [1, 2, 7];
     for (const count of times) {
       test(`${label}, reached ${count} times`, { timeout: 60_000 }, async () => {
