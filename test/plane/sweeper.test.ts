@@ -56,7 +56,7 @@ function sweeperOf(make: MakePlane): void {
     await logged(rig, "session_expired", 1);
     const [ofState, ofSession] = (await rig.log("t")).slice(-2);
     assert.deepEqual(ofState?.payload, { namespace: "ns", key: "k", version: 1 });
-    assert.deepEqual([ofSession?.session, ofSession?.payload], [id, { version: 1 }]);
+    assert.deepEqual([ofSession?.session, ofSession?.payload], [id, { user: "u", version: 1 }]);
     assert.deepEqual(
       (await rig.entries("t")).map(({ key }) => key),
       ["state/ns/stays"],
