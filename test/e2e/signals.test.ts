@@ -65,11 +65,16 @@ test("signals that mean nothing to the runtime neither end it nor leave its serv
 });
 
 test("SIGQUIT that a service is handed does not stop the runtime", async () => {
+  const command = `[sh, -c, "trap 'echo handed' QUIT; echo up; while :; do sleep 0.01; done"]`;
   await using runtime = start({
-    files: { "runtime.yaml": `services: { app: { ${IDLE}, forwardSignals: [SIGQUIT] } }` },
+    files: {
+      "runtime.yaml": `services: { app: { command: ${command}, startup: { log: up }, forwardSignals: [SIGQUIT] } }`,
+    },
   });
   await runtime.started();
-  await runtime.signal("SIGQUIT").stop();
+  runtime.signal("SIGQUIT");
+  await runtime.record("app", "handed");
+  await runtime.stop();
   assert.deepEqual(
     runtime.messages("haraka").filter((message) => String(message).startsWith("stopping")),
     ["stopping on SIGTERM"],
