@@ -6,6 +6,7 @@ import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wri
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
+import { descendantsOf, killIfSame } from "../../../src/drivers/descendants.ts";
 import { binary } from "./binary.ts";
 
 /** Nothing here takes that long; a runtime that does is killed, and the test says what it was waiting for. */
@@ -151,6 +152,11 @@ export class Runtime implements AsyncDisposable {
     return await this.#first(`"${message}" of ${service}`, () => this.records.find(matches));
   }
 
+  /** Resolves when it has written this line. */
+  async printed(line: string): Promise<void> {
+    await this.#first(`"${line}"`, () => this.#lines.includes(line) || undefined);
+  }
+
   /** Resolves when the runtime says that it has started. */
   async started(): Promise<this> {
     await this.#first("the start", () => this.records.find(isStarted));
@@ -254,25 +260,28 @@ export class Runtime implements AsyncDisposable {
     });
   }
 
-  /** The runtime and the process groups of its children. */
+  /** The runtime and everything below it. It is halted first: it may be about to start another. */
   #killTree(): void {
-    for (const file of globSync(`/proc/${this.pid}/task/*/children`)) {
-      for (const pid of readFileSync(file, "utf8").split(" ").filter(Boolean)) killGroup(Number(pid));
-    }
+    this.signal("SIGSTOP");
+    while (!isHalted(this.pid));
+    for (const each of descendantsOf(this.pid)) killIfSame(each);
     this.signal("SIGKILL");
   }
 }
 
-function isStarted({ stream, message, pid }: LogRecord): boolean {
-  return stream === "runtime" && message === "started" && pid === undefined;
+/** No thread of it runs, or will before somebody continues it; one that starts a process is halted once that is done. */
+function isHalted(pid: number): boolean {
+  return globSync(`/proc/${pid}/task/*/status`).every((file) => {
+    try {
+      return /^State:\s+[TZX]/m.test(readFileSync(file, "utf8"));
+    } catch {
+      return true;
+    }
+  });
 }
 
-function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, "SIGKILL");
-  } catch {
-    // Gone already.
-  }
+function isStarted({ stream, message, pid }: LogRecord): boolean {
+  return stream === "runtime" && message === "started" && pid === undefined;
 }
 
 /** Whether a process of this id runs; one that is dead and not yet reaped does not. */
