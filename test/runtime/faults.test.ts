@@ -283,6 +283,29 @@ describe("The loop", () => {
     await supervisor.shutdown();
   });
 
+  test("who was abandoned long before the end is not late in it", async () => {
+    const { supervisor, clock } = supervised();
+    const hanging = (name: string) => {
+      const made = service(name, { inProcess: true, critical: false, stopTimeoutMs: 10 });
+      made.launcher.launch = (_incarnation, report) => {
+        report({ type: "launched" });
+        const kill = () => report({ type: "exited", code: 1, signal: null, reason: "abandoned in shutdown()" });
+        return { stop() {}, kill };
+      };
+      return made;
+    };
+    await supervisor.run([hanging("early"), hanging("late")]);
+    supervisor.order({ type: "hold-requested", services: ["early"] });
+    await clock.advance(10);
+    const ended = supervisor.shutdown();
+    await clock.advance(10);
+    const { stages } = await ended;
+    assert.deepEqual(
+      stages.flatMap(({ late }) => late),
+      ["late (abandoned after 0.0s)"],
+    );
+  });
+
   test("what an old instance says of itself is not believed of the new one", () => {
     const marked: string[] = [];
     const stopping = new AbortController();
