@@ -8,7 +8,7 @@ import { type FleetMember, isHeld, target } from "../core/member.ts";
 import { isAlive } from "../core/service-state.ts";
 import { createSnapshot, type RuntimeState, type Snapshot } from "../core/snapshot.ts";
 import type { ServiceSpec } from "../core/spec.ts";
-import { ExitCode, StartupError, TimeoutError, UsageError } from "../errors.ts";
+import { ExitCode, StartupError, UsageError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Gate } from "../ports/gate.ts";
 import type { LedgerStatus } from "../ports/control.ts";
@@ -17,6 +17,7 @@ import type { NewRuntimeEvent, RuntimeEvent } from "../ports/runtime-event.ts";
 import { type BackgroundTask, BackgroundTasks, type ShutdownTask } from "./background.ts";
 import { Effects, type SupervisedService } from "./effects.ts";
 import { causeInWords, Ending, type ShutdownCause } from "./ending.ts";
+import { waitUntilReady } from "./ready-wait.ts";
 import { Replacement } from "./replacement.ts";
 import { type Schedule, Scheduler } from "./scheduler.ts";
 import type { ShutdownReport } from "./shutdown.ts";
@@ -233,26 +234,8 @@ export class Supervisor implements HealthSource {
 
   /** Rejects with `TimeoutError`, naming who is not ready, after `timeoutMs`, or at once when the runtime ends. */
   waitForAllReady({ timeoutMs }: { timeoutMs: number }): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const check = () => {
-        if (this.snapshot().ready) done(resolve);
-        else if (this.#state === "destroyed") fail("the runtime has ended");
-      };
-      const fail = (why: string) => {
-        const names = this.snapshot().blockedBy.map(({ service, reason }) => `${service} (${reason})`);
-        const waitsFor =
-          this.#state === "uninitialized" ? "run, which has not been called" : names.join(", ");
-        done(() => reject(new TimeoutError(`not all services are ready: ${why}; waiting for ${waitsFor}`)));
-      };
-      const done = (settle: () => void) => {
-        cancel();
-        this.#waiters.delete(check);
-        settle();
-      };
-      const cancel = this.#clock.after(timeoutMs, () => fail(`${timeoutMs}ms have passed`));
-      this.#waiters.add(check);
-      check();
-    });
+    const [clock, snapshot] = [this.#clock, () => this.snapshot()];
+    return waitUntilReady({ clock, timeoutMs, snapshot, watch: (check) => this.#watch(check) });
   }
 
   addBackgroundTask(task: BackgroundTask): void {
@@ -320,12 +303,18 @@ export class Supervisor implements HealthSource {
     return new Promise((resolve) => {
       const check = () => {
         if (!holds()) return;
-        this.#waiters.delete(check);
+        unwatch();
         resolve();
       };
-      this.#waiters.add(check);
+      const unwatch = this.#watch(check);
       check();
     });
+  }
+
+  /** Has `check` called after every turn of the loop, until the function that this returns is called. */
+  #watch(check: () => void): () => void {
+    this.#waiters.add(check);
+    return () => void this.#waiters.delete(check);
   }
 
   #schedule(): void {
