@@ -79,7 +79,7 @@ export class Supervisor implements HealthSource {
       clock: options.clock,
       onDue: (service) => {
         this.#emit({ type: "schedule-came-due", service });
-        this.#dispatch({ type: "schedule-came-due", service });
+        if (!this.#replacement?.postpone(service)) this.#dispatch({ type: "schedule-came-due", service });
       },
     });
     this.#background = new BackgroundTasks((reason) =>
@@ -146,7 +146,8 @@ export class Supervisor implements HealthSource {
       .map(({ planned }) => planned.spec.name)
       .filter((name) => !kept.has(name));
     const held = leaving.filter((name) => this.#is(name, isHeld));
-    const replacement = new Replacement(leaving, held);
+    const due = leaving.filter((name) => this.#is(name, ({ isDue }) => isDue));
+    const replacement = new Replacement(leaving, { held, due });
     this.#replacement = replacement;
     this.#dispatch({ type: "hold-requested", services: leaving });
     await this.#when(() => leaving.every((name) => !this.#is(name, ({ state }) => isAlive(state))));
@@ -164,6 +165,8 @@ export class Supervisor implements HealthSource {
         !schedule && !replacement.isHeld(name) && (fresh.has(name) || !known.member(name)),
     );
     this.#dispatch({ type: "start-requested", services: wanted.map(({ name }) => name) });
+    for (const { name, schedule } of specs)
+      if (schedule && replacement.due.has(name)) this.#dispatch({ type: "schedule-came-due", service: name });
   }
 
   /** Has something started, stopped or run, in order with everything else that happens. */
