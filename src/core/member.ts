@@ -69,6 +69,11 @@ export function adopt(member: Member, predecessor: FleetMember): void {
   Object.assign(member, { ...predecessor, planned: member.planned, index: member.index });
 }
 
+/** How often it has begun anew; a run of a scheduled task at its time is none. */
+export function restartsOf({ planned, incarnation, restarts }: FleetMember): number {
+  return planned.spec.schedule ? restarts.total : Math.max(0, incarnation - 1);
+}
+
 /** It is down, or on its way there, until somebody starts it. */
 export function isHeld({ state, after }: FleetMember): boolean {
   return after === "hold" || (state.name === "stopped" && state.held === true);

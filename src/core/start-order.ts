@@ -134,12 +134,19 @@ export class StartOrder {
   }
 
   /** What a pending service waits for, in words: the dependency that is nearest, or else the service of higher priority. */
-  waitsFor(index: number): { dependency?: PlannedDependency; barrier?: number; reason: string } {
+  waitsFor(index: number): {
+    dependency?: PlannedDependency;
+    barrier?: number;
+    byTime?: true;
+    reason: string;
+  } {
     const planned = this.#plan.services[index];
     const waiting = this.#waiting[index];
     if (this.#over) return { reason: "is not started any more" };
     if (waiting === undefined) {
-      return { reason: planned?.spec.schedule ? "waits for its time" : "waits to be started" };
+      return planned?.spec.schedule
+        ? { byTime: true, reason: "waits for its time" }
+        : { reason: "waits to be started" };
     }
     for (const position of waiting) {
       const dependency = planned?.dependencies[position];

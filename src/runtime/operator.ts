@@ -2,7 +2,7 @@
 // what follows from an order is the fleet's business, and reading a config is handed in.
 import { blockersOf, problemOf } from "../core/blockers.ts";
 import type { Order } from "../core/event.ts";
-import type { FleetMember } from "../core/member.ts";
+import { type FleetMember, restartsOf } from "../core/member.ts";
 import { called, dependentsOf, withNeeds } from "../core/selection.ts";
 import { ConfigError, messageOf } from "../errors.ts";
 import type {
@@ -119,11 +119,12 @@ export class Operator implements Control, StatusSource {
   }
 
   #statusOf(member: FleetMember): ServiceStatus {
-    const { fleet, wallOffsetMs, ...supervisor } = this.#world();
-    const { planned, state, incarnation, pid, lastExit } = member;
+    const world = this.#world();
+    const { wallOffsetMs } = world;
+    const { planned, state, pid, lastExit } = member;
     const { spec } = planned;
-    const reason = problemOf(member, fleet);
-    const nextRunMs = supervisor.nextRunMs(spec.name);
+    const reason = problemOf(member, world);
+    const nextRunMs = world.nextRunMs(spec.name);
     const isRunning = state.name !== "stopped" && state.name !== "failed" && state.name !== "completed";
     return {
       name: spec.name,
@@ -134,9 +135,9 @@ export class Operator implements Control, StatusSource {
       ...(reason !== undefined && { reason }),
       critical: spec.critical,
       ...(pid !== undefined && isRunning && { pid }),
-      restarts: Math.max(0, incarnation - 1),
+      restarts: restartsOf(member),
       ...(lastExit && { lastExit: { ...lastExit, atMs: lastExit.atMs + wallOffsetMs } }),
-      blockedBy: blockersOf(member, { fleet, wallOffsetMs }).slice(1),
+      blockedBy: blockersOf(member, world).slice(1),
       ...(nextRunMs !== undefined && { nextRunMs }),
       dependencies: spec.dependencies.map(({ service }) => service),
     };

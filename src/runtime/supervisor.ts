@@ -257,6 +257,7 @@ export class Supervisor implements HealthSource {
         stateSinceMs: this.#stateSinceMs,
         started: this.#startedOnce,
         wallOffsetMs: this.#wallOffsetMs,
+        nextRunMs: (service) => this.nextRunMs(service),
       });
       this.#snapshot = { value, version };
     }
@@ -339,8 +340,9 @@ export class Supervisor implements HealthSource {
     if (this.#state !== "starting" || !isOver) return;
     this.#cancelStartupTimeout();
     this.#startedOnce = true;
-    this.#enter("started");
+    // Whoever is told of the start may ask for the next runs.
     this.#schedule();
+    this.#enter("started");
     this.#background.start();
     this.#bootDone?.resolve();
   }

@@ -2,13 +2,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Gate } from "../../src/ports/gate.ts";
-import type { SupervisedService } from "../../src/runtime/effects.ts";
-import { Operator } from "../../src/runtime/operator.ts";
 import { ServiceRuntime } from "../../src/runtime/service-runtime.ts";
-import type { Supervisor } from "../../src/runtime/supervisor.ts";
 import { testClock } from "../../src/testing.ts";
 import { needs, spec } from "../core/arbitrary.ts";
-import { fast, service, supervised } from "./rig.ts";
+import { fast, operatorOf, service, supervised } from "./rig.ts";
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -44,21 +41,6 @@ function countingClock() {
     };
   };
   return { clock, armed };
-}
-
-function operatorOf(
-  supervisor: Supervisor,
-  read: () => readonly SupervisedService[],
-  changed: readonly string[],
-) {
-  return new Operator({
-    supervisor,
-    name: "test",
-    version: "0",
-    pid: 1,
-    limits: () => ({}),
-    read: async () => ({ services: read(), added: [], changed, removed: [], applied() {} }),
-  });
 }
 
 describe("Supervisor forced to end", () => {
@@ -202,7 +184,7 @@ describe("Supervisor.replace", () => {
       const running = supervisor.run([old]);
       old.launcher.report({ type: "launched" });
       await running;
-      const reloading = operatorOf(supervisor, () => [fresh], ["api"]).reload();
+      const reloading = operatorOf(supervisor, { read: () => [fresh], changed: ["api"] }).reload();
       await clock.advance(0);
       supervisor.order({ type: order, services: ["api"] });
       old.launcher.report(fast(0));
@@ -221,7 +203,7 @@ describe("Supervisor.replace", () => {
     const running = supervisor.run([old]);
     old.launcher.report({ type: "launched" });
     await running;
-    const operator = operatorOf(supervisor, () => [service("api")], ["api"]);
+    const operator = operatorOf(supervisor, { read: () => [service("api")], changed: ["api"] });
     const waiting = operator.reload();
     await clock.advance(0);
     const ending = supervisor.shutdown();
@@ -241,7 +223,7 @@ describe("Supervisor.replace", () => {
     const [old, fresh] = [service("api"), service("api")];
     await supervisor.run([old]);
     supervisor.order({ type: "hold-requested", services: ["api"] });
-    await operatorOf(supervisor, () => [fresh], ["api"]).reload();
+    await operatorOf(supervisor, { read: () => [fresh], changed: ["api"] }).reload();
     assert.equal(supervisor.fleet.member("api")?.state.name, "stopped");
     supervisor.order({ type: "start-requested", services: ["api"] });
     assert.deepEqual(fresh.launcher.calls, ["launch 2"]);
@@ -274,7 +256,7 @@ describe("The loop", () => {
       return { stop() {}, kill };
     };
     await supervisor.run([db, service("api", { dependencies: [needs("db")] })]);
-    const operator = operatorOf(supervisor, () => [], []);
+    const operator = operatorOf(supervisor);
     await operator.act("stop", ["db"], { cascade: true });
     await clock.advance(10);
     const outcome = await operator.act("start", ["api"], { cascade: false });
@@ -289,7 +271,8 @@ describe("The loop", () => {
       const made = service(name, { inProcess: true, critical: false, stopTimeoutMs: 10 });
       made.launcher.launch = (_incarnation, report) => {
         report({ type: "launched" });
-        const kill = () => report({ type: "exited", code: 1, signal: null, reason: "abandoned in shutdown()" });
+        const kill = () =>
+          report({ type: "exited", code: 1, signal: null, reason: "abandoned in shutdown()" });
         return { stop() {}, kill };
       };
       return made;
