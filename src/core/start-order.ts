@@ -1,6 +1,6 @@
 // Which service may start next: dependencies first, then, while booting, phases of effective priority, then the order of asking
 // under the concurrency limit. It hears of every change of state and only counts; launching is the fleet's business.
-import { judgeGroup, type Verdict } from "./condition.ts";
+import { fateOf, judgeGroup, type Verdict } from "./condition.ts";
 import type { Plan, PlannedDependency } from "./plan.ts";
 import { isSettled, type ServiceState } from "./service-state.ts";
 
@@ -206,8 +206,7 @@ export class StartOrder {
   }
 
   #lose(index: number, { service, indexes }: PlannedDependency): void {
-    const names = indexes.map((each) => this.#options.stateOf(each).name);
-    const fate = names.includes("failed") ? "failed" : `was ${names[0]}`;
+    const fate = fateOf(indexes.map((each) => this.#options.stateOf(each)));
     this.#lost.push({ index, reason: `needs '${service}', which ${fate}` });
   }
 

@@ -265,6 +265,29 @@ describe("The loop", () => {
     await supervisor.shutdown();
   });
 
+  test("a restart of what would not come up again, for want of what has failed, is refused", async () => {
+    const { supervisor } = supervised();
+    const cache = service("cache", { critical: false });
+    const api = service("api", { dependencies: [needs("cache")] });
+    const web = service("web", { dependencies: [needs("api")] });
+    await supervisor.run([cache, api, web]);
+    cache.launcher.report(fast(1));
+    const operator = operatorOf(supervisor);
+    assert.equal(operator.service("cache")?.state, "failed");
+    const restart = (...names: string[]) => operator.act("restart", names, { cascade: false });
+    assert.deepEqual(await restart("api"), {
+      ok: false,
+      kind: "conflict",
+      reason:
+        "cannot restart 'api': it needs 'cache', which failed, and would not come up again; start 'cache' first",
+    });
+    assert.deepEqual([supervisor.state, operator.service("api")?.restarts], ["started", 0]);
+    assert.equal((await restart("web")).ok, true, "it needs what is there");
+    assert.equal((await restart("api", "cache")).ok, true, "that comes back, too");
+    assert.deepEqual([supervisor.state, operator.service("api")?.state], ["started", "ready"]);
+    await supervisor.shutdown();
+  });
+
   test("who was abandoned long before the end is not late in it", async () => {
     const { supervisor, clock } = supervised();
     const hanging = (name: string) => {
