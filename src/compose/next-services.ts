@@ -1,7 +1,6 @@
 // What another reading of the config, or other files, make of the services that run: those that are as they were are taken over,
 // so that they go on; the code of the others is loaded before anything is stopped for it.
 import type { Config, ServiceConfig } from "../config/config.ts";
-import { loadEntrypoint } from "../drivers/entrypoint.ts";
 import { ABSENT } from "../drivers/file-content.ts";
 import { ConfigError, messageOf, UsageError } from "../errors.ts";
 import type { NextServices } from "../runtime/operator.ts";
@@ -11,6 +10,7 @@ import {
   chosenSpecs,
   createServices,
   isModule,
+  loadModule,
   type RunningServices,
   type ServicesContext,
 } from "./services.ts";
@@ -76,7 +76,10 @@ export async function nextServices(
     .filter(isModule)
     .flatMap(({ name }) => otherThanLoaded(nextContents.get(name), contents));
   const takeBack = stale.length > 0 ? await context.files.renew(stale) : () => {};
-  const broken = await loadProblems(next, new Set([...other, ...added]));
+  const broken = await loadProblems(next, {
+    names: new Set([...other, ...added]),
+    modules: context.modules,
+  });
   if (!lenient && broken.size > 0) {
     takeBack();
     throw new ConfigError([...broken].map(([name, problem]) => diagnosticAt(config, name, problem)));
@@ -104,12 +107,15 @@ export async function nextServices(
 }
 
 /** Why the code of these cannot be loaded; those of which it can are left out. */
-async function loadProblems(next: RunningServices, names: ReadonlySet<string>): Promise<Map<string, string>> {
+async function loadProblems(
+  next: RunningServices,
+  { names, modules }: { names: ReadonlySet<string>; modules: ServicesContext["modules"] },
+): Promise<Map<string, string>> {
   const problems = new Map<string, string>();
   for (const service of chosen(next)) {
     if (!isModule(service) || !names.has(service.name)) continue;
     try {
-      await loadEntrypoint(service.name, service.run);
+      await loadModule(service, modules);
     } catch (error) {
       problems.set(service.name, messageOf(error));
     }
