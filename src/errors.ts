@@ -84,3 +84,12 @@ export class PlaneError extends Error {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Why a file, or something in a folder (`where`), cannot be written, and what to do; `owner` is what `lstat` says of it. */
+export function mayNotWrite(
+  where: string,
+  { uid, owner }: { uid: number | undefined; owner: { uid: number; mode: number } },
+): string {
+  const mode = `0${(owner.mode & 0o7777).toString(8)}`;
+  return `uid ${uid ?? "?"} may not write ${where}: it belongs to uid ${owner.uid}, mode ${mode}; chown or chmod it`;
+}

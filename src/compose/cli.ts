@@ -23,6 +23,7 @@ import { adoptEnvironment } from "./environment.ts";
 import { manager } from "./manager.ts";
 import { controlOverTcp, openControl } from "./open-control.ts";
 import { endOfRun } from "./end-of-run.ts";
+import { moduleOutput } from "./module-output.ts";
 import { openLog } from "./open-log.ts";
 import { openServer } from "./open-server.ts";
 import { adoption } from "./orphans.ts";
@@ -65,7 +66,8 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   const loadedMs = clock.wallTime();
   const doors: { server?: Server | undefined } = {};
   const gate = createGate({ clock, close: async () => doors.server?.close() });
-  const plane = await planeOf(config, { clock, log, env });
+  const output = moduleOutput({ log, name: config.runtime.name });
+  const plane = await planeOf(config, { clock, log, inside: output.inside, env });
   const ofPlane = plane?.services ?? [];
   const { supervisor, operator } = supervision(config, {
     ...options,
@@ -95,7 +97,7 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   const app = openApp(config, { ...parts, gate, plane });
   doors.server = await openPort(config.http, { fetch: app.fetch, log, orNext: dev !== undefined });
   const instances = new Map<string, object>();
-  const modules = { supervisor, clock, log, instances, mount: app.mount, planeOf: plane?.slicesOf };
+  const modules = { supervisor, clock, log, instances, mount: app.mount, planeOf: plane?.slicesOf, output };
   const orphans = adoption({ clock, log, env });
   const files = serviceFiles({ globs: dev !== undefined });
   const credentials = plane?.credentials({ url: urlOf(doors.server) });
@@ -122,6 +124,7 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   leave?.();
   await orphans.end();
   await socket.close();
+  output.end();
   return endOfRun(report, { flush, ledger: supervisor.ledger(), signals });
 }
 
@@ -140,7 +143,7 @@ function openLogs({ runtime }: Config, { services, json }: { services: readonly 
 /** What a config without a plane never loads. */
 async function planeOf(
   { plane, intents, services }: Config,
-  parts: Pick<PlaneParts, "clock" | "log" | "env">,
+  parts: Pick<PlaneParts, "clock" | "log" | "inside" | "env">,
 ): Promise<RunningPlane | undefined> {
   if (!plane) return undefined;
   const { openPlane, PARTS } = await import("./plane.ts");

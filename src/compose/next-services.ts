@@ -2,7 +2,6 @@
 // so that they go on; of the others the code is loaded, and the command looked for, before anything is stopped for it.
 import type { Config, ServiceConfig } from "../config/config.ts";
 import { dependentsOn } from "../core/graph.ts";
-import { loadEntrypoint } from "../drivers/entrypoint.ts";
 import { ABSENT } from "../drivers/file-content.ts";
 import { ConfigError, messageOf, UsageError } from "../errors.ts";
 import type { NextServices } from "../runtime/operator.ts";
@@ -14,6 +13,7 @@ import {
   createServices,
   isModule,
   isProcess,
+  loadModule,
   type RunningServices,
   type ServicesContext,
 } from "./services.ts";
@@ -83,7 +83,10 @@ export async function nextServices(
     .flatMap(({ name }) => otherThanLoaded(nextContents.get(name), contents));
   const takeBack = stale.length > 0 ? await context.files.renew(stale) : () => {};
   const again = names.filter((name) => waiting.has(name) && known.has(name) && isSame(name));
-  const broken = await problemsOf(next, new Set([...other, ...added, ...again]));
+  const broken = await problemsOf(next, {
+    names: new Set([...other, ...added, ...again]),
+    modules: context.modules,
+  });
   if (!lenient && broken.size > 0) {
     takeBack();
     throw new ConfigError([...broken].map(([name, problem]) => diagnosticAt(config, name, problem)));
@@ -125,7 +128,10 @@ export async function nextServices(
  * Why the code of these cannot be loaded or their commands would not start; those of which nothing is known are left out. What a
  * task makes just now may be what others need.
  */
-async function problemsOf(next: RunningServices, names: ReadonlySet<string>): Promise<Map<string, string>> {
+async function problemsOf(
+  next: RunningServices,
+  { names, modules }: { names: ReadonlySet<string>; modules: ServicesContext["modules"] },
+): Promise<Map<string, string>> {
   const problems = new Map<string, string>();
   const tasks = next.specs.filter(({ name, task, schedule }) => task && !schedule && names.has(name));
   const afterTasks = dependentsOn(
@@ -135,7 +141,7 @@ async function problemsOf(next: RunningServices, names: ReadonlySet<string>): Pr
   for (const service of chosen(next)) {
     if (!names.has(service.name) || (isProcess(service) && afterTasks.includes(service.name))) continue;
     try {
-      if (isModule(service)) await loadEntrypoint(service.name, service.run);
+      if (isModule(service)) await loadModule(service, modules);
       else if (isProcess(service)) refuseUnlessStartable(service, next.env);
     } catch (error) {
       problems.set(service.name, messageOf(error));

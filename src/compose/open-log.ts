@@ -100,8 +100,8 @@ function both(first: Log & Output, second: Log & Output): Log & Output {
     info: at("info"),
     warn: at("warn"),
     error: at("error"),
-    open(service, stream) {
-      const sinks = logs.map((log) => log.open(service, stream));
+    open(service, stream, options) {
+      const sinks = logs.map((log) => log.open(service, stream, options));
       return {
         write(lines) {
           for (const sink of sinks) sink.write(lines);

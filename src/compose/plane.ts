@@ -11,7 +11,7 @@ import type { Gate } from "../ports/gate.ts";
 import type { Log } from "../ports/log.ts";
 import type { Executions } from "../ports/plane.ts";
 import type { Probe } from "../ports/probe.ts";
-import type { ServiceLike } from "../ports/service.ts";
+import type { Inside, ServiceLike } from "../ports/service.ts";
 import type { PlaneSlices } from "../ports/service-plane.ts";
 import type { Store } from "../ports/store.ts";
 import { Engine } from "../plane/engine.ts";
@@ -30,6 +30,8 @@ export interface PlaneParts {
   tenants: ReadonlyMap<string, string>;
   clock: Clock;
   log: Log;
+  /** How the code of a service is called. */
+  inside: (service: string) => Inside;
   cwd: string;
   env: Readonly<Record<string, string | undefined>>;
 }
@@ -65,7 +67,7 @@ const CHECKED = { intervalMs: 1_000, timeoutMs: 1_000, failureThreshold: 1, succ
 
 /** Throws `StoreError` for a store that cannot be had. */
 export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
-  const { config, intents, tenants, clock, log, cwd, env } = parts;
+  const { config, intents, tenants, clock, log, inside, cwd, env } = parts;
   const failpoint = failpointOf(env["HARAKA_FAILPOINT"]);
   const watch = new LostWatch();
   const store = await openStore(urlOf(config.store), {
@@ -112,7 +114,7 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
   return {
     plane,
     services: partsOf({ store, plane, engine, watch }),
-    slicesOf: (service) => slicesOf(tenantOf(service), { plane, registry }),
+    slicesOf: (service) => slicesOf(tenantOf(service), { plane, registry, inside: inside(service) }),
     gated: (gate) => gatedBy(gate, engine),
     answers: answering({ plane, config, limits, clock, log, serviceTokens }),
     credentials:
@@ -243,7 +245,7 @@ function sha256(text: string): string {
 
 function slicesOf(
   tenant: string,
-  { plane, registry }: { plane: OwnPlane; registry: IntentRegistry },
+  { plane, registry, inside }: { plane: OwnPlane; registry: IntentRegistry; inside: Inside },
 ): PlaneSlices {
   const { sessions, state, wal } = plane.tenant(tenant);
   return {
@@ -252,12 +254,12 @@ function slicesOf(
     wal,
     intents: {
       submit: (intent) => plane.tenant(tenant).executions.submit(intent),
-      register: (type, options, handler) => registry.register(type, options, handler),
+      register: (type, options, handler) => registry.register(type, { ...options, inside }, handler),
     },
     sagas: {
       register(made) {
         if (!(made instanceof Saga)) throw new UsageError("cannot register this saga: make it with saga(…)");
-        registry.registerSaga(made);
+        registry.registerSaga(made, { inside });
       },
     },
   };

@@ -8,6 +8,7 @@ import type { ServiceSpec } from "../core/spec.ts";
 import type { Descendants } from "../drivers/descendants.ts";
 import { loadEntrypoint } from "../drivers/entrypoint.ts";
 import { UsageError } from "../errors.ts";
+import type { ServiceLike } from "../ports/service.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
 import { type ModuleContext, moduleService } from "./module-service.ts";
 import { type ProcessContext, probesOf, processContext, processService } from "./process-service.ts";
@@ -74,6 +75,7 @@ export async function createServices(
   context: ServicesContext,
 ): Promise<RunningServices> {
   if (config.services.some(isModule)) {
+    await context.modules.output?.open();
     await provideLibrary();
     await context.files.prepare();
   }
@@ -124,6 +126,15 @@ export function isModule(service: ServiceConfig): service is ServiceConfig & { r
   return service.run.type === "module";
 }
 
+/** A new instance; what its code says meanwhile is its own. */
+export function loadModule(
+  { name, run }: ServiceConfig & { run: ModuleConfig },
+  { output }: ModuleContext,
+): Promise<ServiceLike> {
+  const load = () => loadEntrypoint(name, run);
+  return output ? output.importing(name, { file: run.file, load }) : load();
+}
+
 function moduleFromDisk(
   service: ServiceConfig,
   spec: ServiceSpec,
@@ -133,7 +144,7 @@ function moduleFromDisk(
   const { audience: _, ...probes } = probesOf(service, processes);
   const load = async () => {
     try {
-      return await loadEntrypoint(service.name, service.run);
+      return await loadModule(service, modules);
     } catch (error) {
       // A restart is to try it anew, and an import that has failed is remembered as such.
       await files.forgetFailure(service.run.file);

@@ -126,6 +126,11 @@ export class Runtime implements AsyncDisposable {
     return this.#lines;
   }
 
+  /** The first line of stdout that matches; waits for it. */
+  async line(pattern: RegExp): Promise<string> {
+    return await this.#first(`${pattern}`, () => this.#lines.find((line) => pattern.test(line)));
+  }
+
   /** Every JSON record so far. */
   get records(): LogRecord[] {
     return this.#lines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as LogRecord);
