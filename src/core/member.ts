@@ -146,10 +146,11 @@ export function target({ planned, incarnation }: FleetMember): Target {
 
 /** The news of a state just entered. */
 export function announcement(member: FleetMember, from: ServiceState): Effect {
-  const { service, incarnation } = target(member);
-  const effect: Effect = { type: "announce", service, incarnation, from: from.name, to: member.state.name };
-  if (member.pid !== undefined) effect.pid = member.pid;
-  const reason = reasonOf(member.state);
+  const { planned, incarnation, state, pid } = member;
+  const { name: service } = planned.spec;
+  const effect: Effect = { type: "announce", service, incarnation, from: from.name, to: state.name };
+  if (pid !== undefined) effect.pid = pid;
+  const reason = reasonOf(state);
   if (reason !== undefined) effect.reason = reason;
   return effect;
 }

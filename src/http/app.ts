@@ -57,7 +57,6 @@ export function createApp({ health, gate, log, control, plane, ...identity }: Ap
 
   function compose(): Hono {
     const app = new Hono({ getPath: pathOf });
-    for (const [path, probe] of HEALTH_PATHS) app.all(path, (c) => answers[probe](c.req.raw, c.env));
     const all = [...mounts.values()].flatMap((mount) => mount.claims.map((claim) => ({ ...claim, mount })));
     addApis(app, { control, plane, gate, taken: all });
     for (const { method, path, mount } of all.filter(({ middleware }) => !middleware)) {
@@ -67,7 +66,7 @@ export function createApp({ health, gate, log, control, plane, ...identity }: Ap
     for (const { method, path, mount } of all.filter(({ middleware }) => middleware)) {
       app.on(method, path, (c, next) => (isUp(mount) && !isReserved(c.req.path) ? visit(c, mount) : next()));
     }
-    return app.notFound((c) => gate.pass(c, async () => unmatched(c)));
+    return app.notFound((c) => gate.pass(c, async () => unmatched(c, health)));
   }
 
   function isUp({ service }: Mount): boolean {
@@ -87,12 +86,6 @@ export function createApp({ health, gate, log, control, plane, ...identity }: Ap
     });
   }
 
-  function unmatched(c: Context): Response {
-    if (!health.snapshot().started)
-      return unavailable(`cannot answer ${c.req.path}: the runtime is starting`);
-    return notFound(c);
-  }
-
   function failed(thrown: unknown, { c, service }: { c: Context; service: string }): Response {
     if (thrown instanceof HTTPException) return thrown.getResponse();
     const detail = `cannot answer ${c.req.method} ${c.req.path}`;
@@ -104,7 +97,12 @@ export function createApp({ health, gate, log, control, plane, ...identity }: Ap
   }
 
   return {
-    fetch: (request, env, context) => (front ??= compose()).fetch(request, env as object, context),
+    fetch(request, env, context) {
+      // Not by way of Hono: the front app is not there at the first probe, nor after each mount.
+      const probe = HEALTH_PATHS.get(pathOf(request));
+      if (probe) return answers[probe](request, env);
+      return (front ??= compose()).fetch(request, env as object, context);
+    },
     mount(service, register, { inside = AS_IT_IS } = {}) {
       const mount = { service, inside, ...serviceApp(register, (error, c) => failed(error, { c, service })) };
       refuseReserved(service, mount.claims);
@@ -148,6 +146,11 @@ function serviceApp(register: (app: Hono) => void, failed: ErrorHandler): Omit<M
   // has.
   app.use((_c, next) => next());
   return { app, claims };
+}
+
+function unmatched(c: Context, health: HealthSource): Response {
+  if (!health.snapshot().started) return unavailable(`cannot answer ${c.req.path}: the runtime is starting`);
+  return notFound(c);
 }
 
 function notFound(c: Context): Response {

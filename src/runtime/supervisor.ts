@@ -377,6 +377,8 @@ export class Supervisor implements HealthSource {
 
   #emit(event: NewRuntimeEvent): void {
     // Stamped in place: there are several for every service, and a copy of each is a tenth of a large start.
-    this.#options.emit(Object.assign(event, { atMs: this.#clock.now() + this.#wallOffsetMs }));
+    const stamped = event as RuntimeEvent;
+    stamped.atMs = this.#clock.now() + this.#wallOffsetMs;
+    this.#options.emit(stamped);
   }
 }
