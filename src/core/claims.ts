@@ -37,6 +37,15 @@ export class Claims {
     this.#takeFree(id);
   }
 
+  /** It is open, and nobody's yet. */
+  own({ token, ...execution }: { tenant: string; execution: string; token: string }): void {
+    const id = idOf(execution);
+    const open = this.#free.get(this.#definitions.get(id) ?? "")?.get(id);
+    if (!open) return;
+    this.#takeFree(id);
+    this.#held.set(id, { open, token });
+  }
+
   owns({ tenant, execution, token }: { tenant: string; execution: string; token: string }): boolean {
     return this.#held.get(idOf({ tenant, execution }))?.token === token;
   }

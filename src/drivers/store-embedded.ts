@@ -53,6 +53,7 @@ interface Write {
   put: readonly NewEntryRow[];
   remove: readonly string[];
   owner: Commit["owner"];
+  own: Commit["own"];
   /** Executions that it opens or ends. */
   opens: readonly { execution: string; definition: string }[];
   ends: readonly string[];
@@ -105,7 +106,8 @@ class EmbeddedStore implements Store, Ownerships {
     if (this.#gone) throw this.#gone;
     const { promise, resolve, reject } = Promise.withResolvers<CommitResult>();
     const write = writeOf(tenant, commit, { resolve, reject });
-    if (this.#waitingBytes + write.bytes > this.#waitingBytesMax) {
+    // What runs is never turned away, only what would be more to run.
+    if (!commit.owner && this.#waitingBytes + write.bytes > this.#waitingBytesMax) {
       throw new StoreError(
         `cannot write to ${this.#engine.name}: ${this.#waiting.length} writes with ${this.#waitingBytes} bytes wait already, and this one has ${write.bytes}; write less at once`,
       );
@@ -271,6 +273,7 @@ class EmbeddedStore implements Store, Ownerships {
     const versions = put.map((row) => this.#engine.put(tenant, row));
     for (const key of remove) this.#engine.remove(tenant, key);
     for (const open of write.opens) this.#claims.opened({ tenant, ...open });
+    if (write.own) this.#claims.own({ tenant, ...write.own });
     for (const execution of write.ends) this.#claims.ended({ tenant, execution });
     return { ok: true, firstSeq, timeMs, versions };
   }
@@ -329,7 +332,7 @@ class EmbeddedStore implements Store, Ownerships {
 
 /** Throws for what cannot be kept as it is. */
 function writeOf(tenant: string, commit: Commit, answer: Pick<Write, "resolve" | "reject">): Write {
-  const { expect = [], append = [], put = [], remove = [], owner } = commit;
+  const { expect = [], append = [], put = [], remove = [], owner, own } = commit;
   let bytes = WRITE_BYTES;
   const text = (value: Json): string => {
     const json: string | undefined = JSON.stringify(value);
@@ -345,6 +348,7 @@ function writeOf(tenant: string, commit: Commit, answer: Pick<Write, "resolve" |
     put: put.map((entry) => ({ ...entry, value: text(entry.value) })),
     remove,
     owner,
+    own,
     opens: put
       .filter(({ key }) => key.startsWith(OPEN))
       .map(({ key, value }) => ({ execution: executionOf(key), definition: definitionOf(value) })),

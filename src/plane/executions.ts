@@ -213,10 +213,10 @@ export class TenantExecutions implements Executions {
   }
 
   async #order(id: string, { verb, ask }: { verb: string; ask: Ask }): Promise<Execution> {
-    const { lostTo, mode } = this.#engine;
+    const { lostTo } = this.#engine;
     if (lostTo) throw lostTo;
     const run = this.#engine.find(this.#tenant, id);
-    if (run?.claim || (run && mode !== "finishing")) return run.order(verb, ask);
+    if (run) return run.order(verb, ask);
     const { state } = await this.get(id);
     const reason = isEnded(state) ? `it is ${state}` : "it is nobody's just now; ask again";
     throw new PlaneError("conflict", `cannot ${verb} "${id}": ${reason}`);
@@ -265,7 +265,10 @@ export class TenantExecutions implements Executions {
     const { store, ids, failpoint } = this.#engine;
     const id = ids.execution(this.#engine.nowMs());
     const { definition } = handler;
+    // Whoever takes it carries it out: until it is tracked here, nobody else can have begun.
+    const own = this.#engine.isMoving ? { execution: id, token: ids.token() } : undefined;
     const commit: Commit = {
+      ...(own && { own }),
       append: [
         {
           id: ids.event(),
@@ -290,7 +293,7 @@ export class TenantExecutions implements Executions {
       payload,
       createdAtMs: result.timeMs,
     };
-    return this.#engine.track(facts).view();
+    return this.#engine.track(facts, own).view();
   }
 
   async #readOpen(id: string): Promise<Execution> {

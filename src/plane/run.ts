@@ -27,6 +27,8 @@ export interface RunHost {
   /** `held`: nothing is begun yet. `finishing`: no further call goes out. */
   readonly mode: "held" | "running" | "finishing" | "over";
   nowMs(): number;
+  /** It is that late for the store. */
+  heard(timeMs: number): void;
   random(): number;
   handlerOf(definition: string): Handler | undefined;
   /** It has something to do. */
@@ -79,6 +81,8 @@ export class Run {
   #claim: Claim | undefined;
   #inbox: Item[] = [];
   #isWriting = false;
+  /** It was to have a turn while it was written: what came too late for that is looked at after it. */
+  #isTurnDue = false;
   #isOver = false;
   readonly #inFlight = new Set<string>();
   readonly #controllers = new Map<string, AbortController>();
@@ -151,6 +155,7 @@ export class Run {
   }
 
   turn(): void {
+    this.#isTurnDue = this.#isWriting;
     if (this.#isWriting || this.#isOver || !this.#claim) return;
     const thought = this.#think();
     const { append, progress, granted } = thought;
@@ -278,6 +283,7 @@ export class Run {
     const before = this.status;
     this.#state = progress.state;
     this.#updatedAtMs = result.timeMs;
+    this.#host.heard(result.timeMs);
     this.#ended = ended;
     this.#isOver ||= ended !== undefined;
     const { status } = this;
@@ -292,7 +298,7 @@ export class Run {
       this.#controllers.get(id)?.abort(new DOMException("nobody needs it any more", "AbortError"));
     for (const call of calls) this.#call(call);
     this.#host.wakeAt(this, wakeAtMs);
-    if (this.#inbox.length > 0) this.#host.soon(this);
+    if (this.#isTurnDue || this.#inbox.length > 0) this.#host.soon(this);
     else this.#tellIdle();
   }
 

@@ -88,6 +88,8 @@ export interface Commit {
   remove?: readonly string[];
   /** It is written on behalf of an execution: the token must be that of its latest claim. */
   owner?: Ownership;
+  /** The execution that it opens is this owner's from its first moment, as by a claim; the token is of the owner's making. */
+  own?: Ownership;
 }
 
 export type CommitResult =
@@ -147,6 +149,8 @@ export interface Store {
 
 /** Who runs which execution. An execution is open while the entry `keyOf("open", ID)` is there; its value has `{definition}`. */
 export interface Ownerships {
+  /** How long an execution stays its owner's without being renewed; absent where no other process can have the store. */
+  readonly leaseMs?: number;
   /** Takes open executions that nobody owns any more and whose definition is among `known`; `undefined`: any. */
   claim(options: { known?: readonly string[]; limit: number }): Promise<readonly Claim[]>;
   /** Prolongs these; resolves with those that are lost. */
