@@ -125,6 +125,14 @@ export class Engine implements RunHost {
     return { late };
   }
 
+  /** Resolves when no call and no write is under way: what is left waits for time, a signal or somebody. */
+  async whenStill(): Promise<void> {
+    do {
+      await nextTurn();
+      await Promise.all([...this.#runs.values()].map((run) => run.whenIdle()));
+    } while (this.#ready.length > 0 || this.#isClaiming);
+  }
+
   /** Nothing can be written any more: everything stands still. */
   lost(error: unknown): void {
     if (this.#lost || this.#mode === "over") return;
