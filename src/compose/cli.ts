@@ -5,7 +5,6 @@ import type { Config, HttpConfig } from "../config/config.ts";
 import { openCgroup } from "../drivers/cgroup.ts";
 import { systemClock } from "../drivers/clock.ts";
 import { logRing } from "../drivers/log-ring.ts";
-import { UsageError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import { createGate, type HttpGate } from "../http/gate.ts";
 import type { Server } from "../http/server.ts";
@@ -24,12 +23,14 @@ import { adoptEnvironment } from "./environment.ts";
 import { manager } from "./manager.ts";
 import { controlOverTcp, openControl } from "./open-control.ts";
 import { endOfRun } from "./end-of-run.ts";
+import { withSteps } from "./gate-with-steps.ts";
 import { moduleOutput } from "./module-output.ts";
 import { openLog } from "./open-log.ts";
 import { openServer } from "./open-server.ts";
 import { adoption } from "./orphans.ts";
-import type { PlaneParts, RunningPlane } from "./plane.ts";
+import type { RunningPlane } from "./plane.ts";
 import { Present } from "./present.ts";
+import type { ProcessPlaneParts } from "./process-plane.ts";
 import { processSockets } from "./process-service.ts";
 import type { ReadConfig } from "./read-config.ts";
 import { serviceFiles } from "./service-files.ts";
@@ -74,7 +75,7 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
     ...options,
     log,
     clock,
-    gate: plane?.gated(gate) ?? gate,
+    gate: plane ? withSteps(gate, plane.stopSteps) : gate,
     attended: terminal || dev !== undefined,
     async read() {
       const next = await present.read();
@@ -144,20 +145,20 @@ function openLogs({ runtime }: Config, { services, json }: { services: readonly 
 /** What a config without a plane never loads. */
 async function planeOf(
   { runtime, plane, intents, services }: Config,
-  parts: Pick<PlaneParts, "clock" | "log" | "inside" | "env">,
+  parts: Pick<ProcessPlaneParts, "clock" | "log" | "inside" | "env">,
 ): Promise<RunningPlane | undefined> {
   if (!plane) return undefined;
-  const { openPlane, PARTS } = await import("./plane.ts");
-  const taken = services.find(({ name }) => PARTS.includes(name));
-  if (taken)
-    throw new UsageError(
-      `cannot run the service '${taken.name}': with a plane that is a part of it; rename it`,
-    );
-  const tenants = new Map(
-    services.flatMap(({ name, tenant }) => (tenant === undefined ? [] : [[name, tenant]])),
-  );
+  const { openProcessPlane } = await import("./process-plane.ts");
+  const tenants = new Map(services.map(({ name, tenant }) => [name, tenant]));
   const { timeoutMs: startupTimeoutMs } = runtime.startup;
-  return openPlane({ ...parts, config: plane, intents, tenants, startupTimeoutMs, cwd: process.cwd() });
+  return openProcessPlane({
+    ...parts,
+    config: plane,
+    intents,
+    tenants,
+    startupTimeoutMs,
+    cwd: process.cwd(),
+  });
 }
 
 /** Where processes of this machine reach it; absent where no port is open. */

@@ -5,7 +5,7 @@ import { isServiceName, NAME_RULE } from "../config/service-name.ts";
 import { UsageError } from "../errors.ts";
 import type { ServiceLike } from "../ports/service.ts";
 
-interface Rule {
+export interface Rule {
   expected: string;
   holds(value: unknown): boolean;
 }

@@ -1,20 +1,22 @@
 // The plane of a run: its store is opened before any service starts, its parts are services like any other (`store`,
 // `state_surface`, `wal`, `saga_coordinator`), and what it offers is handed to HTTP and to modules. Loaded only by a run that has one.
+// Needs no `node:`: which store it is, and how that is opened, is the business of who makes it.
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import type { IntentConfig, PlaneConfig } from "../config/config.ts";
 import { PLAIN_SPEC, type ServiceSpec } from "../core/spec.ts";
 import { moduleLauncher } from "../drivers/module-launcher.ts";
-import { failpointOf } from "../drivers/failpoint.ts";
 import { ExitCode, messageOf, type StoreError, UsageError } from "../errors.ts";
 import type { Fetch } from "../http/server.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Gate } from "../ports/gate.ts";
+import type { Failpoint } from "../ports/failpoint.ts";
 import type { Log } from "../ports/log.ts";
 import type { Executions } from "../ports/plane.ts";
 import type { Probe } from "../ports/probe.ts";
 import type { RuntimeEvent } from "../ports/runtime-event.ts";
 import type { Inside, ServiceLike } from "../ports/service.ts";
 import type { PlaneSlices } from "../ports/service-plane.ts";
-import type { Store } from "../ports/store.ts";
+import type { Ownerships, Store } from "../ports/store.ts";
 import { Engine } from "../plane/engine.ts";
 import { TenantExecutions } from "../plane/executions.ts";
 import { IntentRegistry } from "../plane/intents.ts";
@@ -23,21 +25,22 @@ import { Saga } from "../plane/saga-builder.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
 import { ExecutionStart } from "./execution-start.ts";
-import { openStore } from "./open-store.ts";
+import { refuseParts } from "./plane-options.ts";
 
 export interface PlaneParts {
   config: PlaneConfig;
   intents: readonly IntentConfig[];
-  /** Of the services that say one. */
-  tenants: ReadonlyMap<string, string>;
+  /** Of the services beside it, each with its tenant if it says one. */
+  tenants: ReadonlyMap<string, string | undefined>;
   /** How long services may keep executions waiting. */
   startupTimeoutMs: number;
   clock: Clock;
   log: Log;
-  /** How the code of a service is called. */
-  inside: (service: string) => Inside;
-  cwd: string;
-  env: Readonly<Record<string, string | undefined>>;
+  /** How the code of a service is called. Default: as it is. */
+  inside?: (service: string) => Inside;
+  failpoint: Failpoint;
+  /** Rejects with `StoreError` for one that cannot be had. */
+  openStore: (hooks: { onLost: (error: StoreError) => void }) => Promise<Store & Ownerships>;
 }
 
 export interface PlaneAnswers {
@@ -55,38 +58,36 @@ export interface RunningPlane {
   answers(options: { name: string; version: string; ending: AbortSignal; trusting: boolean }): PlaneAnswers;
   /** The variables with which a process reaches it, a token of its own among them; anew at every call. */
   credentials(options: { url: string | undefined }): (service: string) => Record<string, string>;
-  /** The gate, behind which executions count as in flight. */
-  gated(gate: Gate): Gate;
+  /** No further step begins. Resolves when those under way have come to their end, or `signal` aborts. */
+  stopSteps(signal: AbortSignal): Promise<unknown>;
+  /** Resolves when no step is under way. */
+  whenStill(): Promise<void>;
   /** Once all services are up executions move; once the startup is over a store that is lost ends the runtime. */
   observe(event: RuntimeEvent, supervisor: Supervisor): void;
+  /** Lets the store go, where its part has not been started or has not stopped. */
+  close(): Promise<void>;
 }
-
-/** The names of its parts, which no other service may have. */
-export const PARTS: readonly string[] = ["store", "state_surface", "wal", "saga_coordinator"];
 
 /** Before everything without a number of its own; nobody can ask for more. */
 const FIRST = Number.MAX_SAFE_INTEGER;
 /** A lost store is to be seen at once. */
 const CHECKED = { intervalMs: 1_000, timeoutMs: 1_000, failureThreshold: 1, successThreshold: 1 };
 
-/** Throws `StoreError` for a store that cannot be had. */
+const AS_IT_IS: Inside = (work) => work();
+
+/** Throws `StoreError` for a store that cannot be had, and `UsageError` for a service that has the name of a part. */
 export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
-  const { config, intents, tenants, clock, log, inside, cwd, env } = parts;
-  const failpoint = failpointOf(env["HARAKA_FAILPOINT"]);
+  const { config, intents, tenants, clock, log, failpoint, inside = () => AS_IT_IS } = parts;
+  refuseParts(tenants.keys());
   const watch = new LostWatch();
-  const store = await openStore(urlOf(config.store), {
-    clock,
-    cwd,
-    failpoint,
-    onLost: (error) => watch.tell(error),
-  });
+  const store = await parts.openStore({ onLost: (error) => watch.tell(error) });
   const limits = {
     bodyBytesMax: config.limits.bodyBytes,
     keyBytesMax: config.limits.keyBytes,
     pageMax: config.limits.pageItems,
   };
   const registry = new IntentRegistry({
-    sha256,
+    sha256: (text) => bytesToHex(sha256(utf8ToBytes(text))),
     fetch: (url, init) => fetch(url, init),
     bodyBytesMax: limits.bodyBytesMax,
   });
@@ -118,9 +119,10 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
   const serviceTokens = new Map<string, { token: string; tenant: string }>();
   return {
     plane,
-    services: partsOf({ store, plane, engine, watch }),
+    services: partsOf({ store, plane, engine, watch: config.store.driver === "memory" ? undefined : watch }),
     slicesOf: (service) => slicesOf(tenantOf(service), { plane, registry, inside: inside(service) }),
-    gated: (gate) => gatedBy(gate, engine),
+    stopSteps: (signal) => engine.stop({ signal }),
+    whenStill: () => engine.whenStill(),
     answers: answering({ plane, config, limits, clock, log, serviceTokens }),
     credentials:
       ({ url }) =>
@@ -134,6 +136,7 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
       if (event.type === "runtime-state-changed" && event.to === "started") watch.onLost(endOf(supervisor));
       start.observe(event, () => supervisor.fleet);
     },
+    close: () => store.close(),
   };
 }
 
@@ -178,14 +181,15 @@ interface Parts {
   store: Store;
   plane: OwnPlane;
   engine: Engine;
-  watch: LostWatch;
+  /** Absent for a store that cannot be lost: nobody has to look. */
+  watch: LostWatch | undefined;
 }
 
 function partsOf({ store, plane, engine, watch }: Parts): SupervisedService[] {
   const part = (name: string, needs: readonly string[], service: ServiceLike): SupervisedService => ({
-    spec: specOf(name, needs),
+    spec: { ...specOf(name, needs), ...(watch && { readiness: "probe" }) },
     launcher: moduleLauncher({ load: () => service, task: false, onInstance() {} }),
-    readiness: { probe: watch.probe, schedule: CHECKED },
+    ...(watch && { readiness: { probe: watch.probe, schedule: CHECKED } }),
   });
   return [
     part("store", [], { shutdown: () => store.close() }),
@@ -236,10 +240,6 @@ function later(open: () => Promise<{ fetch: Fetch }>): Fetch {
 
 const DEFAULT_TENANT = "default";
 
-function urlOf(store: PlaneConfig["store"]): string {
-  return store.driver === "memory" ? "memory:" : `sqlite:${store.path}`;
-}
-
 function specOf(name: string, needs: readonly string[]): ServiceSpec {
   const dependencies = needs.map((service) => ({
     service,
@@ -254,12 +254,7 @@ function specOf(name: string, needs: readonly string[]): ServiceSpec {
     inProcess: true,
     priority: FIRST,
     dependencies,
-    readiness: "probe",
   };
-}
-
-function sha256(text: string): string {
-  return process.getBuiltinModule("node:crypto").createHash("sha256").update(text).digest("hex");
 }
 
 function slicesOf(
@@ -281,30 +276,5 @@ function slicesOf(
         registry.registerSaga(made, { inside });
       },
     },
-  };
-}
-
-/** With the requests the steps that are under way are finished, and no further one begins. */
-function gatedBy(gate: Gate, engine: Engine): Gate {
-  const cut = new AbortController();
-  let stopping: Promise<unknown> = Promise.resolve();
-  let isStopped = true;
-  return {
-    drain: () => gate.drain(),
-    refuse() {
-      gate.refuse();
-      isStopped = false;
-      stopping = engine.stop({ signal: cut.signal }).finally(() => (isStopped = true));
-    },
-    probers: () => gate.probers(),
-    onAsked: (listener) => gate.onAsked(listener),
-    inFlight: () => gate.inFlight(),
-    async whenEmpty(signal) {
-      signal.addEventListener("abort", () => cut.abort(), { once: true });
-      await gate.whenEmpty(signal);
-      await stopping;
-    },
-    inside: () => [...gate.inside(), ...(isStopped ? [] : ["steps of executions"])],
-    close: () => gate.close(),
   };
 }

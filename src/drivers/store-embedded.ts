@@ -36,7 +36,7 @@ export interface EmbeddedStoreOptions {
   /** Called once, with what every later call rejects with. */
   onLost?: ((error: StoreError) => void) | undefined;
   /** Calls `run` when timers and sockets have had their turn. */
-  nextTurn?: (run: () => void) => void;
+  nextTurn?: ((run: () => void) => void) | undefined;
   /** Default 256 MiB. */
   waitingBytesMax?: number;
 }
