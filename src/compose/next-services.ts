@@ -157,9 +157,7 @@ function refuseOtherChanges(before: Config, after: Config): void {
   const changed = FIXED.filter((key) => textOf(before[key]) !== textOf(after[key]));
   if (changed.length === 0) return;
   const verb = changed.length === 1 ? "has" : "have";
-  throw new UsageError(
-    `cannot reload: ${changed.join(", ")} ${verb} changed, which needs a restart of the runtime; nothing was changed`,
-  );
+  throw new UsageError(`${changed.join(", ")} ${verb} changed, which needs a restart of the runtime`);
 }
 
 /** Maps as lists of what is in them, which would otherwise be nothing. */

@@ -94,7 +94,7 @@ export type ReloadOutcome =
       changed: readonly string[];
       removed: readonly string[];
     }
-  /** Nothing was changed; one problem a line. */
+  /** Nothing was changed; one reason a line, without what could not be done. */
   | { ok: false; problems: readonly string[] };
 
 /** What can be looked at. */

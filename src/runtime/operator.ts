@@ -232,9 +232,9 @@ export class Operator implements Control, StatusSource {
 
   async #reload(): Promise<ReloadOutcome> {
     const { supervisor, read, reloadsEarly = false } = this.#options;
-    if (!read) return { ok: false, problems: ["cannot reload: there is no config to read"] };
+    if (!read) return { ok: false, problems: ["there is no config to read"] };
     if (supervisor.state !== "started" && !(reloadsEarly && supervisor.state === "starting"))
-      return { ok: false, problems: [`cannot reload: the runtime is ${supervisor.state}`] };
+      return { ok: false, problems: [`the runtime is ${supervisor.state}`] };
     try {
       const { services, added, changed, removed, applied } = await read();
       await supervisor.replace(services, new Set(changed));

@@ -287,7 +287,7 @@ export class Supervisor implements HealthSource {
 
   #refuseUnlessUp(): void {
     if (this.#state !== "started" && this.#state !== "starting")
-      throw new UsageError(`cannot reload: the runtime is ${this.#state}`);
+      throw new UsageError(`the runtime is ${this.#state}`);
   }
 
   #is(service: string, holds: (member: FleetMember) => boolean): boolean {

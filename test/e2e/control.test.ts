@@ -66,7 +66,7 @@ suite("over the socket", () => {
       cwd: runtime.folder,
       env: { HARAKA_SOCKET: socketOf(runtime) },
     });
-    assert.equal(code, 2);
+    assert.equal(code, 1);
     assert.match(stderr, /nothing was changed:\nruntime\.yaml:7:\d+ .*comand/);
     assert.equal(
       (await haraka({ args: ["status", "more"], env: { HARAKA_SOCKET: socketOf(runtime) } })).code,
@@ -92,6 +92,11 @@ suite("over the socket", () => {
       /\nstopping \(.*SIGTERM\): services, .* of 1m 30s\n/,
     );
     assert.match((await beside(runtime, "start", "slow")).stderr, /the runtime is shutting down/);
+    const reload = await beside(runtime, "reload");
+    assert.deepEqual(
+      [reload.code, reload.stderr],
+      [1, "haraka: cannot reload, nothing was changed:\nthe runtime is stopping\n"],
+    );
   });
 
   test("a shutdown can be asked for", async () => {

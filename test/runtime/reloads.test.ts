@@ -67,7 +67,7 @@ test("a signal during startup is remembered until that is over; an order is refu
   const { operator, reads, up, clock } = rig();
   assert.deepEqual(await operator.reload(), {
     ok: false,
-    problems: ["cannot reload: the runtime is starting"],
+    problems: ["the runtime is starting"],
   });
   operator.reloadSoon();
   operator.reloadSoon();
