@@ -358,7 +358,10 @@ suite("against somebody else", () => {
     const { code, stderr } = await haraka({ args: ["status"], files });
     assert.deepEqual(
       [code, stderr],
-      [1, "haraka: cannot ask the runtime: its config has control.socket: false\n"],
+      [
+        1,
+        "haraka: cannot ask the runtime: its config has control.socket: false; remove that and restart the runtime\n",
+      ],
     );
   });
 });
