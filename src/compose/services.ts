@@ -109,7 +109,7 @@ function createService(
   return { ...made, schedule: timesOf(service.schedule) };
 }
 
-function isProcess(service: ServiceConfig): service is ServiceConfig & { run: ProcessConfig } {
+export function isProcess(service: ServiceConfig): service is ServiceConfig & { run: ProcessConfig } {
   return service.run.type === "process";
 }
 

@@ -74,6 +74,40 @@ suite("over the socket", () => {
     );
   });
 
+  test("a reload to what would not start changes nothing, and says all of it; so does SIGHUP", async () => {
+    await using runtime = await start({ files }).started();
+    const more = `
+  nobody: { command: [sleep, "1"], user: nobody-here }
+  lost: { command: [no-such-command] }
+  made: { command: [./made], cwd: ., dependencies: { maker: completed } }
+  maker: { kind: task, command: [sh, -c, "printf '#!/bin/sh\\nexec sleep 1000' > made; chmod +x made"], cwd: . }
+`;
+    const wrong = `${CONFIG.replace('api: { command: [sleep, "1000"]', "api: { command: [sleep, '1'], cwd: gone")}${more}`;
+    runtime.write("runtime.yaml", wrong).signal("SIGHUP");
+    await runtime.record("haraka", /^config not reloaded, nothing has changed: .*no-such-command/);
+    const { code, stderr } = await beside(runtime, "reload");
+    assert.equal(code, 1);
+    const said = stderr.split("\n");
+    assert.equal(said.length, 5, stderr);
+    assert.equal(said[0], "haraka: cannot reload, nothing was changed:");
+    assert.match(
+      said[1] ?? "",
+      /^runtime\.yaml:5:3 services\.api: cannot start: working directory ".*\/gone" does not exist; correct that first$/,
+    );
+    assert.match(
+      said[2] ?? "",
+      /^runtime\.yaml:\d+:3 services\.nobody: cannot start: unknown user "nobody-here"/,
+    );
+    assert.match(
+      said[3] ?? "",
+      /^runtime\.yaml:\d+:3 services\.lost: cannot start: command "no-such-command" not found in PATH/,
+    );
+    assert.deepEqual(runtime.messages("api", "runtime"), ["ready"]);
+    runtime.write("runtime.yaml", `${CONFIG}${more.replace(/.*(nobody|lost):.*\n/g, "")}`);
+    assert.equal((await beside(runtime, "reload")).stdout, "added: made, maker\n");
+    await runtime.record("made", "ready");
+  });
+
   test("it answers while the runtime stops, and shows the ledger", async () => {
     const stubborn = `{ command: [sh, -c, "trap '' TERM; echo up; exec sleep 1000"], stopTimeout: 60s }`;
     const yaml = `http: false\nruntime: { shutdown: { budget: 90s } }\nservices: { slow: ${stubborn} }`;
