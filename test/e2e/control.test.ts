@@ -108,6 +108,22 @@ suite("over the socket", () => {
     await runtime.record("made", "ready");
   });
 
+  test("a module that was abandoned is not started again, which is an error with what to do", async () => {
+    const yaml = "http: false\nservices: { m: { entrypoint: ./m.ts, stopTimeout: 50ms } }";
+    const module = "export default { startup() {}, shutdown: () => new Promise(() => {}) };";
+    await using runtime = await start({ files: { "runtime.yaml": yaml, "m.ts": module } }).started();
+    assert.equal((await beside(runtime, "stop", "m")).code, 0);
+    await runtime.record("m", /^failed: abandoned/);
+    const { code, stderr } = await beside(runtime, "start", "m");
+    assert.deepEqual(
+      [code, stderr],
+      [
+        1,
+        "haraka: cannot start 'm': an earlier instance overran its time and still runs in this process; restart the runtime\n",
+      ],
+    );
+  });
+
   test("it answers while the runtime stops, and shows the ledger", async () => {
     const stubborn = `{ command: [sh, -c, "trap '' TERM; echo up; exec sleep 1000"], stopTimeout: 60s }`;
     const yaml = `http: false\nruntime: { shutdown: { budget: 90s } }\nservices: { slow: ${stubborn} }`;
