@@ -51,6 +51,21 @@ export function dependentsOf(fleet: Fleet, services: readonly FleetMember[]): st
   return [...found].map(nameOf);
 }
 
+/** Those given and all that restart by themselves when what they need has come back. */
+export function withFollowers(fleet: Fleet, services: readonly FleetMember[]): FleetMember[] {
+  const found = new Set(services);
+  for (const { index, planned } of found) {
+    for (const each of planned.dependents) {
+      const dependent = fleet.members[each];
+      const follows = dependent?.planned.dependencies.some(
+        ({ restart, indexes }) => restart && indexes.includes(index),
+      );
+      if (dependent && follows && isAlive(dependent.state) && !isHeld(dependent)) found.add(dependent);
+    }
+  }
+  return [...found];
+}
+
 /** What keeps one of these from coming up again once it is down: a requirement that is not there, will not come, and is none of them. */
 export function missingNeed(
   fleet: Fleet,

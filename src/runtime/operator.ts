@@ -3,7 +3,7 @@
 import { blockersOf, problemOf } from "../core/blockers.ts";
 import type { Order } from "../core/event.ts";
 import { type FleetMember, restartsOf } from "../core/member.ts";
-import { called, dependentsOf, missingNeed, withNeeds } from "../core/selection.ts";
+import { called, dependentsOf, missingNeed, withFollowers, withNeeds } from "../core/selection.ts";
 import { ConfigError, messageOf } from "../errors.ts";
 import type {
   ActionOutcome,
@@ -185,15 +185,11 @@ export class Operator implements Control, StatusSource {
       const reason = `cannot ${action} '${abandoned}': an earlier instance overran its time and still runs in this process; restart the runtime`;
       return { ok: false, kind: "conflict", reason };
     }
-    const missing =
-      action === "restart" &&
-      missingNeed(
-        fleet,
-        services.flatMap((name) => called(fleet, name)),
-      );
+    const restarting = services.flatMap((name) => called(fleet, name));
+    const missing = action === "restart" && missingNeed(fleet, withFollowers(fleet, restarting));
     if (missing) {
       const { service, needs, fate } = missing;
-      const reason = `cannot restart '${service}': it needs '${needs}', which ${fate}, and would not come up again; start '${needs}' first`;
+      const reason = `cannot restart '${names.join("', '")}': '${service}' needs '${needs}', which ${fate}, and would not come up again; start '${needs}' first`;
       return { ok: false, kind: "conflict", reason };
     }
     supervisor.announce({ type: "order-received", action, services });

@@ -83,7 +83,8 @@ suite("over the socket", () => {
   maker: { kind: task, command: [sh, -c, "printf '#!/bin/sh\\nexec sleep 1000' > made; chmod +x made"], cwd: . }
 `;
     const wrong = `${CONFIG.replace('api: { command: [sleep, "1000"]', "api: { command: [sleep, '1'], cwd: gone")}${more}`;
-    runtime.write("runtime.yaml", wrong);
+    runtime.write("runtime.yaml", wrong).signal("SIGHUP");
+    await runtime.record("haraka", /^config not reloaded, nothing has changed: .*no-such-command/);
     const { code, stderr } = await beside(runtime, "reload");
     assert.equal(code, 1);
     const said = stderr.split("\n");
@@ -101,12 +102,26 @@ suite("over the socket", () => {
       said[3] ?? "",
       /^runtime\.yaml:\d+:3 services\.lost: cannot start: command "no-such-command" not found in PATH/,
     );
-    runtime.signal("SIGHUP");
-    await runtime.record("haraka", /^config not reloaded, nothing has changed: .*no-such-command/);
     assert.deepEqual(runtime.messages("api", "runtime"), ["ready"]);
     runtime.write("runtime.yaml", `${CONFIG}${more.replace(/.*(nobody|lost):.*\n/g, "")}`);
     assert.equal((await beside(runtime, "reload")).stdout, "added: made, maker\n");
     await runtime.record("made", "ready");
+  });
+
+  test("a module that was abandoned is not started again, which is an error with what to do", async () => {
+    const yaml = "http: false\nservices: { m: { entrypoint: ./m.ts, stopTimeout: 50ms } }";
+    const module = "export default { startup() {}, shutdown: () => new Promise(() => {}) };";
+    await using runtime = await start({ files: { "runtime.yaml": yaml, "m.ts": module } }).started();
+    assert.equal((await beside(runtime, "stop", "m")).code, 0);
+    await runtime.record("m", /^failed: abandoned/);
+    const { code, stderr } = await beside(runtime, "start", "m");
+    assert.deepEqual(
+      [code, stderr],
+      [
+        1,
+        "haraka: cannot start 'm': an earlier instance overran its time and still runs in this process; restart the runtime\n",
+      ],
+    );
   });
 
   test("it answers while the runtime stops, and shows the ledger", async () => {

@@ -265,9 +265,11 @@ describe("The loop", () => {
   test("a restart of what would not come up again, for want of what has failed, is refused", async () => {
     const { supervisor } = supervised();
     const cache = service("cache", { critical: false });
-    const api = service("api", { dependencies: [needs("cache")] });
+    const db = service("db");
+    const following = { ...needs("db"), restart: true };
+    const api = service("api", { dependencies: [needs("cache"), following] });
     const web = service("web", { dependencies: [needs("api")] });
-    await supervisor.run([cache, api, web]);
+    await supervisor.run([cache, db, api, web]);
     cache.launcher.report(fast(1));
     const operator = operatorOf(supervisor);
     assert.equal(operator.service("cache")?.state, "failed");
@@ -276,9 +278,14 @@ describe("The loop", () => {
       ok: false,
       kind: "conflict",
       reason:
-        "cannot restart 'api': it needs 'cache', which failed, and would not come up again; start 'cache' first",
+        "cannot restart 'api': 'api' needs 'cache', which failed, and would not come up again; start 'cache' first",
     });
     assert.deepEqual([supervisor.state, operator.service("api")?.restarts], ["started", 0]);
+    const along = await restart("db");
+    assert.match(
+      String(!along.ok && along.reason),
+      /^cannot restart 'db': 'api' needs 'cache', which failed/,
+    );
     assert.equal((await restart("web")).ok, true, "it needs what is there");
     assert.equal((await restart("api", "cache")).ok, true, "that comes back, too");
     assert.deepEqual([supervisor.state, operator.service("api")?.state], ["started", "ready"]);

@@ -71,6 +71,12 @@ export function start(options: RunOptions = {}): Runtime {
   return new Runtime(options);
 }
 
+/** Those that a test which has run out of time may not let go of any more. */
+const living = new Set<() => void>();
+process.once("exit", () => {
+  for (const kill of living) kill();
+});
+
 export class Runtime implements AsyncDisposable {
   readonly folder: string;
   /** Resolves when the process has ended and all it wrote has been read. */
@@ -103,6 +109,7 @@ export class Runtime implements AsyncDisposable {
       stdio: ["pipe", stdout < 0 ? "pipe" : stdout, stderr < 0 ? "pipe" : stderr],
     });
     this.#child = child;
+    living.add(this.#killTree);
     if (stdin !== "open") child.stdin?.end(stdin);
     child.stderr
       ?.setEncoding("utf8")
@@ -238,6 +245,7 @@ export class Runtime implements AsyncDisposable {
     const [code, signal] = (await once(this.#child, "close")) as [number | null, string | null];
     await read;
     clearTimeout(watchdog);
+    living.delete(this.#killTree);
     this.#change(() => (this.#over = true));
     return { code, signal, stdout: this.#lines.map((line) => `${line}\n`).join(""), stderr: this.#stderr };
   }
@@ -266,12 +274,14 @@ export class Runtime implements AsyncDisposable {
   }
 
   /** The runtime and everything below it. It is halted first: it may be about to start another. */
-  #killTree(): void {
+  readonly #killTree = (): void => {
+    // Below none is everybody.
+    if (this.pid === 0) return;
     this.signal("SIGSTOP");
     while (!isHalted(this.pid));
     for (const each of descendantsOf(this.pid)) killIfSame(each);
     this.signal("SIGKILL");
-  }
+  };
 }
 
 /** No thread of it runs, or will before somebody continues it; one that starts a process is halted once that is done. */
