@@ -54,7 +54,7 @@ const OUTPUT = [
 ] as const;
 const GROUPS = ["group", "groupCollapsed", "groupEnd"] as const;
 const NUMBERS = ["count", "countReset", "time", "timeEnd", "timeLog"] as const;
-const METHODS = [...OUTPUT, ...GROUPS, ...NUMBERS];
+const METHODS = [...OUTPUT, ...GROUPS, ...NUMBERS, "clear"] as const;
 
 /**
  * Once for a process. `take` is handed bytes as they come, not lines. What it throws is lost, as is what it says itself.
@@ -199,33 +199,47 @@ function inJson(_key: string, value: unknown): unknown {
   return typeof value === "bigint" ? String(value) : value;
 }
 
-type Chunk = string | Uint8Array;
-type Written = (error?: Error | null) => void;
-
-/** Takes all that is written to the stream, whoever holds it already. */
+/** Takes all that is written to the stream, whoever holds it already. It has no end: others write to it, too. */
 function captureStream(name: OutputStream, take: (chunk: Uint8Array) => void): void {
-  function write(chunk: Chunk, encoding?: BufferEncoding | Written, written?: Written): boolean {
-    const done = typeof encoding === "function" ? encoding : written;
-    take(
-      typeof chunk === "string"
-        ? Buffer.from(chunk, typeof encoding === "string" ? encoding : "utf8")
-        : chunk,
-    );
+  function write(chunk: unknown, encoding?: unknown, written?: unknown): boolean {
+    const [done] = [encoding, written].filter((each) => typeof each === "function");
+    take(bytesOf(chunk, encoding));
     if (done) process.nextTick(done);
     return true;
   }
+  function end(this: NodeJS.WritableStream, ...words: unknown[]): unknown {
+    const [chunk] = words;
+    if (chunk !== undefined && chunk !== null && typeof chunk !== "function") write(...(words as [unknown]));
+    else for (const done of words.filter((each) => typeof each === "function")) process.nextTick(done);
+    // A pipeline waits for them; later they would be taken for the end of the next one.
+    this.emit("finish");
+    this.emit("close");
+    return this;
+  }
+  function destroy(this: unknown): unknown {
+    return this;
+  }
+  const own = { write, end, destroy };
   if (typeof Bun === "undefined") {
     // Under Deno what is imported by name is another object.
-    for (const stream of [process[name], nodeProcess[name]]) stream.write = write as typeof stream.write;
+    for (const stream of [process[name], nodeProcess[name]]) Object.assign(stream, own);
     return;
   }
   // Bun makes them at the first look, and takes a third of a boot for it.
-  let stream: NodeJS.WritableStream | undefined;
+  let stream: object | undefined;
   Object.defineProperty(process, name, {
     configurable: true,
     enumerable: true,
-    get: () => (stream ??= Object.assign(ownStream(name), { write })),
+    get: () => (stream ??= Object.assign(ownStream(name), own)),
   });
+}
+
+/** Throws `TypeError` for what a stream does not take. */
+function bytesOf(chunk: unknown, encoding: unknown): Uint8Array {
+  if (chunk instanceof Uint8Array) return chunk;
+  return typeof encoding === "string"
+    ? Buffer.from(chunk as string, encoding as BufferEncoding)
+    : Buffer.from(chunk as string);
 }
 
 function ownStream(name: OutputStream): NodeJS.WritableStream {

@@ -135,6 +135,40 @@ for (const [name, program] of Object.entries(programs)) {
       },
     );
 
+    test("the streams have no end, whoever ends or destroys them", { timeout: 60_000 }, async () => {
+      const files = {
+        "runtime.yaml": "http: false\nservices: { talker: { entrypoint: ./talker.ts } }",
+        "talker.ts": `
+          import { Readable } from "node:stream";
+          import { pipeline } from "node:stream/promises";
+          export default {
+            async startup() {
+              const { stdout } = process;
+              stdout.end("last words\\n");
+              stdout.destroy();
+              stdout.write("after it\\n");
+              await pipeline(Readable.from(["pi", "ped\\n"]), stdout);
+              await new Promise((done) => stdout.end(done));
+              await new Promise((done) => stdout.end("again\\n", "utf8", done));
+              for (const wrong of [null, 5, {}])
+                try {
+                  stdout.write(wrong);
+                } catch (error) {
+                  console.log(error instanceof TypeError);
+                }
+              console.clear();
+            },
+          };`,
+      };
+      await using runtime = start({ ...onThis, files });
+      await runtime.record("talker", "ready");
+      const { code, stdout, stderr } = await runtime.stop();
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+      for (const line of stdout.trimEnd().split("\n")) JSON.parse(line);
+      const words = ["last words", "after it", "piped", "again", "true", "true", "true"];
+      assert.deepEqual(runtime.messages("talker", "stdout"), words);
+    });
+
     test("it is the service's wherever its code runs", { timeout: 60_000 }, async () => {
       const service = (which: string): string => `
         import { saga, upgradeWebSocket } from "haraka-runtime";
