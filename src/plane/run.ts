@@ -293,13 +293,26 @@ export class Run {
   }
 
   #follow({ calls, abort, wakeAtMs }: Progress<unknown>): void {
-    if (this.#isOver) return this.#tellIdle();
+    if (this.#isOver) return this.#answerLate();
     for (const id of abort)
       this.#controllers.get(id)?.abort(new DOMException("nobody needs it any more", "AbortError"));
     for (const call of calls) this.#call(call);
     this.#host.wakeAt(this, wakeAtMs);
     if (this.#isTurnDue || this.#inbox.length > 0) this.#host.soon(this);
     else this.#tellIdle();
+  }
+
+  /** Orders that came while its end was written. */
+  #answerLate(): void {
+    const inbox = this.#inbox;
+    this.#inbox = [];
+    for (const item of inbox) {
+      if (!("ask" in item)) continue;
+      const answer = item.ask(this.#machine, this.#state);
+      if ("refused" in answer) this.#refuse(item, answer.refused);
+      else item.resolve(this.view());
+    }
+    this.#tellIdle();
   }
 
   #call(call: Call): void {

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { saga } from "../../src/plane/saga-builder.ts";
 import type { IntentRegistry } from "../../src/plane/intents.ts";
 import type { Commit, CommitResult, Ownerships, Store, WalType } from "../../src/ports/store.ts";
-import { Rig, traceOf } from "./engine-rig.ts";
+import { isProblem, Rig, traceOf } from "./engine-rig.ts";
 
 const quick = (intents: IntentRegistry): void => intents.register("quick", {}, ({ input }) => input);
 
@@ -112,4 +112,15 @@ test("what is written while executions begin to move has its turn after it", asy
   late.letGo();
   await told;
   await rig.until(id, "saga_completed");
+});
+
+test("an order that comes while the end is written is answered by it", async () => {
+  const late = new Late(appends("execution_completed"));
+  await using rig = await Rig.make("memory:", { register: quick, wrap: late.wrap });
+  const { id } = await rig.submit("quick", 1);
+  await late.written(1, rig);
+  const cancelled = assert.rejects(rig.executions.cancel(id), isProblem("conflict"));
+  await rig.clock.advance(0);
+  late.letGo();
+  await cancelled;
 });
