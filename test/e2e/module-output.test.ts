@@ -318,6 +318,16 @@ test("the console of a runtime without modules is taken over when a reload bring
   assert.equal((await runtime.stop()).code, 0);
 });
 
+test("validate prints what it has to say, and what a module says on import beside it", async () => {
+  const files = {
+    "runtime.yaml": "services: { talker: { entrypoint: ./talker.ts } }",
+    "talker.ts": `console.log("hello €"); process.stdout.write("there\\n"); export default { startup() {} };`,
+  };
+  const outcome = await haraka({ args: ["validate", "--json"], files });
+  const stdout = '{"ok":true,"services":1}\n';
+  assert.deepEqual(outcome, { code: 0, signal: null, stdout, stderr: "hello €\nthere\n" });
+});
+
 test("a program of one's own keeps its console", async () => {
   const program = join(root, "test/fixtures/library/talking.ts");
   for (const words of Object.values(JAVASCRIPT_RUNTIMES)) {
