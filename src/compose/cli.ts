@@ -2,6 +2,7 @@
 // server, control, signals and standard output of this process.
 import process from "node:process";
 import type { Config, HttpConfig } from "../config/config.ts";
+import type { ServiceSpec } from "../core/spec.ts";
 import { openCgroup } from "../drivers/cgroup.ts";
 import { systemClock } from "../drivers/clock.ts";
 import { logRing } from "../drivers/log-ring.ts";
@@ -62,13 +63,11 @@ const LEARN_AFTER_MS = 1_000;
 export async function runConfig(config: Config, options: RunOptions): Promise<number> {
   const { names, profiles, env, dev } = options;
   const specs = chosenSpecs(config, { names, profiles });
-  const services = specs.map(({ name }) => name);
-  const { log, logs, flush, terminal } = openLogs(config, { services, json: options.json });
+  const { log, logs, output, flush, lastWords, terminal } = openLogs(config, specs, options);
   const clock = systemClock();
   const loadedMs = clock.wallTime();
   const doors: { server?: Server | undefined } = {};
   const gate = createGate({ clock, close: async () => doors.server?.close() });
-  const output = moduleOutput({ log, name: config.runtime.name });
   const plane = await planeOf(config, { clock, log, inside: output.inside, env });
   const ofPlane = plane?.services ?? [];
   const { supervisor, operator } = supervision(config, {
@@ -85,7 +84,7 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   });
   const health = withMemory({ health: supervisor, limits: containerLimits, clock });
   // Before anything is opened: as PID 1 a signal that nobody handles is lost.
-  const signals = attendSignals({ supervisor, operator, log, endures: dev !== undefined });
+  const signals = attendSignals({ supervisor, operator, log, lastWords, endures: dev !== undefined });
   const parts = {
     service: config.runtime.name,
     version,
@@ -126,20 +125,39 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   leave?.();
   await orphans.end();
   await socket.close();
-  output.end();
   return endOfRun(report, { flush, ledger: supervisor.ledger(), signals });
 }
 
-/** Everything that is said goes to standard output, and its last part is kept for `haraka logs`. */
-function openLogs({ runtime }: Config, { services, json }: { services: readonly string[]; json: boolean }) {
-  const { log: output, ...rest } = openLog({
+/** Everything that is said goes to standard output, what modules say too, and its last part is kept for `haraka logs`. */
+function openLogs({ runtime }: Config, specs: readonly ServiceSpec[], { json }: Pick<RunOptions, "json">) {
+  const {
+    log: printed,
+    flush,
+    lastWords,
+    terminal,
+  } = openLog({
     name: runtime.name,
     ...runtime.log,
     ...(json && { format: "json" as const }),
-    services,
+    services: specs.map(({ name }) => name),
   });
   const logs = logRing({ bytesMax: runtime.log.ringBytes, wallTime: Date.now });
-  return { ...rest, logs, log: logs.keeping(output) };
+  const log = logs.keeping(printed);
+  const output = moduleOutput({ log, name: runtime.name });
+  return {
+    log,
+    logs,
+    output,
+    terminal,
+    flush(options: Parameters<typeof flush>[0]) {
+      output.end();
+      return flush(options);
+    },
+    lastWords() {
+      output.end();
+      lastWords();
+    },
+  };
 }
 
 /** What a config without a plane never loads. */

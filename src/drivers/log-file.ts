@@ -21,6 +21,8 @@ export interface LogFileOptions {
 export interface LogFile {
   /** Appends whole lines. Never rejects; one call at a time. */
   write(bytes: Buffer): Promise<void>;
+  /** The same at once, for a process that ends now, and without turning over. Never throws. */
+  writeNow(bytes: Buffer): void;
 }
 
 /** How often to look whether the file is still in its place, and to try again what failed. */
@@ -69,6 +71,14 @@ class RotatedFile implements LogFile {
       } catch (error) {
         this.#fail(error);
       }
+    }
+  }
+
+  writeNow(bytes: Buffer): void {
+    try {
+      writeSync(this.#fd, bytes);
+    } catch {
+      // Nobody could be told any more.
     }
   }
 

@@ -62,6 +62,18 @@ export class WriteQueue {
     return this.#filled + this.#leaving;
   }
 
+  /** What has not begun to be written, and will not be: the process ends now, and somebody else writes it. */
+  takeRest(): Buffer {
+    const rest = this.#memory.subarray(0, this.#filled);
+    this.#filled = 0;
+    return rest;
+  }
+
+  /** Whether some bytes are being written. */
+  get writing(): boolean {
+    return this.#leaving > 0;
+  }
+
   /** Resolves when there are none. */
   flush(): Promise<void> {
     return this.#pumping ?? Promise.resolve();

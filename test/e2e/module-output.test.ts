@@ -1,6 +1,7 @@
 // What modules say on the console and on the streams of the process they live in: records of the service that said it, wherever in
 // its code that was; and in a program of one's own the console is left alone.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { root } from "./support/binary.ts";
@@ -169,6 +170,33 @@ for (const [name, program] of Object.entries(programs)) {
       assert.deepEqual(runtime.messages("talker", "stdout"), words);
     });
 
+    test("what is said right before process.exit is not lost", { timeout: 60_000 }, async () => {
+      const files = {
+        "runtime.yaml":
+          "runtime: { log: { file: all.log } }\nhttp: false\nservices: { talker: { entrypoint: ./talker.ts } }",
+        "talker.ts": `export default {
+          startup() {
+            console.error("cannot go on");
+            process.stdout.write("no newline");
+            process.exit(3);
+          },
+        };`,
+      };
+      await using runtime = start({ ...onThis, files });
+      const { code, stderr } = await runtime.ended;
+      assert.equal(code, 3);
+      assert.match(stderr, /^haraka: the process ended with 3 before anything was stopped in order/);
+      const file = readFileSync(join(runtime.folder, "data/all.log"), "utf8");
+      assert.deepEqual(file.trimEnd().split("\n"), runtime.lines);
+      assert.deepEqual(
+        said(runtime, "talker").map(({ level, message }) => [level, message]),
+        [
+          ["error", "cannot go on"],
+          ["info", "no newline"],
+        ],
+      );
+    });
+
     test("it is the service's wherever its code runs", { timeout: 60_000 }, async () => {
       const service = (which: string): string => `
         import { saga, upgradeWebSocket } from "haraka-runtime";
@@ -288,6 +316,16 @@ test("the console of a runtime without modules is taken over when a reload bring
   await runtime.record("talker", "ready");
   assert.deepEqual(runtime.messages("talker", "stdout"), ["hello", "up"]);
   assert.equal((await runtime.stop()).code, 0);
+});
+
+test("validate prints what it has to say, and what a module says on import beside it", async () => {
+  const files = {
+    "runtime.yaml": "services: { talker: { entrypoint: ./talker.ts } }",
+    "talker.ts": `console.log("hello €"); process.stdout.write("there\\n"); export default { startup() {} };`,
+  };
+  const outcome = await haraka({ args: ["validate", "--json"], files });
+  const stdout = '{"ok":true,"services":1}\n';
+  assert.deepEqual(outcome, { code: 0, signal: null, stdout, stderr: "hello €\nthere\n" });
 });
 
 test("a program of one's own keeps its console", async () => {
