@@ -60,7 +60,7 @@ export class Supervisor implements HealthSource {
   #stateSinceMs: number;
   #startedOnce = false;
   #startMs: number | undefined;
-  #snapshot: { value: Snapshot; version: string } | undefined;
+  #snapshot: { value: Snapshot; version: number } | undefined;
   #cancelStartupTimeout = () => {};
   #bootDone: { resolve: () => void; reject: (error: unknown) => void } | undefined;
   readonly #ending: Ending;
@@ -250,8 +250,8 @@ export class Supervisor implements HealthSource {
   }
 
   snapshot(): Snapshot {
-    const version = `${this.#state}/${this.#fleet.version}`;
-    if (this.#snapshot?.version !== version) {
+    const { version } = this.#fleet;
+    if (this.#snapshot?.version !== version || this.#snapshot.value.state !== this.#state) {
       const value = createSnapshot(this.#fleet, {
         state: this.#state,
         stateSinceMs: this.#stateSinceMs,
