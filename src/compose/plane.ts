@@ -97,6 +97,7 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
     intents: registry,
     clock,
     failpoint,
+    keepMs: config.retentionMs,
     onError: (message, error) => log.error(message, stackOf(error)),
   });
   const executions = new Map<string, Executions>();
@@ -111,8 +112,10 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
     clock,
     limits,
     sessions: config.sessions,
+    retentionMs: config.retentionMs,
     executionsOf,
-    onSweepFailed: (error) => log.warn(`cannot remove what has expired: ${messageOf(error)}`),
+    onSweepFailed: (error) =>
+      log.warn(`cannot remove what has expired or is older than \`plane.retention\`: ${messageOf(error)}`),
   });
   const start = startOf(engine, parts);
   const tenantOf = (service: string) => tenants.get(service) ?? DEFAULT_TENANT;

@@ -5,8 +5,9 @@
 //   session-of/USER/ID      so that those of a user are found                     ├ derived from the log, and hashed: `isDerived`
 //   state/NAMESPACE/KEY     a value of the state surface                          ┘
 //   token/ID[/HASH]         hashes of tokens, which are nowhere in the log        ┐
-//   open/ID execution/ID    saves folding the logs of executions                  ├ bookkeeping beside it
-//   idempotency/KEY         which execution a key stands for                      ┘
+//   open/ID execution/ID    saves folding the logs of executions                  │
+//   idempotency/KEY         which execution a key stands for                      ├ bookkeeping beside it
+//   base[/KEY]              what is left of what is no longer kept (plane-base)   ┘
 import { canonicalJson } from "./canonical-json.ts";
 import { keyOf } from "./key.ts";
 import {

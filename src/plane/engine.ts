@@ -25,6 +25,8 @@ export interface EngineOptions {
   intents: IntentRegistry;
   clock: Clock;
   failpoint: Failpoint;
+  /** How long what has ended, and idempotency keys, are kept. Default: for ever. */
+  keepMs?: number;
   /** What should never happen, and what it happened to. */
   onError: (message: string, error: unknown) => void;
   /** From 0 up to, not including, 1. Default: `Math.random`. */
@@ -38,6 +40,7 @@ export class Engine implements RunHost {
   readonly ids: Ids = newIds();
   readonly intents: IntentRegistry;
   readonly random: () => number;
+  readonly #keepMs: number;
   readonly #onError: EngineOptions["onError"];
   readonly #runs = new Map<string, Run>();
   readonly #wakes: WakeQueue<Run>;
@@ -53,12 +56,21 @@ export class Engine implements RunHost {
   #lastMs = -Infinity;
   #lastReadingMs = 0;
 
-  constructor({ store, intents, clock, failpoint, onError, random = Math.random }: EngineOptions) {
+  constructor({
+    store,
+    intents,
+    clock,
+    failpoint,
+    onError,
+    keepMs = Infinity,
+    random = Math.random,
+  }: EngineOptions) {
     this.store = store;
     this.intents = intents;
     this.clock = clock;
     this.failpoint = failpoint;
     this.random = random;
+    this.#keepMs = keepMs;
     this.#onError = onError;
     this.#wakes = new WakeQueue({ clock, nowMs: () => this.nowMs(), wake: (run) => this.soon(run) });
     this.#leases = new Leases({
@@ -230,6 +242,10 @@ export class Engine implements RunHost {
     this.#lastReadingMs = readingMs;
     this.#lastMs = Math.max(this.clock.wallTime(), passedMs);
     return Math.floor(this.#lastMs);
+  }
+
+  keptUntil(): { expiresAtMs?: number } {
+    return this.#keepMs === Infinity ? {} : { expiresAtMs: this.nowMs() + this.#keepMs };
   }
 
   heard(timeMs: number): void {

@@ -1,6 +1,7 @@
 // Intents and executions as one tenant sees them. What is submitted is durable, with its idempotency key, before anybody hears of it; what
 // has ended is read from its entry, what goes on from the memory of its owner, or else from its log.
 import { canonicalJson } from "../core/canonical-json.ts";
+import { OPEN } from "../core/claims.ts";
 import { partsOf } from "../core/key.ts";
 import { PlaneError } from "../errors.ts";
 import type {
@@ -22,7 +23,6 @@ import {
   idempotencyEntryKey,
   isEnded,
   isSettled,
-  OPEN,
   openEntry,
   openKey,
 } from "./execution-entry.ts";
@@ -281,7 +281,10 @@ export class TenantExecutions implements Executions {
       put: [{ key: openKey(id), value: openEntry({ type, session, definition }) }],
     };
     failpoint("intent-commit");
-    const result = await store.commit(this.#tenant, keyed(commit, { id, idempotencyKey }));
+    const result = await store.commit(
+      this.#tenant,
+      keyed(commit, { id, idempotencyKey, ...this.#engine.keptUntil() }),
+    );
     if (!result.ok) return undefined;
     failpoint("intent-durable");
     const facts: Facts = {
@@ -314,14 +317,14 @@ type ListQuery = { state?: ExecutionState; type?: string; session?: string; afte
 /** With the key taken in the same commit, if it is free. */
 function keyed(
   commit: Commit,
-  { id, idempotencyKey }: { id: string; idempotencyKey: string | undefined },
+  { id, idempotencyKey, ...expiry }: { id: string; idempotencyKey: string | undefined; expiresAtMs?: number },
 ): Commit {
   if (idempotencyKey === undefined) return commit;
   const key = idempotencyEntryKey(idempotencyKey);
   return {
     ...commit,
     expect: [{ key, version: 0 }],
-    put: [...(commit.put ?? []), { key, value: { execution: id } }],
+    put: [...(commit.put ?? []), { key, value: { execution: id }, ...expiry }],
   };
 }
 

@@ -31,6 +31,11 @@ export function newIds(): Ids {
   };
 }
 
+/** When an execution was made, by the clock of whoever made it; 0 for a name that is none of these. */
+export function createdMsOf(execution: string): number {
+  return Number.parseInt(digitsOf(execution).slice(0, 12), 16) || 0;
+}
+
 /** Two digits for each byte. */
 function randomHex(bytes: number): string {
   let text = "";

@@ -27,6 +27,8 @@ export interface RunHost {
   /** `held`: nothing is begun yet. `finishing`: no further call goes out. */
   readonly mode: "held" | "running" | "finishing" | "over";
   nowMs(): number;
+  /** When what ends now goes from the store. */
+  keptUntil(): { expiresAtMs?: number };
   /** It is that late for the store. */
   heard(timeMs: number): void;
   random(): number;
@@ -252,7 +254,7 @@ export class Run {
     return this.#host.store.commit(tenant, {
       append: append.map((event) => this.#record(event)),
       ...(ended && {
-        put: [{ key: executionKey(id), value: endedEntry(ended) }],
+        put: [{ key: executionKey(id), value: endedEntry(ended), ...this.#host.keptUntil() }],
         remove: [openKey(id)],
       }),
       ...(this.#claim && { owner: this.#claim }),

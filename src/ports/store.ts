@@ -143,6 +143,11 @@ export interface Store {
   expired(limit: number): Promise<readonly { tenant: string; entry: Entry }[]>;
   /** How long until the next entry expires, of all tenants; 0 when one has, `undefined` when none will. */
   expiresInMs(): Promise<number | undefined>;
+  /**
+   * Lets go of a tenant's records up to and including this one, the earliest first, also when that takes several turns. Those that follow keep
+   * their numbers, and numbers are not given again. Entries stay as they are.
+   */
+  trim(tenant: string, through: { throughSeq: number }): Promise<void>;
   /** Waits for what is under way, and lets go. */
   close(): Promise<void>;
 }

@@ -38,6 +38,7 @@ export class LeasedStore {
       tenants: () => store.tenants(),
       expired: (limit) => store.expired(limit),
       expiresInMs: () => store.expiresInMs(),
+      trim: (tenant, through) => store.trim(tenant, through),
       claim: async (options) => {
         await this.#runOut();
         const claims = await store.claim(options);

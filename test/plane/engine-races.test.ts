@@ -124,3 +124,24 @@ test("an order that comes while the end is written is answered by it", async () 
   late.letGo();
   await cancelled;
 });
+
+test("an execution never ends before it was made, when the store's clock is ahead", async () => {
+  const hourMs = 3_600_000;
+  const ahead = (store: Store & Ownerships): Store & Ownerships =>
+    new Proxy(store, {
+      get(target, name) {
+        const member = Reflect.get(target, name) as unknown;
+        if (name !== "commit")
+          return typeof member === "function" ? (member.bind(target) as unknown) : member;
+        return async (tenant: string, commit: Commit): Promise<CommitResult> => {
+          const result = await target.commit(tenant, commit);
+          return result.ok ? { ...result, timeMs: result.timeMs + hourMs } : result;
+        };
+      },
+    });
+  await using rig = await Rig.make("memory:", { register: quick, wrap: ahead });
+  const { id, createdAtMs } = await rig.submit("quick", 1);
+  const { updatedAtMs } = await rig.settled(id);
+  assert.ok(updatedAtMs >= createdAtMs, `${updatedAtMs} ${createdAtMs}`);
+  assert.equal((await rig.executions.get(id)).updatedAtMs, updatedAtMs);
+});

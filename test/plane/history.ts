@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { Engine } from "../../src/plane/engine.ts";
 import { TenantExecutions } from "../../src/plane/executions.ts";
 import { IntentRegistry } from "../../src/plane/intents.ts";
+import { Retention } from "../../src/plane/retention.ts";
 import { Retry, saga } from "../../src/plane/saga-builder.ts";
 import { PlaneError } from "../../src/errors.ts";
 import type { Executions, TenantPlane } from "../../src/ports/plane.ts";
@@ -47,6 +48,7 @@ const ofExecutions = [
 ];
 const ofTime = [
   fc.record({ do: fc.constant("turn" as const), ms: fc.integer({ min: 1, max: 20 * MINUTE_MS }) }),
+  fc.record({ do: fc.constant("retain" as const) }),
   fc.record({ do: fc.constant("shift" as const), ms: fc.integer({ min: -5 * MINUTE_MS, max: MINUTE_MS }) }),
 ];
 const action = fc.oneof(...ofState, ...ofSessions, ...ofExecutions, ...ofTime);
@@ -56,9 +58,12 @@ type Action = typeof action extends fc.Arbitrary<infer A> ? A : never;
 export const history = fc.array(fc.array(action, { minLength: 1, maxLength: 5 }), { maxLength: 20 });
 
 export const TENANT = "t";
+/** As short as it never is, so that time goes beyond it. */
+const KEEP_MS = 10 * MINUTE_MS;
 
 interface World {
   rig: PlaneRig;
+  retention: Retention;
   executions: Executions;
   sessions: { id: string; token: string }[];
   submitted: string[];
@@ -78,7 +83,15 @@ export async function play(rig: PlaneRig, rounds: readonly (readonly Action[])[]
   const planes = [rig.plane, rig.other()].map((plane) => plane.tenant(TENANT));
   const { sessions } = planes[0] as TenantPlane;
   const executions = new TenantExecutions({ tenant: TENANT, engine, sessions, limits: LIMITS });
-  const world: World = { rig, executions, sessions: [], submitted: [] };
+  const onFailed = (error: unknown) => assert.fail(String(error));
+  const retention = new Retention({
+    store: rig.store,
+    clock: rig.clock,
+    keepMs: KEEP_MS,
+    onLooked() {},
+    onFailed,
+  });
+  const world: World = { rig, retention, executions, sessions: [], submitted: [] };
   await engine.recover();
   engine.run();
   for (const round of rounds) {
@@ -98,6 +111,8 @@ async function act(world: World, { state, sessions }: TenantPlane, one: Action):
   switch (one.do) {
     case "turn":
       return rig.clock.advance(one.ms);
+    case "retain":
+      return world.retention.look();
     case "shift":
       return rig.shift(one.ms);
     case "put":
@@ -181,6 +196,7 @@ function engineOver(rig: PlaneRig): Engine {
     intents,
     clock: rig.clock,
     failpoint() {},
+    keepMs: 10_000 * MINUTE_MS,
     random: () => 0.5,
     onError: (message, error) => assert.fail(`${message} ${String(error)}`),
   });
