@@ -191,7 +191,9 @@ services:
   await runtime.record("courier", "ready");
   const acme = await planeOf(runtime, { authorization: "Bearer sesame" });
   assert.equal((await acme.ask("GET /state/n/k")).body.value, 7);
-  const [{ token = "", url = "", answer = 0 } = {}] = told;
+  const [first] = told;
+  assert.ok(first);
+  const { token, url, answer } = first;
   assert.deepEqual([url, answer], [await runtime.url(), 201]);
   const itself = await planeOf(runtime, { authorization: `Bearer ${token}` });
   assert.equal((await itself.ask("GET /sessions", { headers: { "haraka-tenant": "other" } })).status, 200);
