@@ -20,7 +20,8 @@ export function withSteps(
       const steps = stopSteps(cut.signal);
       if (!steps) return;
       isStopped = false;
-      stopping = steps.finally(() => (isStopped = true));
+      // What goes wrong there is said by the part that stops them, too; here it only means that there is nothing to wait for.
+      stopping = steps.catch(() => {}).finally(() => (isStopped = true));
     },
     probers: () => gate.probers(),
     onAsked: (listener) => gate.onAsked(listener),

@@ -70,7 +70,7 @@ export interface RunningPlane {
 
 /** Before everything without a number of its own; nobody can ask for more. */
 const FIRST = Number.MAX_SAFE_INTEGER;
-/** A lost store is to be seen at once. */
+/** Asked only when the store is lost, which is to be seen at once. */
 const CHECKED = { intervalMs: 1_000, timeoutMs: 1_000, failureThreshold: 1, successThreshold: 1 };
 
 const AS_IT_IS: Inside = (work) => work();
@@ -100,6 +100,7 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
     keepMs: config.retentionMs,
     onError: (message, error) => log.error(message, stackOf(error)),
   });
+  watch.onLost((error) => engine.lost(error));
   const executions = new Map<string, Executions>();
   const executionsOf = (tenant: string): Executions => {
     const { sessions } = plane.tenant(tenant);
@@ -122,7 +123,7 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
   const serviceTokens = new Map<string, { token: string; tenant: string }>();
   return {
     plane,
-    services: partsOf({ store, plane, engine, watch: config.store.driver === "memory" ? undefined : watch }),
+    services: partsOf({ store, plane, engine, watch }),
     slicesOf: (service) => slicesOf(tenantOf(service), { plane, registry, inside: inside(service) }),
     stopSteps: (signal) => engine.stop({ signal }),
     whenStill: () => engine.whenStill(),
@@ -163,20 +164,23 @@ const endOf =
 /** Whether the store is still there, and who wants to know when it is not. */
 class LostWatch {
   #error: StoreError | undefined;
-  #listener = (_error: StoreError): void => {};
+  readonly #listeners = new Set<(error: StoreError) => void>();
 
   tell(error: StoreError): void {
     this.#error = error;
-    this.#listener(error);
+    for (const listener of this.#listeners) listener(error);
   }
 
-  onLost(listener: (error: StoreError) => void): void {
-    this.#listener = listener;
+  /** At once if it is lost already. Returns a function that ends it. */
+  onLost(listener: (error: StoreError) => void): () => void {
+    this.#listeners.add(listener);
     if (this.#error) listener(this.#error);
+    return () => void this.#listeners.delete(listener);
   }
 
   readonly probe: Probe = {
     check: async () => (this.#error ? { ok: false, reason: this.#error.message } : { ok: true }),
+    onChange: (ask) => this.onLost(ask),
   };
 }
 
@@ -184,15 +188,14 @@ interface Parts {
   store: Store;
   plane: OwnPlane;
   engine: Engine;
-  /** Absent for a store that cannot be lost: nobody has to look. */
-  watch: LostWatch | undefined;
+  watch: LostWatch;
 }
 
 function partsOf({ store, plane, engine, watch }: Parts): SupervisedService[] {
   const part = (name: string, needs: readonly string[], service: ServiceLike): SupervisedService => ({
-    spec: { ...specOf(name, needs), ...(watch && { readiness: "probe" }) },
+    spec: specOf(name, needs),
     launcher: moduleLauncher({ load: () => service, task: false, onInstance() {} }),
-    ...(watch && { readiness: { probe: watch.probe, schedule: CHECKED } }),
+    readiness: { probe: watch.probe, schedule: CHECKED },
   });
   return [
     part("store", [], { shutdown: () => store.close() }),
@@ -257,6 +260,7 @@ function specOf(name: string, needs: readonly string[]): ServiceSpec {
     inProcess: true,
     priority: FIRST,
     dependencies,
+    readiness: "probe",
   };
 }
 
