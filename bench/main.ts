@@ -1,5 +1,6 @@
 // `bun run bench [ROW…] [--json] [--write]`: measures the rows, all without a name, and prints a table, or one JSON object a line;
-// `--write` also makes RESULTS.md of it. It judges no test: a missed target is printed, and the exit code stays 0.
+// `--write` also makes RESULTS.md of it. It judges no test: a missed target is printed, and the exit code stays 0; that of a row
+// which could not be measured is 1.
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { bootToReady } from "./boot.ts";
@@ -79,7 +80,7 @@ async function main(): Promise<number> {
     console.log(choice.json ? JSON.stringify(outcome) : inTable(outcome));
   }
   if (choice.write) await Bun.write(join(import.meta.dir, "RESULTS.md"), resultsPage(outcomes));
-  return 0;
+  return outcomes.some(({ outcome }) => "failed" in outcome) ? 1 : 0;
 }
 
 process.exit(await main());

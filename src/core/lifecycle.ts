@@ -132,7 +132,7 @@ export class Lifecycle {
 
   /** Those that want to be, when what they depend on has come back. */
   #restartDependents(member: Member, condition: "started" | "ready"): void {
-    if (member.planned.dependents.length === 0) return;
+    if (!member.planned.isFollowed) return;
     const { members, stopOrder } = this.#options;
     for (const index of thoseThatFollow(member, { condition, members })) {
       (members[index] as Member).after = "restart";

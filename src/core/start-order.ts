@@ -1,7 +1,7 @@
 // Which service may start next: dependencies first, then, while booting, phases of effective priority, then the order of asking
 // under the concurrency limit. It hears of every change of state and only counts; launching is the fleet's business.
 import { fateOf, judgeGroup, type Verdict } from "./condition.ts";
-import type { Plan, PlannedDependency } from "./plan.ts";
+import type { Naming, Plan, PlannedDependency } from "./plan.ts";
 import { isSettled, type ServiceState } from "./service-state.ts";
 
 /** How far boot has come: `held` when nothing moves until somebody calls `markReady`. */
@@ -125,7 +125,7 @@ export class StartOrder {
     this.#backingOff += Number(to.name === "backoff") - Number(from.name === "backoff");
     this.#stopping += Number(to.name === "stopping") - Number(from.name === "stopping");
     if (this.#options.isProbed(index)) this.#probing += Number(isProbing(to)) - Number(isProbing(from));
-    for (const dependent of planned.dependents) this.#reconsider(dependent, index);
+    for (const naming of planned.namedBy) this.#reconsider(naming);
     if (hasArrived(to)) this.#coming.delete(index);
     if (isSettled(to) && this.#booting.delete(index)) {
       this.#unsettled[planned.phase] = (this.#unsettled[planned.phase] ?? 0) - 1;
@@ -176,17 +176,14 @@ export class StartOrder {
     }
   }
 
-  #reconsider(dependent: number, index: number): void {
+  #reconsider({ dependent, position }: Naming): void {
     const waiting = this.#waiting[dependent];
-    const planned = this.#plan.services[dependent];
-    if (!planned || !waiting) return;
-    for (const [position, dependency] of planned.dependencies.entries()) {
-      if (!dependency.indexes.includes(index)) continue;
-      const verdict = this.#judge(dependency);
-      if (verdict === "lost" && dependency.required) return this.#lose(dependent, dependency);
-      if (verdict === "waiting") waiting.add(position);
-      else if (waiting.delete(position) && waiting.size === 0) this.#offer(dependent);
-    }
+    const dependency = this.#plan.services[dependent]?.dependencies[position];
+    if (!waiting || !dependency) return;
+    const verdict = this.#judge(dependency);
+    if (verdict === "lost" && dependency.required) this.#lose(dependent, dependency);
+    else if (verdict === "waiting") waiting.add(position);
+    else if (waiting.delete(position) && waiting.size === 0) this.#offer(dependent);
   }
 
   /** Whether everything it needs holds now; notes what does not. */
