@@ -358,7 +358,7 @@ function writeOf(tenant: string, commit: Commit, answer: Pick<Write, "resolve" |
   const write = {
     tenant,
     expect,
-    append: append.map((record) => ({ ...record, payload: text(record.payload) })),
+    append: append.map((record) => ({ record, payload: text(record.payload) })),
     put: put.map((entry) => ({ ...entry, value: text(entry.value) })),
     remove,
     owner,

@@ -52,13 +52,13 @@ class MemoryEngine implements StoreEngine {
   append(name: string, newRows: readonly NewLogRow[]): number {
     const { rows, byExecution, trimmed } = this.#writable(name);
     const firstSeq = trimmed + rows.length + 1;
-    for (const row of newRows) {
-      const logged = { ...row, seq: trimmed + rows.length + 1, timeMs: this.lastTimeMs };
+    for (const { record, payload } of newRows) {
+      const logged = { ...record, payload, seq: trimmed + rows.length + 1, timeMs: this.lastTimeMs };
       rows.push(logged);
-      if (row.execution === undefined) continue;
-      const ofExecution = byExecution.get(row.execution);
+      if (record.execution === undefined) continue;
+      const ofExecution = byExecution.get(record.execution);
       if (ofExecution) ofExecution.push(logged);
-      else byExecution.set(row.execution, [logged]);
+      else byExecution.set(record.execution, [logged]);
     }
     return firstSeq;
   }

@@ -36,11 +36,12 @@ export function createdMsOf(execution: string): number {
   return Number.parseInt(digitsOf(execution).slice(0, 12), 16) || 0;
 }
 
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
 /** Two digits for each byte. */
 function randomHex(bytes: number): string {
   let text = "";
-  for (const byte of crypto.getRandomValues(new Uint8Array(bytes)))
-    text += byte.toString(16).padStart(2, "0");
+  for (const byte of crypto.getRandomValues(new Uint8Array(bytes))) text += HEX[byte];
   return text;
 }
 

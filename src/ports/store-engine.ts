@@ -3,7 +3,11 @@
 // batch never fails for what is in it.
 import type { Entry, LogRecord, NewRecord } from "./store.ts";
 
-export type NewLogRow = Omit<NewRecord, "payload"> & { payload: string };
+/** Its payload as text beside it, so that no record is copied on its way. */
+export interface NewLogRow {
+  record: NewRecord;
+  payload: string;
+}
 export type LogRow = Omit<LogRecord, "payload" | "tenant"> & { payload: string };
 export type EntryRow = Omit<Entry, "value"> & { value: string };
 export type NewEntryRow = Omit<EntryRow, "version">;
