@@ -145,8 +145,8 @@ async function planeOf(
 ): Promise<RunningPlane | undefined> {
   if (!plane) return undefined;
   const { openProcessPlane } = await import("./process-plane.ts");
-  const tenants = new Map(services.map(({ name, tenant }) => [name, tenant]));
-  return openProcessPlane({ ...parts, config: plane, intents, tenants, cwd: process.cwd() });
+  const names = services.map(({ name }) => name);
+  return openProcessPlane({ ...parts, config: plane, intents, services: names, cwd: process.cwd() });
 }
 
 /** Where processes of this machine reach it; absent where no port is open. */

@@ -138,7 +138,7 @@ async function openPlane(config: PlaneConfig, { services, ...parts }: EdgePlaneP
     config,
     failpoint,
     intents: [],
-    tenants: new Map(services.map((service) => [service, undefined])),
+    services,
     openStore: async (hooks) => embeddedStore(memoryEngine(), { ...options, ...hooks }),
   });
 }

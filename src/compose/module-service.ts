@@ -19,8 +19,10 @@ export interface ModuleContext {
   instances: Map<string, object>;
   /** Where a service's routes go; without one they are not asked for. */
   mount?: App["mount"];
-  /** The plane as a service sees it, by the service's name; absent: there is none. */
-  planeOf?: ((service: string) => PlaneSlices) | undefined;
+  /** The plane as a tenant sees it; absent: there is none. */
+  planeOf?: ((tenant: string | undefined) => PlaneSlices) | undefined;
+  /** Whom the service acts for there. */
+  tenant?: string | undefined;
 }
 
 /** `load` gives the instance; it is called when the service starts. */
@@ -29,7 +31,7 @@ export function moduleService(
   load: () => Promise<ServiceLike> | ServiceLike,
   context: ModuleContext,
 ): SupervisedService {
-  const { supervisor, clock, log, instances, mount, planeOf } = context;
+  const { supervisor, clock, log, instances, mount, planeOf, tenant } = context;
   const launcher = moduleLauncher({
     load,
     task: spec.task,
@@ -43,7 +45,7 @@ export function moduleService(
         log,
         clock,
         signal,
-        plane: planeOf?.(spec.name),
+        plane: planeOf?.(tenant),
       });
       const { routes } = service;
       if (routes) mount?.(spec.name, (app) => routes.call(service, app));

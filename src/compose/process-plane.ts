@@ -5,7 +5,7 @@ import { openStore, type OpenStoreOptions } from "./open-store.ts";
 import { openPlane, type PlaneParts, type RunningPlane } from "./plane.ts";
 
 export interface ProcessPlaneParts
-  extends Pick<PlaneParts, "intents" | "tenants" | "clock" | "log">, Pick<OpenStoreOptions, "nextTurn"> {
+  extends Pick<PlaneParts, "intents" | "services" | "clock" | "log">, Pick<OpenStoreOptions, "nextTurn"> {
   config: PlaneConfig;
   cwd: string;
   env: Readonly<Record<string, string | undefined>>;
