@@ -117,6 +117,21 @@ describe("a key", () => {
   });
 });
 
+describe("a number in a query", () => {
+  for (const [query, says] of [
+    ["after=-1", "after: expected a whole number from 0 to 9007199254740991"],
+    ["after=1e3", "after: expected a whole number from 0 to 9007199254740991"],
+    ["limit=ten", "limit: expected a whole number from 1 to 1000"],
+    ["limit=0", "limit: expected a whole number from 1 to 1000"],
+    ["limit=1&limit=2", "limit: expected a whole number from 1 to 1000"],
+  ] as const) {
+    test(`such as ${query} is refused with what it may be`, async () => {
+      const { status, body } = await plane.ask(`GET /wal?${query}`);
+      assert.deepEqual([status, body.detail], [422, `cannot use this request: ${says}`]);
+    });
+  }
+});
+
 describe("an id", () => {
   for (const id of ["..%2F..%2Fhealth", "session_x:y", "%F0%9F%98%80", "a%00b", "x".repeat(2_000), "%ff"]) {
     test(`such as ${id.slice(0, 20)} is nobody's`, async () => {
