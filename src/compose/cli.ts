@@ -68,7 +68,7 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   const loadedMs = clock.wallTime();
   const doors: { server?: Server | undefined } = {};
   const gate = createGate({ clock, close: async () => doors.server?.close() });
-  const plane = await planeOf(config, { clock, log, inside: output.inside, env });
+  const plane = await planeOf(config, { clock, log, env });
   const ofPlane = plane?.services ?? [];
   const { supervisor, operator } = supervision(config, {
     ...options,
@@ -163,17 +163,16 @@ function openLogs({ runtime }: Config, specs: readonly ServiceSpec[], { json }: 
 /** What a config without a plane never loads. */
 async function planeOf(
   { runtime, plane, intents, services }: Config,
-  parts: Pick<ProcessPlaneParts, "clock" | "log" | "inside" | "env">,
+  parts: Pick<ProcessPlaneParts, "clock" | "log" | "env">,
 ): Promise<RunningPlane | undefined> {
   if (!plane) return undefined;
   const { openProcessPlane } = await import("./process-plane.ts");
-  const tenants = new Map(services.map(({ name, tenant }) => [name, tenant]));
   const { timeoutMs: startupTimeoutMs } = runtime.startup;
   return openProcessPlane({
     ...parts,
     config: plane,
     intents,
-    tenants,
+    services: services.map(({ name }) => name),
     startupTimeoutMs,
     cwd: process.cwd(),
   });

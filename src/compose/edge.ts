@@ -141,7 +141,7 @@ async function openPlane(config: PlaneConfig, { services, ...parts }: EdgePlaneP
     failpoint,
     intents: [],
     startupTimeoutMs: STARTUP_TIMEOUT_MS,
-    tenants: new Map(services.map((service) => [service, undefined])),
+    services,
     openStore: async (hooks) => embeddedStore(memoryEngine(), { ...options, ...hooks }),
   });
 }

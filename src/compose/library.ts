@@ -253,16 +253,14 @@ export class Orchestrator {
     const config = this.#planeConfig;
     if (!config || this.state !== "uninitialized") return undefined;
     const { openProcessPlane } = await import("./process-plane.ts");
-    const tenants = new Map(
-      [...this.#registrations.values()].map(({ name, options }) => [name, options.tenant]),
-    );
+    const services = [...this.#registrations.keys()];
     const { cwd, env } = process;
     const parts = { clock: this.#clock, log: this.#log, cwd: cwd(), env, ...this.#internals };
     return openProcessPlane({
       ...parts,
       config,
       intents: [],
-      tenants,
+      services,
       startupTimeoutMs: STARTUP_TIMEOUT_MS,
     });
   }
@@ -276,7 +274,10 @@ export class Orchestrator {
       planeOf: this.#plane?.slicesOf,
     };
     return [...this.#registrations.values()].map((registration) =>
-      moduleService(this.#specOf(registration), () => registration.service, context),
+      moduleService(this.#specOf(registration), () => registration.service, {
+        ...context,
+        tenant: registration.options.tenant,
+      }),
     );
   }
 

@@ -5,11 +5,11 @@ import { moduleLauncher } from "../drivers/module-launcher.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Launcher } from "../ports/launcher.ts";
-import type { PlaneSlices } from "../ports/service-plane.ts";
 import type { Inside, ServiceLike } from "../ports/service.ts";
 import { ServiceRuntime } from "../runtime/service-runtime.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
+import type { RunningPlane } from "./plane.ts";
 import type { App } from "../http/app.ts";
 import type { ModuleOutput } from "./module-output.ts";
 
@@ -21,8 +21,10 @@ export interface ModuleContext {
   instances: Map<string, object>;
   /** Where a service's routes go; without one they are not asked for. */
   mount?: App["mount"];
-  /** The plane as a service sees it, by the service's name; absent: there is none. */
-  planeOf?: ((service: string) => PlaneSlices) | undefined;
+  /** The plane as a service sees it; absent: there is none. */
+  planeOf?: RunningPlane["slicesOf"] | undefined;
+  /** Whom the service acts for there. */
+  tenant?: string | undefined;
   /** Where what they say goes; absent: the console is left alone. */
   output?: ModuleOutput;
 }
@@ -33,7 +35,7 @@ export function moduleService(
   load: () => Promise<ServiceLike> | ServiceLike,
   context: ModuleContext,
 ): SupervisedService {
-  const { supervisor, clock, log, instances, mount, planeOf, output } = context;
+  const { supervisor, clock, log, instances, mount, planeOf, tenant, output } = context;
   const inside: Inside = output?.inside(spec.name) ?? ((work) => work());
   const launcher = moduleLauncher({
     load,
@@ -48,7 +50,7 @@ export function moduleService(
         log,
         clock,
         signal,
-        plane: planeOf?.(spec.name),
+        plane: planeOf?.({ tenant, inside }),
       });
       const { routes } = service;
       if (routes) mount?.(spec.name, (app) => routes.call(service, app), { inside });

@@ -30,14 +30,12 @@ import { refuseParts } from "./plane-options.ts";
 export interface PlaneParts {
   config: PlaneConfig;
   intents: readonly IntentConfig[];
-  /** Of the services beside it, each with its tenant if it says one. */
-  tenants: ReadonlyMap<string, string | undefined>;
+  /** The names of the services beside it. */
+  services: readonly string[];
   /** How long services may keep executions waiting. */
   startupTimeoutMs: number;
   clock: Clock;
   log: Log;
-  /** How the code of a service is called. Default: as it is. */
-  inside?: (service: string) => Inside;
   failpoint: Failpoint;
   /** Rejects with `StoreError` for one that cannot be had. */
   openStore: (hooks: { onLost: (error: StoreError) => void }) => Promise<Store & Ownerships>;
@@ -48,16 +46,19 @@ export interface PlaneAnswers {
   docs: Fetch;
 }
 
+/** Of a service, for its tenant. Default: `default`. */
+type Credentials = (service: string, tenant: string | undefined) => Record<string, string>;
+
 export interface RunningPlane {
   plane: OwnPlane;
   /** Its parts, to be started before everything else. */
   services: readonly SupervisedService[];
-  /** What a service finds of it as `this.runtime`. */
-  slicesOf(service: string): PlaneSlices;
+  /** What a service of this tenant finds of it as `this.runtime`. Default: `default`. */
+  slicesOf(service: { tenant: string | undefined; inside: Inside }): PlaneSlices;
   /** What answers for it, and what tells about that. `trusting`: whoever asks is an operator of every tenant, as on the socket. */
   answers(options: { name: string; version: string; ending: AbortSignal; trusting: boolean }): PlaneAnswers;
   /** The variables with which a process reaches it, a token of its own among them; anew at every call. */
-  credentials(options: { url: string | undefined }): (service: string) => Record<string, string>;
+  credentials(options: { url: string | undefined }): Credentials;
   /** No further step begins. Resolves when those under way have come to their end, or `signal` aborts. */
   stopSteps(signal: AbortSignal): Promise<unknown>;
   /** Resolves when no step is under way. */
@@ -73,12 +74,10 @@ const FIRST = Number.MAX_SAFE_INTEGER;
 /** Asked only when the store is lost, which is to be seen at once. */
 const CHECKED = { intervalMs: 1_000, timeoutMs: 1_000, failureThreshold: 1, successThreshold: 1 };
 
-const AS_IT_IS: Inside = (work) => work();
-
 /** Throws `StoreError` for a store that cannot be had, and `UsageError` for a service that has the name of a part. */
 export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
-  const { config, intents, tenants, clock, log, failpoint, inside = () => AS_IT_IS } = parts;
-  refuseParts(tenants.keys());
+  const { config, intents, services, clock, log, failpoint } = parts;
+  refuseParts(services);
   const watch = new LostWatch();
   const store = await parts.openStore({ onLost: (error) => watch.tell(error) });
   const limits = {
@@ -119,21 +118,20 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
       log.warn(`cannot remove what has expired or is older than \`plane.retention\`: ${messageOf(error)}`),
   });
   const start = startOf(engine, parts);
-  const tenantOf = (service: string) => tenants.get(service) ?? DEFAULT_TENANT;
   const serviceTokens = new Map<string, { token: string; tenant: string }>();
   return {
     plane,
     services: partsOf({ store, plane, engine, watch }),
-    slicesOf: (service) => slicesOf(tenantOf(service), { plane, registry, inside: inside(service) }),
+    slicesOf: ({ tenant = DEFAULT_TENANT, inside }) => slicesOf(tenant, { plane, registry, inside }),
     stopSteps: (signal) => engine.stop({ signal }),
     whenStill: () => engine.whenStill(),
     answers: answering({ plane, config, limits, clock, log, serviceTokens }),
     credentials:
       ({ url }) =>
-      (service) => {
+      (service, tenant = DEFAULT_TENANT) => {
         if (url === undefined) return {};
         const token = `haraka_${crypto.randomUUID()}${crypto.randomUUID()}`.replaceAll("-", "");
-        serviceTokens.set(service, { token, tenant: tenantOf(service) });
+        serviceTokens.set(service, { token, tenant });
         return { HARAKA_URL: url, HARAKA_TOKEN: token };
       },
     observe(event, supervisor) {

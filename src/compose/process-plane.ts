@@ -6,7 +6,7 @@ import { openPlane, type PlaneParts, type RunningPlane } from "./plane.ts";
 
 export interface ProcessPlaneParts
   extends
-    Pick<PlaneParts, "intents" | "tenants" | "startupTimeoutMs" | "clock" | "log" | "inside">,
+    Pick<PlaneParts, "intents" | "services" | "startupTimeoutMs" | "clock" | "log">,
     Pick<OpenStoreOptions, "nextTurn"> {
   config: PlaneConfig;
   cwd: string;

@@ -34,7 +34,7 @@ export interface ProcessContext {
   /** Finds what they leave behind. */
   descendants?: Descendants;
   /** With what a service reaches the plane, made anew at each launch; absent: there is none. */
-  credentials?: (service: string) => Record<string, string>;
+  credentials?: (service: string, tenant: string | undefined) => Record<string, string>;
 }
 
 /** Where services say how they are, for all services of a run. */
@@ -211,7 +211,7 @@ export function processService(
   const launcher = processLauncher(options);
   const launcherOfNow = (): Launcher => {
     if (audience.socket.length === 0 && !credentials) return launcher;
-    const own = { ...credentials?.(service.name), ...service.run.environment };
+    const own = { ...credentials?.(service.name, service.tenant), ...service.run.environment };
     const run = { ...service.run, environment: own };
     if (audience.socket.length === 0) return processLauncher({ ...options, process: run });
     const tell = listen(audience.socket);

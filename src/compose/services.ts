@@ -151,5 +151,5 @@ function moduleFromDisk(
       throw error;
     }
   };
-  return { ...moduleService(spec, load, modules), ...probes };
+  return { ...moduleService(spec, load, { ...modules, tenant: service.tenant }), ...probes };
 }

@@ -5,6 +5,7 @@ import {
   closeSync,
   fstatSync,
   fsyncSync,
+  lstatSync,
   openSync,
   readSync,
   realpathSync,
@@ -85,6 +86,9 @@ export function openSqliteFile(path: string, options: SqliteFileOptions): Databa
 export function placeOf(named: string, { create }: Pick<SqliteFileOptions, "create">): string {
   const found = look(named);
   if (!found) {
+    // What it leads to may only not be mounted yet: nothing is begun anew in its place.
+    if (isLink(named))
+      throw refusal(named, "it is a link to what is not there; mount or make that, or remove the link");
     if (!create) throw refusal(named, "there is no such file");
     const { basename, dirname, join } = process.getBuiltinModule("node:path");
     return exists(dirname(named)) ? join(realpathSync(dirname(named)), basename(named)) : named;
@@ -126,6 +130,10 @@ function look(path: string): Stats | undefined {
   } catch (error) {
     throw refusal(path, `${messageOf(error)}; name another path`);
   }
+}
+
+function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }
 
 function exists(path: string): boolean {

@@ -1,7 +1,18 @@
 // The database under the compiled binary when something is wrong with it: held by another, damaged, not to be written, or lost while
 // it runs. What cannot be used is refused with 75 and left as it was; what was acknowledged is there.
 import assert from "node:assert/strict";
-import { chmodSync, closeSync, openSync, readFileSync, statSync, truncateSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeSync,
+} from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -98,6 +109,20 @@ for (const [name, damage, says] of [
     assert.equal(bytesOf(runtime), before);
   });
 }
+
+test("a link to a database that is not there begins no other in its place", async () => {
+  await using runtime = await written();
+  const path = join(runtime.folder, DATABASE);
+  renameSync(path, `${path}.away`);
+  symlinkSync(join(runtime.folder, "not-mounted/haraka.db"), path);
+  const { code, stderr } = await haraka({ cwd: runtime.folder });
+  assert.equal(code, 75);
+  assert.match(
+    stderr,
+    /haraka\.db: it is a link to what is not there; mount or make that, or remove the link/,
+  );
+  assert.ok(lstatSync(path).isSymbolicLink());
+});
 
 test("a database that may not be written ends the start with 75 and who could change that", async () => {
   await using runtime = await written();

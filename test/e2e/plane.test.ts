@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { planeOf } from "./support/plane.ts";
-import { start } from "./support/runtime.ts";
+import { haraka, start } from "./support/runtime.ts";
 
 /** A function, a saga with a rest, and one whose step waits until a file is there. */
 const SHOP = {
@@ -202,4 +202,34 @@ services:
   await runtime.stop();
   server.close();
   server.closeAllConnections();
+});
+
+test("a reload gives a service its tenant, a module and a process alike", async () => {
+  const config = (tenant: string) => `
+plane: {}
+services:
+  module: { entrypoint: ./who.ts, tenant: ${tenant} }
+  process: { command: [sh, who.sh], cwd: ., tenant: ${tenant}, readiness: { log: told } }
+`;
+  await using runtime = start({
+    files: {
+      "runtime.yaml": config("first"),
+      "who.ts": `export default { async startup() { await this.runtime.state.put("n", "module", { value: 1 }); } };`,
+      "who.sh": `curl -s -o /dev/null -X PUT "$HARAKA_URL/api/v1/state/n/process" -H "Authorization: Bearer $HARAKA_TOKEN" \\
+        -H "Content-Type: application/json" -d '{"value": 1}'; echo told; exec sleep 1000`,
+    },
+  });
+  await runtime.record("process", "ready");
+  const plane = await planeOf(runtime);
+  const written = async (tenant: string): Promise<string[]> => {
+    const { body } = await plane.ask("GET /state/n", { headers: { "haraka-tenant": tenant } });
+    return body.items.map(({ key }: { key: string }) => key);
+  };
+  assert.deepEqual(await written("first"), ["module", "process"]);
+  runtime.write("runtime.yaml", config("second"));
+  assert.equal((await haraka({ args: ["reload"], cwd: runtime.folder })).code, 0);
+  await runtime.until("/health/ready", 200);
+  assert.deepEqual(await written("second"), ["module", "process"]);
+  const entries = await plane.ask("GET /state/n", { headers: { "haraka-tenant": "first" } });
+  for (const { version } of entries.body.items) assert.equal(version, 1);
 });
