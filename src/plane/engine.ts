@@ -8,6 +8,7 @@ import { messageOf, PlaneError, StoreError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Failpoint } from "../ports/failpoint.ts";
 import type { Claim, Json, LogRecord, Ownership, Ownerships, Store } from "../ports/store.ts";
+import type { Deadlines } from "./calls.ts";
 import { type Facts, isEnded, isSettled } from "./execution-entry.ts";
 import { type Ids, newIds } from "./ids.ts";
 import type { Handler, IntentRegistry } from "./intents.ts";
@@ -38,6 +39,7 @@ export class Engine implements RunHost {
   readonly clock: Clock;
   readonly failpoint: Failpoint;
   readonly ids: Ids = newIds();
+  readonly deadlines: Deadlines;
   readonly intents: IntentRegistry;
   readonly random: () => number;
   readonly #keepMs: number;
@@ -72,6 +74,7 @@ export class Engine implements RunHost {
     this.random = random;
     this.#keepMs = keepMs;
     this.#onError = onError;
+    this.deadlines = new WakeQueue({ clock, nowMs: () => clock.now(), wake: (expire) => expire() });
     this.#wakes = new WakeQueue({ clock, nowMs: () => this.nowMs(), wake: (run) => this.soon(run) });
     this.#leases = new Leases({
       store,
@@ -178,6 +181,7 @@ export class Engine implements RunHost {
 
   #end(error: Error): void {
     this.#leases.stop();
+    this.deadlines.clear();
     this.#wakes.clear();
     this.#ready = [];
     this.#unknown.clear();

@@ -12,7 +12,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Failpoint } from "../ports/failpoint.ts";
 import type { Execution, ExecutionState } from "../ports/plane.ts";
 import type { Claim, CommitResult, NewRecord, Store } from "../ports/store.ts";
-import { type CallContext, callInTime } from "./calls.ts";
+import { type CallContext, callInTime, type Deadlines } from "./calls.ts";
 import { endedEntry, executionKey, type Facts, isEnded, openKey } from "./execution-entry.ts";
 import { type Ids, sagaIdOf } from "./ids.ts";
 import { type Handler, isFunction, unknownMachine } from "./intents.ts";
@@ -24,6 +24,7 @@ export interface RunHost {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly failpoint: Failpoint;
+  readonly deadlines: Deadlines;
   /** `held`: nothing is begun yet. `finishing`: no further call goes out. */
   readonly mode: "held" | "running" | "finishing" | "over";
   nowMs(): number;
@@ -325,7 +326,7 @@ export class Run {
     this.#inFlight.add(id);
     this.#controllers.set(id, controller);
     const context = this.#context(call, controller.signal);
-    const { clock, failpoint } = this.#host;
+    const { clock, deadlines, failpoint } = this.#host;
     failpoint("call-out");
     const land = (result: Result): void => {
       failpoint("call-answered");
@@ -333,7 +334,7 @@ export class Run {
       this.#inbox.push({ call, result });
       this.#host.soon(this);
     };
-    callInTime(context, { make: handler.call, clock, controller }).then(land, (error: unknown) =>
+    callInTime(context, { make: handler.call, clock, deadlines, controller }).then(land, (error: unknown) =>
       land({ type: "unknown", error: { message: messageOf(error), reason: "internal" } }),
     );
   }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { verifyWal } from "../../src/compose/store-report.ts";
-import { BASE, throughSeqOf } from "../../src/core/plane-base.ts";
+import { BASE, BASES, throughSeqOf } from "../../src/core/plane-base.ts";
 import { Engine } from "../../src/plane/engine.ts";
 import { TenantExecutions } from "../../src/plane/executions.ts";
 import { IntentRegistry } from "../../src/plane/intents.ts";
@@ -10,7 +10,7 @@ import { Retention } from "../../src/plane/retention.ts";
 import { saga } from "../../src/plane/saga-builder.ts";
 import type { Ownerships, Store } from "../../src/ports/store.ts";
 import { LIMITS } from "./engine-rig.ts";
-import { bound, HOUR_MS, PLANES, type MakePlane, type PlaneRig, rejects, take } from "./rig.ts";
+import { bound, HOUR_MS, MINUTE_MS, PLANES, type MakePlane, type PlaneRig, rejects, take } from "./rig.ts";
 
 const KEEP_MS = 24 * HOUR_MS;
 
@@ -159,6 +159,31 @@ function retentionContract(make: MakePlane): void {
     assert.equal((await keptOf(rig)).length, 601);
     await retentionOver(rig).look();
     assert.deepEqual(await keptOf(rig), [601]);
+  });
+
+  test("what is changed and removed later changes in what is kept of the beginning, and goes from it", async () => {
+    await using rig = await make();
+    const { state, sessions } = rig.plane.tenant("t");
+    const retention = retentionOver(rig);
+    const bases = async () =>
+      (await rig.entries("t")).filter(({ key }) => key.startsWith(BASES)).map(({ value }) => value);
+    const age = async (): Promise<void> => {
+      await rig.clock.advance(KEEP_MS + 1);
+      await retention.look();
+    };
+    await state.put("n", "k", { value: 1 });
+    await age();
+    assert.deepEqual(await bases(), [{ value: 1, version: 1 }]);
+    await state.put("n", "k", { value: 2 });
+    const { id } = await sessions.create({ user: "u" });
+    await age();
+    assert.equal((await bases()).length, 3);
+    await rejects(sessions.patch(id, { context: { a: 1 } }), "not-found");
+    await state.delete("n", "k");
+    rig.plane.start();
+    await rig.clock.advance(MINUTE_MS);
+    await age();
+    assert.deepEqual(await bases(), []);
   });
 
   test("it looks every hour, and stops", async () => {
