@@ -63,7 +63,7 @@ export function edge(options: EdgeOptions): EdgeHandler {
     clock,
     emit: (event) => {
       narrate(event, log);
-      if (event.type === "runtime-state-changed" && event.to === "started") plane?.attend(supervisor);
+      plane?.observe(event, supervisor);
     },
     startup: { timeoutMs: 30_000, concurrency: Infinity, onFailure: "rollback" },
     shutdown: { budgetMs: "auto", drainMs: 0 },

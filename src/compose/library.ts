@@ -317,8 +317,7 @@ export class Orchestrator {
 
   #publish(event: RuntimeEvent): void {
     narrate(event, this.#log);
-    if (event.type === "runtime-state-changed" && event.to === "started")
-      this.#plane?.attend(this.#supervisor);
+    this.#plane?.observe(event, this.#supervisor);
     for (const listener of this.#listeners) {
       try {
         listener(event);

@@ -4,6 +4,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import type { IntentConfig, PlaneConfig } from "../config/config.ts";
+import type { StateName } from "../core/service-state.ts";
 import { PLAIN_SPEC, type ServiceSpec } from "../core/spec.ts";
 import { moduleLauncher } from "../drivers/module-launcher.ts";
 import { ExitCode, messageOf, type StoreError, UsageError } from "../errors.ts";
@@ -13,6 +14,7 @@ import type { Failpoint } from "../ports/failpoint.ts";
 import type { Log } from "../ports/log.ts";
 import type { Executions } from "../ports/plane.ts";
 import type { Probe } from "../ports/probe.ts";
+import type { RuntimeEvent } from "../ports/runtime-event.ts";
 import type { ServiceLike } from "../ports/service.ts";
 import type { PlaneSlices } from "../ports/service-plane.ts";
 import type { Ownerships, Store } from "../ports/store.ts";
@@ -59,12 +61,22 @@ export interface RunningPlane {
   stopSteps(signal: AbortSignal): Promise<unknown>;
   /** Resolves when no step is under way. */
   whenStill(): Promise<void>;
-  /** From now on executions move, and a store that is lost ends the runtime. */
-  attend(supervisor: Supervisor): void;
+  /**
+   * To be told of everything that happens. Once the runtime has started, executions move, and a store that is lost ends it; what a
+   * service has reached the plane with is nobody's when it has ended.
+   */
+  observe(event: RuntimeEvent, supervisor: Supervisor): void;
   /** Lets the store go, where its part has not been started or has not stopped. */
   close(): Promise<void>;
 }
 
+/** States in which no process of a service runs. */
+const ENDED: ReadonlySet<string> = new Set([
+  "backoff",
+  "completed",
+  "failed",
+  "stopped",
+] satisfies StateName[]);
 /** Before everything without a number of its own; nobody can ask for more. */
 const FIRST = Number.MAX_SAFE_INTEGER;
 /** Asked only when the store is lost, which is to be seen at once. */
@@ -126,7 +138,9 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
         serviceTokens.set(service, { token, tenant });
         return { HARAKA_URL: url, HARAKA_TOKEN: token };
       },
-    attend(supervisor) {
+    observe(event, supervisor) {
+      if (event.type === "service-state-changed" && ENDED.has(event.to)) serviceTokens.delete(event.service);
+      if (event.type !== "runtime-state-changed" || event.to !== "started") return;
       watch.onLost(
         ({ message }) =>
           void supervisor.shutdown({ reason: `stopping: ${message}`, exitCode: ExitCode.store }),
