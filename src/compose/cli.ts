@@ -188,6 +188,7 @@ interface SupervisionOptions extends Pick<RunOptions, "env" | "dev"> {
   clock: Clock;
   gate: Gate;
   attended: boolean;
+  /** What else wants to know. */
   onEvent: (event: RuntimeEvent) => void;
   read: ConstructorParameters<typeof Operator>[0]["read"] & {};
 }

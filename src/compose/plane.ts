@@ -4,6 +4,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import type { IntentConfig, PlaneConfig } from "../config/config.ts";
+import type { StateName } from "../core/service-state.ts";
 import { PLAIN_SPEC, type ServiceSpec } from "../core/spec.ts";
 import { moduleLauncher } from "../drivers/module-launcher.ts";
 import { ExitCode, messageOf, type StoreError, UsageError } from "../errors.ts";
@@ -63,12 +64,22 @@ export interface RunningPlane {
   stopSteps(signal: AbortSignal): Promise<unknown>;
   /** Resolves when no step is under way. */
   whenStill(): Promise<void>;
-  /** Once all services are up executions move; once the startup is over a store that is lost ends the runtime. */
+  /**
+   * To be told of everything that happens. Once all services are up executions move; once the startup is over a store that is lost ends
+   * the runtime; what a service has reached the plane with is nobody's when it has ended.
+   */
   observe(event: RuntimeEvent, supervisor: Supervisor): void;
   /** Lets the store go, where its part has not been started or has not stopped. */
   close(): Promise<void>;
 }
 
+/** States in which no process of a service runs. */
+const ENDED: ReadonlySet<string> = new Set([
+  "backoff",
+  "completed",
+  "failed",
+  "stopped",
+] satisfies StateName[]);
 /** Before everything without a number of its own; nobody can ask for more. */
 const FIRST = Number.MAX_SAFE_INTEGER;
 /** Asked only when the store is lost, which is to be seen at once. */
@@ -135,6 +146,7 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
         return { HARAKA_URL: url, HARAKA_TOKEN: token };
       },
     observe(event, supervisor) {
+      if (event.type === "service-state-changed" && ENDED.has(event.to)) serviceTokens.delete(event.service);
       if (event.type === "runtime-state-changed" && event.to === "started") watch.onLost(endOf(supervisor));
       start.observe(event, () => supervisor.fleet);
     },

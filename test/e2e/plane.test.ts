@@ -161,7 +161,7 @@ test("SIGTERM lets a step that is under way finish, begins no other, and the nex
   assert.ok(!second.messages("shop").includes("first begins"));
 });
 
-test("a process service acts for its own tenant with a token of its own", async () => {
+test("a process service acts for its own tenant with a token of its own, as long as it lives", async () => {
   const told: { url: string; token: string; answer: number }[] = [];
   const server = createServer((request, response) => {
     const { searchParams } = new URL(request.url ?? "", "http://here");
@@ -199,6 +199,9 @@ services:
   assert.equal((await itself.ask("GET /sessions", { headers: { "haraka-tenant": "other" } })).status, 200);
   assert.equal((await itself.ask("POST /executions/none/resolve", { json: { action: "skip" } })).status, 403);
   assert.ok(!runtime.lines.join("\n").includes(token), "the token is in the log");
+  assert.equal((await haraka({ args: ["stop", "courier"], cwd: runtime.folder })).code, 0);
+  await runtime.record("courier", "stopped");
+  assert.equal((await itself.ask("GET /sessions")).status, 401, "it outlives whom it was given to");
   await runtime.stop();
   server.close();
   server.closeAllConnections();
