@@ -80,6 +80,13 @@ export class PlaneError extends Error {
   }
 }
 
+/** No instance of a service is ready to be asked; what was to be sent has not arrived anywhere. */
+export class UnreachableError extends Error {
+  override readonly name = "UnreachableError";
+  /** As a refused connection has it. */
+  readonly code = "ECONNREFUSED";
+}
+
 /** The message of anything that can be thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
