@@ -2,6 +2,7 @@
 // server, control, signals and standard output of this process.
 import process from "node:process";
 import type { Config, HttpConfig } from "../config/config.ts";
+import type { ServiceSpec } from "../core/spec.ts";
 import { openCgroup } from "../drivers/cgroup.ts";
 import { systemClock } from "../drivers/clock.ts";
 import { logRing } from "../drivers/log-ring.ts";
@@ -23,10 +24,11 @@ import { adoptEnvironment } from "./environment.ts";
 import { manager } from "./manager.ts";
 import { controlOverTcp, openControl } from "./open-control.ts";
 import { endOfRun } from "./end-of-run.ts";
+import { type Facilities, openFacilities } from "./facilities.ts";
+import { moduleOutput } from "./module-output.ts";
 import { openLog } from "./open-log.ts";
 import { openServer } from "./open-server.ts";
 import { adoption } from "./orphans.ts";
-import { type Facilities, openFacilities } from "./facilities.ts";
 import { Present } from "./present.ts";
 import { processSockets } from "./process-service.ts";
 import type { ReadConfig } from "./read-config.ts";
@@ -59,29 +61,28 @@ const LEARN_AFTER_MS = 1_000;
 export async function runConfig(config: Config, options: RunOptions): Promise<number> {
   const { names, profiles, env, dev } = options;
   const specs = chosenSpecs(config, { names, profiles });
-  const services = specs.map(({ name }) => name);
-  const { log, logs, flush, terminal } = openLogs(config, { services, json: options.json });
+  const { log, logs, output, flush, lastWords, terminal } = openLogs(config, specs, options);
   const clock = systemClock();
   const loadedMs = clock.wallTime();
   const doors: { server?: Server | undefined } = {};
   const gate = createGate({ clock, close: async () => doors.server?.close() });
-  const facilities = await openFacilities(config, { clock, log, env, httpPort: () => doors.server?.port });
+  const httpPort = () => doors.server?.port;
+  const facilities = await openFacilities(config, { clock, log, inside: output.inside, env, httpPort });
   const { supervisor, operator } = supervision(config, {
     ...options,
     log,
     clock,
     gate: facilities.gated(gate),
-    observe: (event) => facilities.observe(event),
     attended: terminal || dev !== undefined,
     async read() {
       const next = await present.read();
       return { ...next, services: [...facilities.parts, ...next.services] };
     },
-    onStarted: () => facilities.attend(supervisor),
+    onEvent: (event) => facilities.observe(event, supervisor),
   });
   const health = withMemory({ health: supervisor, limits: containerLimits, clock });
   // Before anything is opened: as PID 1 a signal that nobody handles is lost.
-  const signals = attendSignals({ supervisor, operator, log, endures: dev !== undefined });
+  const signals = attendSignals({ supervisor, operator, log, lastWords, endures: dev !== undefined });
   const parts = {
     service: config.runtime.name,
     version,
@@ -95,14 +96,14 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   const app = openApp(config, { ...parts, gate, facilities });
   doors.server = await openPort(config.http, { fetch: app.fetch, log, orNext: dev !== undefined });
   const instances = new Map<string, object>();
-  const modules = { supervisor, clock, log, instances, ...facilities.ofModules(app.mount) };
+  const modules = { supervisor, clock, log, instances, ...facilities.ofModules(app.mount), output };
   const orphans = adoption({ clock, log, env });
   const files = serviceFiles({ globs: dev !== undefined });
-  const { answers, launched } = facilities;
+  const { answers, tracked } = facilities;
   const credentials = facilities.credentials?.({ url: urlOf(doors.server) });
   const processes = { log, sockets: processSockets(log), ...(credentials && { credentials }) };
   const { descendants } = orphans;
-  const context = { names, profiles, env, modules, files, processes, descendants, launched };
+  const context = { names, profiles, env, modules, files, processes, descendants, tracked };
   adoptEnvironment(env, process.env);
   const running = await createServices(config, specs, context);
   const present = new Present(running, { context, readAgain: options.readAgain, loadedMs, dev });
@@ -127,16 +128,36 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   return endOfRun(report, { flush, ledger: supervisor.ledger(), signals });
 }
 
-/** Everything that is said goes to standard output, and its last part is kept for `haraka logs`. */
-function openLogs({ runtime }: Config, { services, json }: { services: readonly string[]; json: boolean }) {
-  const { log: output, ...rest } = openLog({
+/** Everything that is said goes to standard output, what modules say too, and its last part is kept for `haraka logs`. */
+function openLogs({ runtime }: Config, specs: readonly ServiceSpec[], { json }: Pick<RunOptions, "json">) {
+  const {
+    log: printed,
+    flush,
+    lastWords,
+    terminal,
+  } = openLog({
     name: runtime.name,
     ...runtime.log,
     ...(json && { format: "json" as const }),
-    services,
+    services: specs.map(({ name }) => name),
   });
   const logs = logRing({ bytesMax: runtime.log.ringBytes, wallTime: Date.now });
-  return { ...rest, logs, log: logs.keeping(output) };
+  const log = logs.keeping(printed);
+  const output = moduleOutput({ log, name: runtime.name });
+  return {
+    log,
+    logs,
+    output,
+    terminal,
+    flush(options: Parameters<typeof flush>[0]) {
+      output.end();
+      return flush(options);
+    },
+    lastWords() {
+      output.end();
+      lastWords();
+    },
+  };
 }
 
 /** Where processes of this machine reach it; absent where no port is open. */
@@ -149,22 +170,19 @@ interface SupervisionOptions extends Pick<RunOptions, "env" | "dev"> {
   clock: Clock;
   gate: Gate;
   attended: boolean;
-  observe: (event: RuntimeEvent) => void;
-  /** Startup is over. */
-  onStarted: () => void;
+  onEvent: (event: RuntimeEvent) => void;
   read: ConstructorParameters<typeof Operator>[0]["read"] & {};
 }
 
 function supervision({ runtime }: Config, options: SupervisionOptions) {
-  const { env, dev, log, clock, gate, attended, read, observe, onStarted } = options;
+  const { env, dev, log, clock, gate, attended, read, onEvent } = options;
   const supervisor = new Supervisor({
     clock,
     emit: (event) => {
       (dev?.narrate ?? narrate)(event, log);
-      observe(event);
       operator.observe(event);
       tellManager?.(event);
-      if (event.type === "runtime-state-changed" && event.to === "started") onStarted();
+      onEvent(event);
     },
     startup: runtime.startup,
     shutdown: runtime.shutdown,

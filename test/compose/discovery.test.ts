@@ -35,10 +35,13 @@ async function started({ isShared = true } = {}) {
     scan: store.scan.bind(store),
     watch: store.watch.bind(store),
   });
-  const { discovery, ...config } = configOf(CONFIG);
-  assert.ok(discovery);
+  const { discovery, http, services } = configOf(CONFIG);
+  const [service] = services;
+  assert.ok(discovery && service);
   const found = openDiscovery({
-    config: { ...config, discovery },
+    config: discovery,
+    http,
+    handled: [],
     shared: isShared ? shared : undefined,
     httpPort: () => undefined,
     clock,
@@ -57,10 +60,7 @@ async function started({ isShared = true } = {}) {
     kubernetes: false,
     gate: found.gated(gate),
   });
-  const [service] = config.services;
-  assert.ok(service);
-  found.launched(service);
-  await supervisor.run([{ spec: spec("stock"), launcher: scriptedLauncher() }]);
+  await supervisor.run([found.tracked(service, { spec: spec("stock"), launcher: scriptedLauncher() })]);
   while (isShared && !story.includes("told ready")) await clock.advance(0);
   assert.equal((await found.registry.resolve("stock")).address, "10.0.0.1");
   const request = { req: { raw: new Request("http://a/") }, env: {} } as Parameters<typeof gate.pass>[0];
@@ -141,7 +141,7 @@ test("who handles what is found as soon as it is said", async () => {
       register: (saga: { definition: { name: string } }) => void registered.push(saga.definition.name),
     },
   } as unknown as PlaneSlices;
-  const { intents, sagas } = found.noting("stock", slices);
+  const { intents, sagas } = found.noting(() => slices)("stock");
   intents.register("report.build", {}, () => {});
   sagas.register({ definition: { name: "order.place" } } as Parameters<typeof sagas.register>[0]);
   assert.deepEqual(registered, ["report.build", "order.place"]);
