@@ -23,6 +23,8 @@ export type StoreOption = string | { driver: "memory" } | { driver: "sqlite"; pa
 export interface PlaneOptions {
   /** Times such as `30m`. */
   sessions?: { idle?: string; absolute?: string };
+  /** A time of 24 hours at least, such as `168h`, or `forever`: how long the log and what has ended are kept. */
+  retention?: string;
   /** `body`: a size such as `1MiB`, of a payload, too; `key`: bytes of a name; `page`: items of a list. */
   limits?: { body?: string; key?: number; page?: number };
 }
@@ -153,7 +155,11 @@ const STORE: Rules<{ driver: unknown; path: unknown }> = {
   driver: oneOf("sqlite", "memory"),
   path: FILLED,
 };
-const PLANE: Rules<PlaneOptions> = { sessions: OBJECT, limits: OBJECT };
+const RETENTION: Rule = {
+  expected: 'a duration such as "168h", or "forever"',
+  holds: (value) => value === "forever" || acceptSpan(value) !== undefined,
+};
+const PLANE: Rules<PlaneOptions> = { sessions: OBJECT, retention: RETENTION, limits: OBJECT };
 const SESSIONS: Rules<NonNullable<PlaneOptions["sessions"]>> = { idle: DURATION, absolute: DURATION };
 const LIMITS: Rules<NonNullable<PlaneOptions["limits"]>> = {
   body: SIZE,

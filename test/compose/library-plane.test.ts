@@ -240,7 +240,7 @@ describe("testRuntime with a plane", () => {
   test("turns hours at once: nothing looks after a store that cannot be lost", async () => {
     const service = new Shop();
     let turns = 0;
-    await using runtime = await testRuntime([service], { plane: {} });
+    await using runtime = await testRuntime([service], { plane: { retention: "forever" } });
     const { after } = runtime.clock;
     runtime.clock.after = (delayMs, run) => {
       turns++;

@@ -115,7 +115,12 @@ for (const [options, says] of [
   [{ store: { path: "" } }, 'store.path is ""; expected a text that is not empty'],
   [{ plane: true }, "plane is true; expected an object"],
   [{ plane: { sesions: {} } }, 'there is no option "plane.sesions"; did you mean "sessions"?'],
-  [{ plane: { auth: {} } }, 'there is no option "plane.auth"; there is sessions, limits'],
+  [{ plane: { auth: {} } }, 'there is no option "plane.auth"; there is sessions, retention, limits'],
+  [{ plane: { retention: 7 } }, 'plane.retention is 7; expected a duration such as "168h", or "forever"'],
+  [
+    { plane: { retention: "1h" } },
+    "plane.retention: a key is to be known for a day at least: write 24h or more",
+  ],
   [{ plane: { sessions: { idle: 5 } } }, 'plane.sessions.idle is 5; expected a duration such as "30m"'],
   [
     { plane: { limits: { body: "1GB", key: 0 } } },
