@@ -46,7 +46,7 @@ export interface RunningDiscovery extends DiscoverySlices {
   gated(gate: Gate): Gate;
 }
 
-interface Tracked {
+export interface Tracked {
   name: string;
   /** What its replicas have in common. */
   group: string;
