@@ -24,14 +24,12 @@ import { adoptEnvironment } from "./environment.ts";
 import { manager } from "./manager.ts";
 import { controlOverTcp, openControl } from "./open-control.ts";
 import { endOfRun } from "./end-of-run.ts";
-import { withSteps } from "./gate-with-steps.ts";
+import { type Facilities, openFacilities } from "./facilities.ts";
 import { moduleOutput } from "./module-output.ts";
 import { openLog } from "./open-log.ts";
 import { openServer } from "./open-server.ts";
 import { adoption } from "./orphans.ts";
-import type { RunningPlane } from "./plane.ts";
 import { Present } from "./present.ts";
-import type { ProcessPlaneParts } from "./process-plane.ts";
 import { processSockets } from "./process-service.ts";
 import type { ReadConfig } from "./read-config.ts";
 import { serviceFiles } from "./service-files.ts";
@@ -68,19 +66,19 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   const loadedMs = clock.wallTime();
   const doors: { server?: Server | undefined } = {};
   const gate = createGate({ clock, close: async () => doors.server?.close() });
-  const plane = await planeOf(config, { clock, log, env });
-  const ofPlane = plane?.services ?? [];
+  const httpPort = () => doors.server?.port;
+  const facilities = await openFacilities(config, { clock, log, env, httpPort });
   const { supervisor, operator } = supervision(config, {
     ...options,
     log,
     clock,
-    gate: plane ? withSteps(gate, plane.stopSteps) : gate,
+    gate: facilities.gated(gate),
     attended: terminal || dev !== undefined,
     async read() {
       const next = await present.read();
-      return { ...next, services: [...ofPlane, ...next.services] };
+      return { ...next, services: [...facilities.parts, ...next.services] };
     },
-    onEvent: (event) => plane?.observe(event, supervisor),
+    onEvent: (event) => facilities.observe(event, supervisor),
   });
   const health = withMemory({ health: supervisor, limits: containerLimits, clock });
   // Before anything is opened: as PID 1 a signal that nobody handles is lost.
@@ -95,15 +93,17 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
     log,
     clock,
   };
-  const app = openApp(config, { ...parts, gate, plane });
+  const app = openApp(config, { ...parts, gate, facilities });
   doors.server = await openPort(config.http, { fetch: app.fetch, log, orNext: dev !== undefined });
   const instances = new Map<string, object>();
-  const modules = { supervisor, clock, log, instances, mount: app.mount, planeOf: plane?.slicesOf, output };
+  const modules = { supervisor, clock, log, instances, ...facilities.ofModules(app.mount), output };
   const orphans = adoption({ clock, log, env });
   const files = serviceFiles({ globs: dev !== undefined });
-  const credentials = plane?.credentials({ url: urlOf(doors.server) });
+  const { answers, tracked } = facilities;
+  const credentials = facilities.credentials?.({ url: urlOf(doors.server) });
   const processes = { log, sockets: processSockets(log), ...(credentials && { credentials }) };
-  const context = { names, profiles, env, modules, files, processes, descendants: orphans.descendants };
+  const { descendants } = orphans;
+  const context = { names, profiles, env, modules, files, processes, descendants, tracked };
   adoptEnvironment(env, process.env);
   const running = await createServices(config, specs, context);
   const present = new Present(running, { context, readAgain: options.readAgain, loadedMs, dev });
@@ -111,13 +111,13 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   // Before the services: of two runtimes on one socket the second must not start any.
   const socket = await openControl(config.control, {
     ...parts,
-    plane: plane && ((ending) => plane.answers({ name: parts.service, version, ending, trusting: true })),
+    plane: answers && ((ending) => answers({ name: parts.service, version, ending, trusting: true })),
   });
   const leave = await dev?.attend({ supervisor, operator, present, files, clock, log });
   // What it may reject with is the reason of the end.
-  await Promise.allSettled([supervisor.run([...ofPlane, ...running.services])]);
+  await Promise.allSettled([supervisor.run([...facilities.parts, ...running.services])]);
   // As PID 1 we are given orphans in any case; a start without processes need not wait for that.
-  if (process.pid === 1) await orphans.descendants();
+  if (process.pid === 1) await descendants();
   const learning =
     modules.instances.size === 0 ? undefined : clock.after(LEARN_AFTER_MS, () => void present.learn());
   const report = await supervisor.ended;
@@ -158,24 +158,6 @@ function openLogs({ runtime }: Config, specs: readonly ServiceSpec[], { json }: 
       lastWords();
     },
   };
-}
-
-/** What a config without a plane never loads. */
-async function planeOf(
-  { runtime, plane, intents, services }: Config,
-  parts: Pick<ProcessPlaneParts, "clock" | "log" | "env">,
-): Promise<RunningPlane | undefined> {
-  if (!plane) return undefined;
-  const { openProcessPlane } = await import("./process-plane.ts");
-  const { timeoutMs: startupTimeoutMs } = runtime.startup;
-  return openProcessPlane({
-    ...parts,
-    config: plane,
-    intents,
-    services: services.map(({ name }) => name),
-    startupTimeoutMs,
-    cwd: process.cwd(),
-  });
 }
 
 /** Where processes of this machine reach it; absent where no port is open. */
@@ -228,14 +210,14 @@ interface AppParts extends Omit<Parameters<typeof controlOverTcp>[1], "log"> {
   log: Log & Output;
   health: HealthSource;
   gate: HttpGate;
-  plane: RunningPlane | undefined;
+  facilities: Facilities;
 }
 
-function openApp({ http, control }: Config, { gate, plane, ...parts }: AppParts) {
+function openApp({ http, control }: Config, { gate, facilities, ...parts }: AppParts) {
   const { token } = control;
   const overTcp = http && token !== undefined ? controlOverTcp({ token, http }, parts) : undefined;
   const options = { name: parts.service, version, ending: gate.draining, trusting: false };
-  return createApp({ ...parts, gate, control: overTcp, plane: plane?.answers(options) });
+  return createApp({ ...parts, gate, control: overTcp, plane: facilities.answers?.(options) });
 }
 
 interface PortOptions {

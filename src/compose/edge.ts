@@ -19,7 +19,7 @@ import { narrate } from "../runtime/narrate.ts";
 import { Supervisor } from "../runtime/supervisor.ts";
 import { moduleService } from "./module-service.ts";
 import { ANYTHING, checkOptions, LIST, nameToUse, type Rules, TEXT } from "./option-rules.ts";
-import type { RunningPlane } from "./plane.ts";
+import type { AnswersOptions, PlaneAnswers, RunningPlane } from "./plane.ts";
 import { PLANE_RULES, planeConfigOf, type PlaneOptionsOverHttp, refuseParts } from "./plane-options.ts";
 import { version } from "./version.ts";
 
@@ -77,9 +77,10 @@ export function edge(options: EdgeOptions): EdgeHandler {
 
   async function start(): Promise<App> {
     plane = config && (await openPlane(config, { clock, log, services: [...named.keys()] }));
-    const answers = { name, version, ending: gate.draining, trusting: false };
+    const options = { name, version, ending: gate.draining, trusting: false };
+    const answers = plane && (await answersOf(plane, { ...options, clock }));
     const identity = { service: name, version };
-    const app = createApp({ ...identity, health: supervisor, gate, log, plane: plane?.answers(answers) });
+    const app = createApp({ ...identity, health: supervisor, gate, log, plane: answers });
     const instances = new Map<string, object>();
     const context = { supervisor, clock, log, instances, mount: app.mount, planeOf: plane?.slicesOf };
     const supervised = [...named].map(([own, service]) =>
@@ -144,6 +145,15 @@ async function openPlane(config: PlaneConfig, { services, ...parts }: EdgePlaneP
     services,
     openStore: async (hooks) => embeddedStore(memoryEngine(), { ...options, ...hooks }),
   });
+}
+
+/** In the registry there is nobody: what is reached here is reached through the platform. */
+async function answersOf(
+  plane: RunningPlane,
+  { clock, ...options }: Omit<AnswersOptions, "registry"> & { clock: Clock },
+): Promise<PlaneAnswers> {
+  const { RuntimeRegistry } = await import("../discovery/registry.ts");
+  return plane.answers({ ...options, registry: new RuntimeRegistry({ clock, random: Math.random }) });
 }
 
 function namesOf(services: readonly ServiceLike[]): Map<string, ServiceLike> {

@@ -5,11 +5,13 @@ import { moduleLauncher } from "../drivers/module-launcher.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Launcher } from "../ports/launcher.ts";
+import type { DiscoverySlices } from "../ports/registry.ts";
+import type { PlaneSlices } from "../ports/service-plane.ts";
 import type { Inside, ServiceLike } from "../ports/service.ts";
 import { ServiceRuntime } from "../runtime/service-runtime.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
-import type { RunningPlane } from "./plane.ts";
+import type { PlaneUser } from "./plane.ts";
 import type { App } from "../http/app.ts";
 import type { ModuleOutput } from "./module-output.ts";
 
@@ -22,9 +24,11 @@ export interface ModuleContext {
   /** Where a service's routes go; without one they are not asked for. */
   mount?: App["mount"];
   /** The plane as a service sees it; absent: there is none. */
-  planeOf?: RunningPlane["slicesOf"] | undefined;
+  planeOf?: ((user: PlaneUser) => PlaneSlices) | undefined;
   /** Whom the service acts for there. */
   tenant?: string | undefined;
+  /** Absent: there is no registry. */
+  discovery?: DiscoverySlices | undefined;
   /** Where what they say goes; absent: the console is left alone. */
   output?: ModuleOutput;
 }
@@ -35,7 +39,7 @@ export function moduleService(
   load: () => Promise<ServiceLike> | ServiceLike,
   context: ModuleContext,
 ): SupervisedService {
-  const { supervisor, clock, log, instances, mount, planeOf, tenant, output } = context;
+  const { supervisor, clock, log, instances, mount, planeOf, tenant, discovery, output } = context;
   const inside: Inside = output?.inside(spec.name) ?? ((work) => work());
   const launcher = moduleLauncher({
     load,
@@ -50,7 +54,8 @@ export function moduleService(
         log,
         clock,
         signal,
-        plane: planeOf?.({ tenant, inside }),
+        plane: planeOf?.({ service: spec.name, tenant, inside }),
+        discovery,
       });
       const { routes } = service;
       if (routes) mount?.(spec.name, (app) => routes.call(service, app), { inside });

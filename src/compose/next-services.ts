@@ -192,7 +192,14 @@ function partsOf(service: ServiceConfig | undefined): unknown {
 }
 
 /** What is read once, at the start. */
-const FIXED = ["runtime", "http", "control", "plane", "intents"] as const satisfies (keyof Config)[];
+const FIXED = [
+  "runtime",
+  "http",
+  "control",
+  "plane",
+  "discovery",
+  "intents",
+] as const satisfies (keyof Config)[];
 
 function refuseOtherChanges(before: Config, after: Config): void {
   const changed = FIXED.filter((key) => textOf(before[key]) !== textOf(after[key]));

@@ -5,7 +5,16 @@ import type { PlaneConfig } from "../config/config.ts";
 import { resolvePath } from "../config/files.ts";
 import { resolvePlane } from "../config/plane.ts";
 import { UsageError } from "../errors.ts";
-import { checkOptions, isObject, LIST, OBJECT, oneOf, type Rule, type Rules } from "./option-rules.ts";
+import {
+  checkOptions,
+  isObject,
+  LIST,
+  OBJECT,
+  oneOf,
+  type Rule,
+  type Rules,
+  TENANT,
+} from "./option-rules.ts";
 
 /** `sqlite:PATH`, relative to the working directory, or `memory`; or as in a config. */
 export type StoreOption = string | { driver: "memory" } | { driver: "sqlite"; path?: string };
@@ -71,8 +80,8 @@ function storeIn(store: StoreOption | undefined, { cannot, cwd }: Scope): object
   throw new UsageError(`${cannot}: store is "${store}"; ${expected}`);
 }
 
-/** The parts of a plane, which are services, too. */
-const PARTS: readonly string[] = ["store", "state_surface", "wal", "saga_coordinator"];
+/** The parts of a plane, which are services, too, and the registry, which comes with it. */
+const PARTS: readonly string[] = ["store", "state_surface", "wal", "saga_coordinator", "registry"];
 
 /** Throws `UsageError` for a service that has the name of one. */
 export function refuseParts(services: Iterable<string>): void {
@@ -158,7 +167,7 @@ const LIMITS: Rules<NonNullable<PlaneOptions["limits"]>> = {
   page: wholeUpTo(100_000),
 };
 const AUTH: Rules<NonNullable<PlaneOptionsOverHttp["auth"]>> = { tokens: LIST, jwt: OBJECT };
-const TOKEN = { token: FILLED, tenant: FILLED, roles: ROLES };
+const TOKEN = { token: FILLED, tenant: TENANT, roles: ROLES };
 const URL_TEXT: Rule = {
   expected: "an http: or https: URL",
   holds: (value) => typeof value === "string" && /^https?:\/\//.test(value) && URL.canParse(value),

@@ -5,8 +5,6 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import type { IntentConfig, PlaneConfig } from "../config/config.ts";
 import type { StateName } from "../core/service-state.ts";
-import { PLAIN_SPEC, type ServiceSpec } from "../core/spec.ts";
-import { moduleLauncher } from "../drivers/module-launcher.ts";
 import { ExitCode, messageOf, type StoreError, UsageError } from "../errors.ts";
 import type { Fetch } from "../http/server.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -14,8 +12,9 @@ import type { Failpoint } from "../ports/failpoint.ts";
 import type { Log } from "../ports/log.ts";
 import type { Executions } from "../ports/plane.ts";
 import type { Probe } from "../ports/probe.ts";
+import type { RegistryReader } from "../ports/registry.ts";
 import type { RuntimeEvent } from "../ports/runtime-event.ts";
-import type { Inside, ServiceLike } from "../ports/service.ts";
+import type { Inside } from "../ports/service.ts";
 import type { PlaneSlices } from "../ports/service-plane.ts";
 import type { Ownerships, Store } from "../ports/store.ts";
 import { Engine } from "../plane/engine.ts";
@@ -26,6 +25,7 @@ import { Saga } from "../plane/saga-builder.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
 import { ExecutionStart } from "./execution-start.ts";
+import { partOf } from "./part.ts";
 import { refuseParts } from "./plane-options.ts";
 
 export interface PlaneParts {
@@ -38,8 +38,19 @@ export interface PlaneParts {
   clock: Clock;
   log: Log;
   failpoint: Failpoint;
+  /** For the calls of sagas. Default: the platform's own, which knows no `svc://`. */
+  fetch?: (url: string, init: RequestInit) => Promise<Response>;
   /** Rejects with `StoreError` for one that cannot be had. */
   openStore: (hooks: { onLost: (error: StoreError) => void }) => Promise<Store & Ownerships>;
+}
+
+export interface AnswersOptions {
+  name: string;
+  version: string;
+  ending: AbortSignal;
+  /** Whoever asks is an operator of every tenant, as on the socket. */
+  trusting: boolean;
+  registry: RegistryReader;
 }
 
 export interface PlaneAnswers {
@@ -47,17 +58,28 @@ export interface PlaneAnswers {
   docs: Fetch;
 }
 
+/** A service, as the plane knows it. */
+export interface PlaneUser {
+  service: string;
+  /** Whom it acts for. Default: `default`. */
+  tenant: string | undefined;
+  /** How its code is called. */
+  inside: Inside;
+}
+
 /** Of a service, for its tenant. Default: `default`. */
 type Credentials = (service: string, tenant: string | undefined) => Record<string, string>;
 
 export interface RunningPlane {
   plane: OwnPlane;
+  /** Its store, where several runtimes share it; an embedded one is this process's alone. */
+  shared?: Store;
   /** Its parts, to be started before everything else. */
   services: readonly SupervisedService[];
-  /** What a service of this tenant finds of it as `this.runtime`. Default: `default`. */
-  slicesOf(service: { tenant: string | undefined; inside: Inside }): PlaneSlices;
-  /** What answers for it, and what tells about that. `trusting`: whoever asks is an operator of every tenant, as on the socket. */
-  answers(options: { name: string; version: string; ending: AbortSignal; trusting: boolean }): PlaneAnswers;
+  /** What a service finds of it as `this.runtime`. */
+  slicesOf(user: PlaneUser): PlaneSlices;
+  /** What answers for it, and what tells about that. */
+  answers(options: AnswersOptions): PlaneAnswers;
   /** The variables with which a process reaches it, a token of its own among them; anew at every call. */
   credentials(options: { url: string | undefined }): Credentials;
   /** No further step begins. Resolves when those under way have come to their end, or `signal` aborts. */
@@ -80,10 +102,6 @@ const ENDED: ReadonlySet<string> = new Set([
   "failed",
   "stopped",
 ] satisfies StateName[]);
-/** Before everything without a number of its own; nobody can ask for more. */
-const FIRST = Number.MAX_SAFE_INTEGER;
-/** Asked only when the store is lost, which is to be seen at once. */
-const CHECKED = { intervalMs: 1_000, timeoutMs: 1_000, failureThreshold: 1, successThreshold: 1 };
 
 /** Throws `StoreError` for a store that cannot be had, and `UsageError` for a service that has the name of a part. */
 export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
@@ -98,7 +116,7 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
   };
   const registry = new IntentRegistry({
     sha256: (text) => bytesToHex(sha256(utf8ToBytes(text))),
-    fetch: (url, init) => fetch(url, init),
+    fetch: parts.fetch ?? ((url, init) => fetch(url, init)),
     bodyBytesMax: limits.bodyBytesMax,
   });
   for (const intent of intents) registry.registerHttp(intent);
@@ -202,19 +220,17 @@ interface Parts {
 }
 
 function partsOf({ store, plane, engine, watch }: Parts): SupervisedService[] {
-  const part = (name: string, needs: readonly string[], service: ServiceLike): SupervisedService => ({
-    spec: specOf(name, needs),
-    launcher: moduleLauncher({ load: () => service, task: false, onInstance() {} }),
-    readiness: { probe: watch.probe, schedule: CHECKED },
-  });
+  const { probe } = watch;
+  const surface = { startup: () => plane.start(), shutdown: () => plane.stop() };
+  const coordinator = {
+    startup: () => engine.recover(),
+    shutdown: async (signal: AbortSignal) => void (await engine.stop({ signal })),
+  };
   return [
-    part("store", [], { shutdown: () => store.close() }),
-    part("state_surface", ["store"], { startup: () => plane.start(), shutdown: () => plane.stop() }),
-    part("wal", ["store"], { startup() {} }),
-    part("saga_coordinator", ["state_surface", "wal"], {
-      startup: () => engine.recover(),
-      shutdown: async (signal) => void (await engine.stop({ signal })),
-    }),
+    partOf("store", { shutdown: () => store.close() }, { probe }),
+    partOf("state_surface", surface, { needs: ["store"], probe }),
+    partOf("wal", { startup() {} }, { needs: ["store"], probe }),
+    partOf("saga_coordinator", coordinator, { needs: ["state_surface", "wal"], probe }),
   ];
 }
 
@@ -255,24 +271,6 @@ function later(open: () => Promise<{ fetch: Fetch }>): Fetch {
 }
 
 const DEFAULT_TENANT = "default";
-
-function specOf(name: string, needs: readonly string[]): ServiceSpec {
-  const dependencies = needs.map((service) => ({
-    service,
-    condition: "ready" as const,
-    required: true,
-    restart: false,
-  }));
-  return {
-    ...PLAIN_SPEC,
-    name,
-    group: name,
-    inProcess: true,
-    priority: FIRST,
-    dependencies,
-    readiness: "probe",
-  };
-}
 
 function slicesOf(
   tenant: string,

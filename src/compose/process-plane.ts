@@ -6,7 +6,7 @@ import { openPlane, type PlaneParts, type RunningPlane } from "./plane.ts";
 
 export interface ProcessPlaneParts
   extends
-    Pick<PlaneParts, "intents" | "services" | "startupTimeoutMs" | "clock" | "log">,
+    Pick<PlaneParts, "intents" | "services" | "startupTimeoutMs" | "clock" | "log" | "fetch">,
     Pick<OpenStoreOptions, "nextTurn"> {
   config: PlaneConfig;
   cwd: string;

@@ -27,6 +27,8 @@ export interface ServicesContext {
   /** Finds what processes leave behind; asked when a config has some, or commands as probes. */
   descendants: () => Promise<Descendants>;
   files: ServiceFiles;
+  /** The same, and it is looked after wherever it is; absent: as it is. */
+  tracked?: ((service: ServiceConfig, made: SupervisedService) => SupervisedService) | undefined;
 }
 
 /** What runs of a config. */
@@ -89,7 +91,7 @@ export async function createServices(
   return { config, env: context.env, specs, services };
 }
 
-type ServiceContext = Pick<ServicesContext, "modules" | "files"> & { processes: ProcessContext };
+type ServiceContext = Pick<ServicesContext, "modules" | "files" | "tracked"> & { processes: ProcessContext };
 
 async function processesOf(
   config: Config,
@@ -104,9 +106,10 @@ function createService(
   spec: ServiceSpec,
   context: ServiceContext,
 ): SupervisedService {
-  const made = isProcess(service)
+  const bare = isProcess(service)
     ? processService(service, spec, context.processes)
     : moduleFromDisk(service, spec, context);
+  const made = context.tracked?.(service, bare) ?? bare;
   if (!service.schedule) return made;
   return { ...made, schedule: timesOf(service.schedule) };
 }
