@@ -141,7 +141,11 @@ test("who handles what is found as soon as it is said", async () => {
       register: (saga: { definition: { name: string } }) => void registered.push(saga.definition.name),
     },
   } as unknown as PlaneSlices;
-  const { intents, sagas } = found.noting(() => slices)("stock");
+  const { intents, sagas } = found.noting(() => slices)({
+    service: "stock",
+    tenant: undefined,
+    inside: (work) => work(),
+  });
   intents.register("report.build", {}, () => {});
   sagas.register({ definition: { name: "order.place" } } as Parameters<typeof sagas.register>[0]);
   assert.deepEqual(registered, ["report.build", "order.place"]);
