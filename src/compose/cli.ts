@@ -2,6 +2,7 @@
 // server, control, signals and standard output of this process.
 import process from "node:process";
 import type { Config, HttpConfig } from "../config/config.ts";
+import { dialable } from "../config/dialable.ts";
 import type { ServiceSpec } from "../core/spec.ts";
 import { openCgroup } from "../drivers/cgroup.ts";
 import { systemClock } from "../drivers/clock.ts";
@@ -100,7 +101,7 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   const orphans = adoption({ clock, log, env });
   const files = serviceFiles({ globs: dev !== undefined });
   const { answers, tracked } = facilities;
-  const credentials = facilities.credentials?.({ url: urlOf(doors.server) });
+  const credentials = facilities.credentials?.({ url: urlOf(config, doors.server) });
   const processes = { log, sockets: processSockets(log), ...(credentials && { credentials }) };
   const { descendants } = orphans;
   const context = { names, profiles, env, modules, files, processes, descendants, tracked };
@@ -161,8 +162,8 @@ function openLogs({ runtime }: Config, specs: readonly ServiceSpec[], { json }: 
 }
 
 /** Where processes of this machine reach it; absent where no port is open. */
-function urlOf(server: Server | undefined): string | undefined {
-  return server && `http://127.0.0.1:${server.port}`;
+function urlOf({ http }: Config, server: Server | undefined): string | undefined {
+  return http && server ? `http://${dialable(http.host)}:${server.port}` : undefined;
 }
 
 interface SupervisionOptions extends Pick<RunOptions, "env" | "dev"> {

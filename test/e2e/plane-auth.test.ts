@@ -8,6 +8,7 @@ import { networkInterfaces } from "node:os";
 import { describe, test } from "node:test";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { planeOf } from "./support/plane.ts";
+import { freePort } from "./support/ports.ts";
 import { type Runtime, start } from "./support/runtime.ts";
 
 const IDLE = "services: { idle: { command: [sleep, '1000'] } }";
@@ -102,13 +103,12 @@ describe("with a JWKS", () => {
       "runtime.yaml": `plane: { auth: { jwt: { jwks: "${jwks}", issuer: us, audience: shop } } }\n${IDLE}`,
     };
     await using runtime = await start({ files }).started();
-    const sign = (claims: object, { key = ours.privateKey, exp = "1h", aud = "shop" } = {}) =>
-      new SignJWT({ ...claims })
-        .setProtectedHeader({ alg: "ES256", kid: "1" })
-        .setIssuer("us")
-        .setAudience(aud)
-        .setExpirationTime(exp)
-        .sign(key);
+    const sign = (claims: object, { key = ours.privateKey, exp = "1h", aud = "shop" } = {}) => {
+      const token = new SignJWT({ ...claims }).setProtectedHeader({ alg: "ES256", kid: "1" });
+      token.setIssuer("us").setAudience(aud);
+      if (exp !== "never") token.setExpirationTime(exp);
+      return token.sign(key);
+    };
     const ask = async (token: string, line = "GET /sessions") =>
       (await planeOf(runtime, bearer(token))).ask(line);
 
@@ -123,6 +123,7 @@ describe("with a JWKS", () => {
     const forged = `${good.split(".").slice(0, 2).join(".")}.${"A".repeat(86)}`;
     for (const [why, token] of [
       ["expired", await sign({ tenant: "acme" }, { exp: "-1m" })],
+      ["without an end", await sign({ tenant: "acme" }, { exp: "never" })],
       ["for another audience", await sign({ tenant: "acme" }, { aud: "bank" })],
       ["by another key", await sign({ tenant: "acme" }, { key: theirs.privateKey })],
       ["without a tenant", await sign({})],
@@ -136,6 +137,23 @@ describe("with a JWKS", () => {
     await runtime.stop();
     server.close();
     server.closeAllConnections();
+  });
+
+  test("whose keys cannot be had, nobody is refused for good", async () => {
+    const jwks = `http://127.0.0.1:${await freePort()}/keys`;
+    const files = {
+      "runtime.yaml": `plane: { auth: { jwt: { jwks: "${jwks}", issuer: us, audience: shop } } }\n${IDLE}`,
+    };
+    await using runtime = await start({ files }).started();
+    const { privateKey } = await generateKeyPair("ES256");
+    const token = await new SignJWT({ tenant: "acme" })
+      .setProtectedHeader({ alg: "ES256", kid: "1" })
+      .setExpirationTime("1h")
+      .sign(privateKey);
+    const answer = await (await planeOf(runtime, bearer(token))).ask("GET /sessions");
+    assert.deepEqual([answer.status, answer.headers.get("retry-after")], [503, "1"]);
+    assert.match(answer.body.detail, /the keys of plane\.auth\.jwt cannot be had/);
+    await runtime.record("haraka", /cannot get the keys of plane\.auth\.jwt from http/);
   });
 });
 

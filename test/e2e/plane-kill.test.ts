@@ -64,30 +64,32 @@ async function killAgainAndAgain(loops: number, seed: number): Promise<string> {
   const random = new Random(seed);
   await using sink = await new SagaSink(seed).open();
   const ledger = new Ledger();
-  await using last = start({ files: filesFor(sink.url) });
-  let runtime = last;
-  for (let loop = 0; loop < loops; loop++) {
-    const plane = await planeOf(runtime);
-    // Sometimes while it still recovers.
-    if (!random.chance(0.2)) {
-      await runtime.started();
-      await ledger.check(plane);
-      await writeUntilKilled(ledger, {
-        plane,
-        random: random.fork(`loop ${loop}`),
-        kill: () => runtime.signal("SIGKILL"),
-      });
+  // Has the folder, and removes it at the end.
+  await using first = start({ files: filesFor(sink.url) });
+  let runtime = first;
+  try {
+    for (let loop = 0; loop < loops; loop++) {
+      const plane = await planeOf(runtime);
+      // Sometimes while it still recovers.
+      if (!random.chance(0.2)) {
+        await runtime.started();
+        await ledger.check(plane);
+        const kill = () => runtime.signal("SIGKILL");
+        await writeUntilKilled(ledger, { plane, random: random.fork(`loop ${loop}`), kill });
+      }
+      runtime.signal("SIGKILL");
+      assert.equal((await runtime.ended).signal, "SIGKILL", "it has ended by itself");
+      runtime = start({ cwd: first.folder });
     }
-    runtime.signal("SIGKILL");
-    assert.equal((await runtime.ended).signal, "SIGKILL", "it has ended by itself");
-    runtime = start({ cwd: last.folder });
+    await runtime.started();
+    const plane = await planeOf(runtime);
+    await ledger.check(plane);
+    await checkEnds({ plane, ledger, sink });
+    assert.equal((await runtime.stop()).code, 0);
+  } finally {
+    await runtime[Symbol.asyncDispose]();
   }
-  await using final = await runtime.started();
-  const plane = await planeOf(final);
-  await ledger.check(plane);
-  await checkEnds({ plane, ledger, sink });
-  assert.equal((await final.stop()).code, 0);
-  const verified = await haraka({ args: ["wal", "verify", "--json"], cwd: last.folder });
+  const verified = await haraka({ args: ["wal", "verify", "--json"], cwd: first.folder });
   assert.equal(verified.code, 0, verified.stdout);
   const { answered, events, executions } = ledger;
   return `${answered} writes answered, ${events} records, ${executions.length} executions, ${sink.calls.length} calls`;

@@ -243,3 +243,19 @@ services:
   const entries = await plane.ask("GET /state/n", { headers: { "haraka-tenant": "first" } });
   for (const { version } of entries.body.items) assert.equal(version, 1);
 });
+
+test("HARAKA_URL leads to where the runtime listens", async () => {
+  const ask = `curl -s -o /dev/null -w "%{http_code} $HARAKA_URL\\n" "$HARAKA_URL/api/v1/sessions" -H "Authorization: Bearer $HARAKA_TOKEN"`;
+  await using runtime = start({
+    files: {
+      "runtime.yaml": `
+http: { host: 127.0.0.2 }
+plane: {}
+services: { asks: { command: [sh, ask.sh], cwd: . } }
+`,
+      "ask.sh": `${ask}\nexec sleep 1000`,
+    },
+  });
+  const { port } = new URL(await runtime.url());
+  await runtime.record("asks", `200 http://127.0.0.2:${port}`);
+});
