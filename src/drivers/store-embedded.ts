@@ -6,8 +6,8 @@
 //                             at most 256 records or 256 KiB, in one go     │
 //                             then timers and sockets get their turn        └─ throws ─▶ reject all, lost for good
 import { Claims } from "../core/claims.ts";
-import { partsOf } from "../core/key.ts";
-import { messageOf, StoreError, UsageError } from "../errors.ts";
+import { definitionOf, executionOf, OPEN, refuseIllFormed, storedText } from "../core/stored-text.ts";
+import { messageOf, StoreError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Failpoint } from "../ports/failpoint.ts";
 import type {
@@ -61,8 +61,6 @@ interface Write {
   resolve(result: CommitResult): void;
   reject(error: StoreError): void;
 }
-
-const OPEN = "open/";
 
 class EmbeddedStore implements Store, Ownerships {
   readonly #engine: StoreEngine;
@@ -318,8 +316,8 @@ class EmbeddedStore implements Store, Ownerships {
       const { tenants, next }: ReturnType<StoreEngine["tenants"]> = this.#engine.tenants(from);
       for (const { tenant } of tenants) {
         for (const { key, value } of this.#engine.scan(tenant, query)) {
-          const open = { execution: executionOf(key), definition: definitionOf(JSON.parse(value)) };
-          this.#claims.opened({ tenant, ...open });
+          const execution = executionOf(key) ?? "";
+          this.#claims.opened({ tenant, execution, definition: definitionOf(JSON.parse(value)) });
         }
       }
       from = next;
@@ -332,8 +330,7 @@ function writeOf(tenant: string, commit: Commit, answer: Pick<Write, "resolve" |
   const { expect = [], append = [], put = [], remove = [], owner } = commit;
   let bytes = WRITE_BYTES;
   const text = (value: Json): string => {
-    const json: string | undefined = JSON.stringify(value);
-    if (json === undefined) throw new UsageError("cannot write undefined to the store: it is no JSON");
+    const json = storedText(value);
     bytes += json.length;
     return json;
   };
@@ -345,29 +342,16 @@ function writeOf(tenant: string, commit: Commit, answer: Pick<Write, "resolve" |
     put: put.map((entry) => ({ ...entry, value: text(entry.value) })),
     remove,
     owner,
-    opens: put
-      .filter(({ key }) => key.startsWith(OPEN))
-      .map(({ key, value }) => ({ execution: executionOf(key), definition: definitionOf(value) })),
-    ends: remove.filter((key) => key.startsWith(OPEN)).map(executionOf),
+    opens: put.flatMap(({ key, value }) => {
+      const execution = executionOf(key);
+      return execution === undefined ? [] : { execution, definition: definitionOf(value) };
+    }),
+    ends: remove.flatMap((key) => executionOf(key) ?? []),
     records: append.length + put.length + remove.length,
     ...answer,
   };
   for (const { key } of put) bytes += key.length;
   return { ...write, bytes };
-}
-
-/** Half a surrogate pair has no UTF-8: two such names would be kept as one. */
-function refuseIllFormed(names: readonly string[]): void {
-  const name = names.find((one) => !one.isWellFormed());
-  if (name !== undefined)
-    throw new UsageError(`cannot write to the store: ${JSON.stringify(name)} is no valid Unicode`);
-}
-
-const executionOf = (key: string): string => partsOf(key)[1] ?? "";
-
-function definitionOf(value: Json): string {
-  const { definition } = (value ?? {}) as { definition?: Json };
-  return typeof definition === "string" ? definition : "";
 }
 
 const isExpired = ({ expiresAtMs }: EntryRow, timeMs: number): boolean =>
