@@ -45,8 +45,8 @@ flags named so, and in the userinfo of URLs are hidden in messages and in \`hara
 \`http\`, \`tcp\`, \`exec\`, \`notify\`, \`log\`, \`logPattern\`; only the first three can tell whether something lives. \`dependencies\` and \`exitCodeFrom\`
 name a service, with all its replicas, or one replica, as \`api-1\`: a dependency on several needs all of them for \`started\`, one for \`ready\`.
 
-**The plane.** There is one when \`plane\` or \`store\` is there, \`plane: {}\` is enough. All keys of \`store\` but \`driver\` and \`path\` are for \`redis\`, which this
-version does not have yet. \`intents\` need a plane.
+**The plane.** There is one when \`plane\` or \`store\` is there, \`plane: {}\` is enough. All keys of \`store\` but \`driver\` and \`path\` are for \`redis\`, which needs
+one of \`url\`, \`cluster\` and \`sentinel\` (docs/operations.md). \`intents\` need a plane.
 
 **Sagas.** The steps of an intent run in order. A step has one of \`execute\`, \`parallel\`, \`signal\`, \`sleep\`; all but a parallel group have a \`name\`, unique
 in the saga. 2xx is done. A refused connection, 425 and 429 are not done and are tried again; after 408, 5xx, a timeout or a cut connection nobody knows (\`inDoubt\`);

@@ -1,6 +1,6 @@
 // The plane of a run: its store is opened before any service starts, its parts are services like any other (`store`,
 // `state_surface`, `wal`, `saga_coordinator`), and what it offers is handed to HTTP and to modules. Loaded only by a run that has one.
-import type { IntentConfig, PlaneConfig } from "../config/config.ts";
+import type { IntentConfig, PlaneConfig, RedisStoreConfig } from "../config/config.ts";
 import { PLAIN_SPEC, type ServiceSpec } from "../core/spec.ts";
 import { moduleLauncher } from "../drivers/module-launcher.ts";
 import { failpointOf } from "../drivers/failpoint.ts";
@@ -68,11 +68,17 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
   const { config, intents, tenants, clock, log, cwd, env } = parts;
   const failpoint = failpointOf(env["HARAKA_FAILPOINT"]);
   const watch = new LostWatch();
-  const store = await openStore(urlOf(config.store), {
+  const store = await openStore(config.store.driver === "redis" ? config.store : urlOf(config.store), {
     clock,
     cwd,
     failpoint,
     onLost: (error) => watch.tell(error),
+    onTrouble(problem) {
+      watch.trouble(problem);
+      if (problem) log.warn(problem.message);
+      else log.info("the store can be reached again");
+    },
+    onWarning: (message) => log.warn(message),
   });
   const limits = {
     bodyBytesMax: config.limits.bodyBytes,
@@ -136,7 +142,13 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
 /** Whether the store is still there, and who wants to know when it is not. */
 class LostWatch {
   #error: StoreError | undefined;
+  #trouble: StoreError | undefined;
   #listener = (_error: StoreError): void => {};
+
+  /** It cannot be reached just now; `undefined`: it can again. */
+  trouble(problem: StoreError | undefined): void {
+    this.#trouble = problem;
+  }
 
   tell(error: StoreError): void {
     this.#error = error;
@@ -149,7 +161,10 @@ class LostWatch {
   }
 
   readonly probe: Probe = {
-    check: async () => (this.#error ? { ok: false, reason: this.#error.message } : { ok: true }),
+    check: async () => {
+      const problem = this.#error ?? this.#trouble;
+      return problem ? { ok: false, reason: problem.message } : { ok: true };
+    },
   };
 }
 
@@ -215,7 +230,7 @@ function later(open: () => Promise<{ fetch: Fetch }>): Fetch {
 
 const DEFAULT_TENANT = "default";
 
-function urlOf(store: PlaneConfig["store"]): string {
+function urlOf(store: Exclude<PlaneConfig["store"], RedisStoreConfig>): string {
   return store.driver === "memory" ? "memory:" : `sqlite:${store.path}`;
 }
 
