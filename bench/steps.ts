@@ -1,13 +1,14 @@
 // durable-steps@N: steps of sagas a second, N clients that each submit a saga of ten steps and wait for its end before the next. Every
 // step's start is durable before its function is called, its end before the next begins. The floor is a bare group-commit loop, N
 // writers, two records a step; `@1` is the time that one step takes a client who has the store to itself.
+import type { RedisStoreConfig } from "../src/config/config.ts";
 import { saga } from "../src/plane/saga-builder.ts";
 import { alternate, median } from "./measure.ts";
 import { type BenchPlane, openPlane, SESSION } from "./plane.ts";
 import { round, type Row } from "./row.ts";
 import { bare, type Contender, recordOf, within } from "./wal.ts";
 
-const STEPS = 10;
+export const STEPS = 10;
 const NS_PER_MS = 1e6;
 
 /** So many sagas in a round. */
@@ -16,22 +17,44 @@ const SAGAS = { 1: 50, 8: 800, 64: 3200 };
 const COST =
   "of a saga of ten steps 21 records for 20, three entries and two commits more; the machine, a timer and a signal for each call, its promise.";
 
-export const durableSteps1: Row = {
-  name: "durable-steps@1",
-  unit: "ms",
-  target: { valueMax: 2 },
-  cost: COST,
-  async measure() {
-    return alternate({ count: 5 }, { value: () => alone(ours), floor: () => alone(loop) });
-  },
-};
+export const durableSteps1 = aloneRow("durable-steps@1", { ours: overSqlite, loop });
+export const durableSteps8 = stepsRow("durable-steps@8", {
+  ours: overSqlite,
+  loop,
+  waiters: 8,
+  target: { ratioMin: 0.4 },
+});
+export const durableSteps64 = stepsRow("durable-steps@64", {
+  ours: overSqlite,
+  loop,
+  waiters: 64,
+  target: { valueMin: 30_000 },
+});
 
-export const durableSteps8 = row(8, { ratioMin: 0.4 });
-export const durableSteps64 = row(64, { valueMin: 30_000 });
+interface Contenders {
+  ours: Open;
+  loop: Open;
+}
 
-function row(waiters: 8 | 64, target: Row["target"]): Row {
+/** The time that one step takes. */
+export function aloneRow(name: string, { ours, loop }: Contenders): Row {
   return {
-    name: `durable-steps@${waiters}`,
+    name,
+    unit: "ms",
+    target: { valueMax: 2 },
+    cost: COST,
+    async measure() {
+      return alternate({ count: 5 }, { value: () => alone(ours), floor: () => alone(loop) });
+    },
+  };
+}
+
+export function stepsRow(
+  name: string,
+  { ours, loop, waiters, target }: Contenders & { waiters: 8 | 64; target: Row["target"] },
+): Row {
+  return {
+    name,
     unit: "steps/s",
     target,
     cost: COST,
@@ -51,13 +74,18 @@ function row(waiters: 8 | 64, target: Row["target"]): Row {
 
 /** Carries out one saga. */
 type Run = (number: number) => Promise<void>;
-interface Runner {
+export interface Runner {
   run: Run;
   close(): Promise<void>;
 }
 
-async function ours(path: string): Promise<Runner> {
-  const plane = await openPlane(path);
+function overSqlite(path: string): Promise<Runner> {
+  return sagasOver(`sqlite:${path}`);
+}
+
+/** Sagas over the store at that place. */
+export async function sagasOver(place: string | RedisStoreConfig): Promise<Runner> {
+  const plane = await openPlane(place);
   register(plane);
   plane.engine.run();
   const { executions, close } = plane;
