@@ -333,11 +333,11 @@ const texts = {
 
 export type RedisScripts = Record<keyof typeof texts, RedisScript>;
 
-export function redisScripts(edit: (text: string) => string = (text) => text): RedisScripts {
+export function redisScripts(): RedisScripts {
   const { createHash } = process.getBuiltinModule("node:crypto");
-  const scripts = Object.entries(texts).map(([name, source]) => {
-    const text = edit(source);
-    return [name, { text, sha: createHash("sha1").update(text).digest("hex") }];
-  });
+  const scripts = Object.entries(texts).map(([name, text]) => [
+    name,
+    { text, sha: createHash("sha1").update(text).digest("hex") },
+  ]);
   return Object.fromEntries(scripts) as RedisScripts;
 }

@@ -35,6 +35,8 @@ export class RedisServer implements AsyncDisposable {
   readonly folder: string;
   readonly #settings: readonly string[];
   #child: ChildProcess | undefined;
+  /** Ends it, and removes its folder, when this process is gone without having done so. */
+  #heir: ChildProcess | undefined;
 
   private constructor(port: number, { settings = [], folder }: RedisServerOptions) {
     this.port = port;
@@ -85,12 +87,14 @@ export class RedisServer implements AsyncDisposable {
     });
     child.once("exit", (code) => up.reject(new Error(`redis-server ended with ${code}:\n${said}`)));
     await up.promise;
+    this.#heir = heirOf(child.pid ?? 0, this.folder);
   }
 
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, "exit");
+    this.#heir?.kill("SIGKILL");
     child.kill(signal);
     await ended;
   }
@@ -115,4 +119,19 @@ export class RedisServer implements AsyncDisposable {
     await this.stop("SIGKILL");
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** Waits until nobody holds the other end of its input. */
+function heirOf(pid: number, folder: string): ChildProcess {
+  const script = 'cat; kill -9 "$0"; rm -rf "$1"';
+  const heir = spawn("sh", ["-c", script, String(pid), folder], { stdio: ["pipe", "ignore", "ignore"] });
+  heir.unref();
+  return heir;
+}
+
+let shared: Promise<RedisServer> | undefined;
+
+/** One for all tests of this process, each in a namespace of its own. It ends with the process. */
+export function sharedRedis(): Promise<RedisServer> {
+  return (shared ??= RedisServer.start());
 }

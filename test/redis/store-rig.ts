@@ -3,7 +3,7 @@
 import { openRedis, type OpenRedisOptions } from "../../src/compose/open-redis.ts";
 import type { RedisStoreConfig } from "../../src/config/config.ts";
 import { systemClock } from "../../src/drivers/clock.ts";
-import { redisScripts } from "../../src/drivers/store-redis-scripts.ts";
+import { type RedisScripts, redisScripts } from "../../src/drivers/store-redis-scripts.ts";
 import type { StoreError } from "../../src/errors.ts";
 import type { StoreRig } from "../contracts/store-tools.ts";
 
@@ -67,22 +67,36 @@ export async function patient(
   };
 }
 
+/** The driver's scripts, which take the time from there instead of from the server. */
+export function scriptsAt(nowMs: () => number): RedisScripts {
+  const { createHash } = process.getBuiltinModule("node:crypto");
+  const scripts = Object.entries(redisScripts()).map(([name, { text: original }]) => {
+    if (!original.includes(CLOCK))
+      throw new Error(`cannot turn the clock: "${name}" does not ask for the time`);
+    const text = (): string => {
+      const timeMs = Math.floor(nowMs());
+      return original.replace(CLOCK, `{ "${Math.floor(timeMs / 1_000)}", "${(timeMs % 1_000) * 1_000}" }`);
+    };
+    const script = {
+      get text() {
+        return text();
+      },
+      get sha() {
+        return createHash("sha1").update(text()).digest("hex");
+      },
+    };
+    return [name, script];
+  });
+  return Object.fromEntries(scripts) as RedisScripts;
+}
+
 /** For the contract. */
 export async function redisRig(place: RedisStoreConfig["place"]): Promise<StoreRig> {
   let timeMs = Date.UTC(2026, 0, 1);
-  const frozen = () =>
-    redisScripts((text) => {
-      if (!text.includes(CLOCK)) throw new Error("cannot turn the clock: a script does not ask for the time");
-      return text.replace(CLOCK, `{ "${Math.floor(timeMs / 1_000)}", "${(timeMs % 1_000) * 1_000}" }`);
-    });
-  const scripts = frozen();
-  const store = await openStoreIn(place, { scripts });
+  const store = await openStoreIn(place, { scripts: scriptsAt(() => timeMs) });
   return {
     store,
-    async turn(ms) {
-      timeMs += ms;
-      for (const [name, script] of Object.entries(frozen())) Object.assign(scripts[name as "get"], script);
-    },
+    turn: async (ms) => void (timeMs += ms),
     [Symbol.asyncDispose]: () => store.close(),
   };
 }
