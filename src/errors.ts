@@ -67,7 +67,7 @@ export class StoreError extends Error {
 /** What the plane refuses; `problem` says in one word why, `errors` what is wrong where. */
 export class PlaneError extends Error {
   override readonly name = "PlaneError";
-  readonly problem: "not-found" | "stale" | "conflict" | "mismatch" | "invalid" | "too-large";
+  readonly problem: "not-found" | "stale" | "conflict" | "mismatch" | "invalid" | "too-large" | "compacted";
   readonly errors: readonly { path: string; message: string }[];
   constructor(
     problem: PlaneError["problem"],

@@ -14,6 +14,7 @@ import type { Limits } from "../ports/control.ts";
 import type { Gate } from "../ports/gate.ts";
 import type { HealthSource } from "../ports/health-source.ts";
 import type { Log, Output } from "../ports/log.ts";
+import type { RuntimeEvent } from "../ports/runtime-event.ts";
 import { withMemory } from "../runtime/memory-health.ts";
 import { narrate } from "../runtime/narrate.ts";
 import { Operator } from "../runtime/operator.ts";
@@ -77,7 +78,7 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
       const next = await present.read();
       return { ...next, services: [...ofPlane, ...next.services] };
     },
-    onStarted: () => plane?.attend(supervisor),
+    onEvent: (event) => plane?.observe(event, supervisor),
   });
   const health = withMemory({ health: supervisor, limits: containerLimits, clock });
   // Before anything is opened: as PID 1 a signal that nobody handles is lost.
@@ -139,7 +140,7 @@ function openLogs({ runtime }: Config, { services, json }: { services: readonly 
 
 /** What a config without a plane never loads. */
 async function planeOf(
-  { plane, intents, services }: Config,
+  { runtime, plane, intents, services }: Config,
   parts: Pick<PlaneParts, "clock" | "log" | "env">,
 ): Promise<RunningPlane | undefined> {
   if (!plane) return undefined;
@@ -152,7 +153,8 @@ async function planeOf(
   const tenants = new Map(
     services.flatMap(({ name, tenant }) => (tenant === undefined ? [] : [[name, tenant]])),
   );
-  return openPlane({ ...parts, config: plane, intents, tenants, cwd: process.cwd() });
+  const { timeoutMs: startupTimeoutMs } = runtime.startup;
+  return openPlane({ ...parts, config: plane, intents, tenants, startupTimeoutMs, cwd: process.cwd() });
 }
 
 /** Where processes of this machine reach it; absent where no port is open. */
@@ -165,20 +167,19 @@ interface SupervisionOptions extends Pick<RunOptions, "env" | "dev"> {
   clock: Clock;
   gate: Gate;
   attended: boolean;
-  /** Startup is over. */
-  onStarted: () => void;
+  onEvent: (event: RuntimeEvent) => void;
   read: ConstructorParameters<typeof Operator>[0]["read"] & {};
 }
 
 function supervision({ runtime }: Config, options: SupervisionOptions) {
-  const { env, dev, log, clock, gate, attended, read, onStarted } = options;
+  const { env, dev, log, clock, gate, attended, read, onEvent } = options;
   const supervisor = new Supervisor({
     clock,
     emit: (event) => {
       (dev?.narrate ?? narrate)(event, log);
       operator.observe(event);
       tellManager?.(event);
-      if (event.type === "runtime-state-changed" && event.to === "started") onStarted();
+      onEvent(event);
     },
     startup: runtime.startup,
     shutdown: runtime.shutdown,

@@ -51,6 +51,7 @@ export async function openRedis(
     script: scripts.commit,
     namespace,
     clock,
+    leaseMs,
     replicas,
     unknownMs: UNKNOWN_MS,
     onDiverged: (_tenant, error) => onWarning(error.message),

@@ -11,6 +11,7 @@ import type { Gate } from "../ports/gate.ts";
 import type { Log } from "../ports/log.ts";
 import type { Executions } from "../ports/plane.ts";
 import type { Probe } from "../ports/probe.ts";
+import type { RuntimeEvent } from "../ports/runtime-event.ts";
 import type { ServiceLike } from "../ports/service.ts";
 import type { PlaneSlices } from "../ports/service-plane.ts";
 import type { Store } from "../ports/store.ts";
@@ -21,6 +22,7 @@ import { createPlane, type OwnPlane } from "../plane/plane.ts";
 import { Saga } from "../plane/saga-builder.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
+import { ExecutionStart } from "./execution-start.ts";
 import { openStore } from "./open-store.ts";
 
 export interface PlaneParts {
@@ -28,6 +30,8 @@ export interface PlaneParts {
   intents: readonly IntentConfig[];
   /** Of the services that say one. */
   tenants: ReadonlyMap<string, string>;
+  /** How long services may keep executions waiting. */
+  startupTimeoutMs: number;
   clock: Clock;
   log: Log;
   cwd: string;
@@ -51,8 +55,8 @@ export interface RunningPlane {
   credentials(options: { url: string | undefined }): (service: string) => Record<string, string>;
   /** The gate, behind which executions count as in flight. */
   gated(gate: Gate): Gate;
-  /** From now on executions move, and a store that is lost ends the runtime. */
-  attend(supervisor: Supervisor): void;
+  /** Once all services are up executions move; once the startup is over a store that is lost ends the runtime. */
+  observe(event: RuntimeEvent, supervisor: Supervisor): void;
 }
 
 /** The names of its parts, which no other service may have. */
@@ -96,6 +100,7 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
     intents: registry,
     clock,
     failpoint,
+    keepMs: config.retentionMs,
     onError: (message, error) => log.error(message, stackOf(error)),
   });
   const executions = new Map<string, Executions>();
@@ -110,9 +115,12 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
     clock,
     limits,
     sessions: config.sessions,
+    retentionMs: config.retentionMs,
     executionsOf,
-    onSweepFailed: (error) => log.warn(`cannot remove what has expired: ${messageOf(error)}`),
+    onSweepFailed: (error) =>
+      log.warn(`cannot remove what has expired or is older than \`plane.retention\`: ${messageOf(error)}`),
   });
+  const start = startOf(engine, parts);
   const tenantOf = (service: string) => tenants.get(service) ?? DEFAULT_TENANT;
   const serviceTokens = new Map<string, { token: string; tenant: string }>();
   return {
@@ -129,15 +137,29 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
         serviceTokens.set(service, { token, tenant: tenantOf(service) });
         return { HARAKA_URL: url, HARAKA_TOKEN: token };
       },
-    attend(supervisor) {
-      watch.onLost(
-        ({ message }) =>
-          void supervisor.shutdown({ reason: `stopping: ${message}`, exitCode: ExitCode.store }),
-      );
-      engine.run();
+    observe(event, supervisor) {
+      if (event.type === "runtime-state-changed" && event.to === "started") watch.onLost(endOf(supervisor));
+      start.observe(event, () => supervisor.fleet);
     },
   };
 }
+
+function startOf(engine: Engine, { clock, log, startupTimeoutMs }: PlaneParts): ExecutionStart {
+  return new ExecutionStart({
+    clock,
+    timeoutMs: startupTimeoutMs,
+    begin(missing) {
+      const names = missing.map((name) => `'${name}'`).join(", ");
+      if (names !== "") log.warn(`executions run from now on without ${names}: not ready yet`);
+      engine.run();
+    },
+  });
+}
+
+const endOf =
+  (supervisor: Supervisor) =>
+  ({ message }: StoreError): void =>
+    void supervisor.shutdown({ reason: `stopping: ${message}`, exitCode: ExitCode.store });
 
 /** Whether the store is still there, and who wants to know when it is not. */
 class LostWatch {

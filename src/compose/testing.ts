@@ -9,7 +9,7 @@ import { Orchestrator, type UseOptions } from "./library.ts";
 export interface TestClock extends Clock {
   /**
    * Moves time on by `ms`, running what falls due in order of its time; between two, everything that follows from the first
-   * without waiting for time or the outside world has happened.
+   * without waiting for time or the outside world has happened. Turned twice at once, it goes on to the later of the two.
    */
   advance(ms: number): Promise<void>;
 }
@@ -31,11 +31,11 @@ export function testClock({ startMs = Date.UTC(2026, 0, 1) }: { startMs?: number
       await settle();
       for (let timer = earliest(timers); timer && timer.atMs <= untilMs; timer = earliest(timers)) {
         timers.delete(timer);
-        nowMs = timer.atMs;
+        nowMs = Math.max(nowMs, timer.atMs);
         timer.run();
         await settle();
       }
-      nowMs = untilMs;
+      nowMs = Math.max(nowMs, untilMs);
     },
   };
 }

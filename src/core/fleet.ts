@@ -66,6 +66,15 @@ export class Fleet {
     return this.#startOrder.boot;
   }
 
+  /** The names of those that are not ready yet, in this incarnation, and may still become so. */
+  get unready(): string[] {
+    const isToBe = ({ planned, state, wasReady }: Member): boolean =>
+      !planned.spec.schedule &&
+      !wasReady &&
+      !["completed", "stopping", "stopped", "failed", "skipped"].includes(state.name);
+    return this.#members.filter(isToBe).map(({ planned }) => planned.spec.name);
+  }
+
   /** It belongs to the boot and has not come up yet. */
   isComing({ index }: FleetMember): boolean {
     return this.#startOrder.isComing(index);

@@ -13,5 +13,6 @@ const encoded = (part: string): string => (PLAIN.test(part) ? part : encodeURICo
 
 /** What {@link keyOf} was given. */
 export function partsOf(key: string): string[] {
-  return key.split("/").map(decodeURIComponent);
+  const parts = key.split("/");
+  return key.includes("%") ? parts.map(decodeURIComponent) : parts;
 }

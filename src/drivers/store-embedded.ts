@@ -5,8 +5,8 @@
 //   commit() ─▶ waiting ─▶ [ begin · decide and write each in order · COMMIT ] ─▶ acknowledge all ─▶ hints to watchers
 //                             at most 256 records or 256 KiB, in one go     │
 //                             then timers and sockets get their turn        └─ throws ─▶ reject all, lost for good
-import { Claims } from "../core/claims.ts";
-import { definitionOf, executionOf, OPEN, refuseIllFormed, storedText } from "../core/stored-text.ts";
+import { Claims, executionOf, OPEN, type OpenExecution, openExecution } from "../core/claims.ts";
+import { refuseIllFormed, storedText } from "../core/stored-text.ts";
 import { messageOf, StoreError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Failpoint } from "../ports/failpoint.ts";
@@ -27,6 +27,8 @@ const BATCH_RECORDS_MAX = 256;
 const BATCH_BYTES_MAX = 256 * 1024;
 /** What waits to be written; beyond it, writers are turned away. */
 const WAITING_BYTES_MAX = 256 * 1024 * 1024;
+/** How much of a log is let go of in one batch. */
+const TRIMMED_AT_ONCE = 256;
 /** What a write takes besides its texts, roughly. */
 const WRITE_BYTES = 200;
 
@@ -53,8 +55,11 @@ interface Write {
   put: readonly NewEntryRow[];
   remove: readonly string[];
   owner: Commit["owner"];
+  own: Commit["own"];
+  /** Besides what a commit has. */
+  trim?: () => void;
   /** Executions that it opens or ends. */
-  opens: readonly { execution: string; definition: string }[];
+  opens: readonly OpenExecution[];
   ends: readonly string[];
   records: number;
   bytes: number;
@@ -103,15 +108,25 @@ class EmbeddedStore implements Store, Ownerships {
     if (this.#gone) throw this.#gone;
     const { promise, resolve, reject } = Promise.withResolvers<CommitResult>();
     const write = writeOf(tenant, commit, { resolve, reject });
-    if (this.#waitingBytes + write.bytes > this.#waitingBytesMax) {
+    // What runs is never turned away, only what would be more to run.
+    if (!commit.owner && this.#waitingBytes + write.bytes > this.#waitingBytesMax) {
       throw new StoreError(
         `cannot write to ${this.#engine.name}: ${this.#waiting.length} writes with ${this.#waitingBytes} bytes wait already, and this one has ${write.bytes}; write less at once`,
       );
     }
-    this.#waiting.push(write);
-    this.#waitingBytes += write.bytes;
-    this.#schedule();
+    this.#enqueue(write);
     return promise;
+  }
+
+  async trim(tenant: string, { throughSeq }: { throughSeq: number }): Promise<void> {
+    for (let isMore = true; isMore;) {
+      if (this.#gone) throw this.#gone;
+      const { promise, ...answer } = Promise.withResolvers<CommitResult>();
+      const part = { throughSeq, limit: TRIMMED_AT_ONCE };
+      const trim = (): void => void (isMore = this.#engine.trim(tenant, part));
+      this.#enqueue({ ...writeOf(tenant, {}, answer), trim, records: TRIMMED_AT_ONCE });
+      await promise;
+    }
   }
 
   async get(tenant: string, keys: readonly string[]): Promise<readonly (Entry | undefined)[]> {
@@ -192,8 +207,7 @@ class EmbeddedStore implements Store, Ownerships {
   close(): Promise<void> {
     if (this.#closing) return this.#closing.promise;
     this.#closing = Promise.withResolvers<void>();
-    const name = this.#engine.name;
-    this.#gone ??= new StoreError(`cannot use ${name}: it is closed`);
+    this.#gone ??= new StoreError(`cannot use ${this.#engine.name}: it is closed`);
     for (const tenant of this.#watchers.keys()) this.#hint(tenant);
     if (this.#waiting.length === 0) this.#letGo();
     return this.#closing.promise;
@@ -202,6 +216,12 @@ class EmbeddedStore implements Store, Ownerships {
   #letGo(): void {
     this.#engine.close();
     this.#closing?.resolve();
+  }
+
+  #enqueue(write: Write): void {
+    this.#waiting.push(write);
+    this.#waitingBytes += write.bytes;
+    this.#schedule();
   }
 
   #schedule(): void {
@@ -264,11 +284,13 @@ class EmbeddedStore implements Store, Ownerships {
       if (there !== version || from.last !== last)
         return { ok: false, reason: "conflict", key, version: there, ...from };
     }
+    write.trim?.();
     const firstSeq =
       append.length > 0 ? this.#engine.append(tenant, append) : this.#engine.lastSeq(tenant) + 1;
     const versions = put.map((row) => this.#engine.put(tenant, row));
     for (const key of remove) this.#engine.remove(tenant, key);
-    for (const open of write.opens) this.#claims.opened({ tenant, ...open });
+    for (const open of write.opens) this.#claims.opened(open);
+    if (write.own) this.#claims.own({ tenant, ...write.own });
     for (const execution of write.ends) this.#claims.ended({ tenant, execution });
     return { ok: true, firstSeq, timeMs, versions };
   }
@@ -315,10 +337,8 @@ class EmbeddedStore implements Store, Ownerships {
     for (let from: number | undefined = 0; from !== undefined;) {
       const { tenants, next }: ReturnType<StoreEngine["tenants"]> = this.#engine.tenants(from);
       for (const { tenant } of tenants) {
-        for (const { key, value } of this.#engine.scan(tenant, query)) {
-          const execution = executionOf(key) ?? "";
-          this.#claims.opened({ tenant, execution, definition: definitionOf(JSON.parse(value)) });
-        }
+        for (const row of this.#engine.scan(tenant, query))
+          this.#claims.opened(openExecution(tenant, entryOf(row)));
       }
       from = next;
     }
@@ -327,7 +347,7 @@ class EmbeddedStore implements Store, Ownerships {
 
 /** Throws for what cannot be kept as it is. */
 function writeOf(tenant: string, commit: Commit, answer: Pick<Write, "resolve" | "reject">): Write {
-  const { expect = [], append = [], put = [], remove = [], owner } = commit;
+  const { expect = [], append = [], put = [], remove = [], owner, own } = commit;
   let bytes = WRITE_BYTES;
   const text = (value: Json): string => {
     const json = storedText(value);
@@ -338,15 +358,13 @@ function writeOf(tenant: string, commit: Commit, answer: Pick<Write, "resolve" |
   const write = {
     tenant,
     expect,
-    append: append.map((record) => ({ ...record, payload: text(record.payload) })),
+    append: append.map((record) => ({ record, payload: text(record.payload) })),
     put: put.map((entry) => ({ ...entry, value: text(entry.value) })),
     remove,
     owner,
-    opens: put.flatMap(({ key, value }) => {
-      const execution = executionOf(key);
-      return execution === undefined ? [] : { execution, definition: definitionOf(value) };
-    }),
-    ends: remove.flatMap((key) => executionOf(key) ?? []),
+    own,
+    opens: put.filter(({ key }) => key.startsWith(OPEN)).map((entry) => openExecution(tenant, entry)),
+    ends: remove.filter((key) => key.startsWith(OPEN)).map(executionOf),
     records: append.length + put.length + remove.length,
     ...answer,
   };

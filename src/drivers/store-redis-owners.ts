@@ -27,6 +27,7 @@ export interface RedisOwnershipsOptions {
 export function redisOwnerships(options: RedisOwnershipsOptions): Ownerships {
   const owners = new RedisOwnerships(options);
   return {
+    leaseMs: options.leaseMs,
     claim: (asked) => owners.claim(asked),
     renew: (claims) => owners.renew(claims),
     release: (claims) => owners.release(claims),

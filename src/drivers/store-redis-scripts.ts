@@ -24,13 +24,13 @@ const READING = prelude("no-writes");
 const WRITING = prelude("");
 
 /**
- * ARGV[1], with blanks between: replica, generation, resent, sequence number known to be there, id of its record or nothing, execution and
- * token of the owner (`=` before it) or nothing twice, id of the attempt, and how many expectations, records, entries and removals follow:
+ * ARGV[1], with blanks between: replica, generation, resent, sequence number known to be there, id of its record or nothing,
+ * milliseconds of a lease, execution (`=` before it) and token of the owner and of whose own it becomes, or nothing, id of the attempt, and how many expectations, records, entries and removals follow:
  * key version last expired · id execution rest · key expires json open definition · key open
  */
 const COMMIT = `${WRITING}
-local replica, generation, resent, known, knownId, owner, token, attempt, expects, appends, puts, removes =
-  string.match(ARGV[1], "^(%S*) (%d+) (%d) (%d+) (%S*) (%S*) (%S*) (%S*) (%d+) (%d+) (%d+) (%d+)$")
+local replica, generation, resent, known, knownId, leaseMs, owner, token, own, ownToken, attempt, expects, appends, puts, removes =
+  string.match(ARGV[1], "^(%S*) (%d+) (%d) (%d+) (%S*) (%d+) (%S*) (%S*) (%S*) (%S*) (%S*) (%d+) (%d+) (%d+) (%d+)$")
 generation, resent, known = tonumber(generation), resent == "1", tonumber(known)
 expects, appends, puts, removes = tonumber(expects), tonumber(appends), tonumber(puts), tonumber(removes)
 local firstExpect = 2
@@ -141,6 +141,14 @@ for i = firstPut, firstRemove - 1, 5 do
   end
 end
 
+local ours = own ~= "" and call("HGET", open, string.sub(own, 2))
+if ours and string.sub(ours, 1, 1) == "-" then
+  local execution, definition = string.sub(own, 2), string.sub(ours, 34)
+  call("HSET", open, execution, ownToken .. " " .. definition)
+  call("ZREM", free, definition .. "\\0" .. execution)
+  call("ZADD", held, serverMs + tonumber(leaseMs), definition .. "\\0" .. execution)
+end
+
 local stamp = string.format("%d", ms)
 local ofExecution, numbers
 for i = firstAppend, firstPut - 1, 3 do
@@ -243,6 +251,21 @@ end
 return found
 `;
 
+/** ARGV: sequence number of the last record to go, and the executions of those that go. */
+const TRIM = `${WRITING}
+local last = tonumber(ARGV[1])
+call("XTRIM", base .. "log", "MINID", string.format("%d-0", last + 1))
+for i = 2, #ARGV do
+  local list = base .. "of:" .. ARGV[i]
+  local first = call("LINDEX", list, 0)
+  while first and tonumber(first) <= last do
+    call("LPOP", list)
+    first = call("LINDEX", list, 0)
+  end
+end
+return 1
+`;
+
 /** ARGV: limit. Gives the time, then keys with when they expire, the earliest first, whether or not they have. */
 const EXPIRY = `${READING}
 local found = call("ZRANGE", base .. "expiry", 0, tonumber(ARGV[1]) - 1, "WITHSCORES")
@@ -324,6 +347,7 @@ const texts = {
   get: GET,
   scan: SCAN,
   logOf: LOG_OF,
+  trim: TRIM,
   expiry: EXPIRY,
   claimable: CLAIMABLE,
   claim: CLAIM,

@@ -6,13 +6,14 @@
 //                          ▲        │ refused, unsent ─────────────▶ rejected
 //                          └────────┴ unknown: until Redis is back, or for some seconds at most
 import { tenantBase, tenantMember, tenantsKey } from "../core/redis-layout.ts";
+import { executionOf, OPEN, openExecution } from "../core/claims.ts";
 import { keyOf } from "../core/key.ts";
-import { definitionOf, executionOf, refuseIllFormed, storedText } from "../core/stored-text.ts";
+import { refuseIllFormed, storedText } from "../core/stored-text.ts";
 import { messageOf, StoreError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Answer, RedisLink, RedisScript, Reply } from "../ports/redis.ts";
 import type { RedisWrites } from "../ports/redis-writes.ts";
-import type { Commit, CommitResult, NewRecord } from "../ports/store.ts";
+import type { Commit, CommitResult, NewRecord, Ownership } from "../ports/store.ts";
 
 /** What waits for an answer; beyond it, writers are turned away. */
 const WAITING_BYTES_MAX = 256 * 1024 * 1024;
@@ -27,6 +28,8 @@ export interface RedisWritesOptions {
   script: RedisScript;
   namespace: string;
   clock: Clock;
+  /** How long what is opened as somebody's own is that one's unless it is renewed. */
+  leaseMs: number;
   /** So many replicas have to have a write before it counts. */
   replicas: number;
   /** How long an unknown outcome may stay unknown. */
@@ -66,7 +69,7 @@ interface Write {
   records: number;
   expects: readonly { key: string; last?: number }[];
   isEmpty: boolean;
-  /** An execution is open after it. */
+  /** An execution is open after it, and nobody's. */
   opens: boolean;
   bytes: number;
   /** What was acknowledged when it went out first; absent before. */
@@ -173,6 +176,7 @@ class Writes implements RedisWrites {
 
   #send(write: Write): void {
     const { tenant, args } = write;
+    const { leaseMs } = this.#options;
     const { generation } = this.#link;
     const isResent = write.known !== undefined;
     const known = (write.known ??= { seq: tenant.seq, id: tenant.id });
@@ -180,7 +184,7 @@ class Writes implements RedisWrites {
     // On one connection to one server a log that was there stays there.
     const isChecked = tenant.checked === generation && !this.#link.isSharded && !isResent;
     const id = isChecked || known.id.includes(" ") ? "" : known.id;
-    args[0] = `${this.replica} ${generation} ${isResent ? 1 : 0} ${known.seq} ${id} ${write.control}`;
+    args[0] = `${this.replica} ${generation} ${isResent ? 1 : 0} ${known.seq} ${id} ${leaseMs} ${write.control}`;
     this.#link.run(this.#options.script, tenant.head, args).then(
       (answer) => this.#answered(write, answer),
       (error: unknown) => this.#reject(write, messageOf(error)),
@@ -300,8 +304,8 @@ class Writes implements RedisWrites {
 
 /** Throws for what cannot be kept as it is. */
 function writeOf(tenant: Tenant, commit: Commit, answer: Pick<Write, "resolve" | "reject">): Write {
-  const { expect = [], append = [], put = [], remove = [], owner } = commit;
-  const who = owner ? `=${keyOf(owner.execution)} ${keyOf(owner.token)}` : " ";
+  const { expect = [], append = [], put = [], remove = [], owner, own } = commit;
+  const who = `${ownerText(owner)} ${ownerText(own)}`;
   const attempt = append.length > 0 ? "" : randomHex();
   const control = `${who} ${attempt} ${expect.length} ${append.length} ${put.length} ${remove.length}`;
   const args = [""];
@@ -312,12 +316,11 @@ function writeOf(tenant: Tenant, commit: Commit, answer: Pick<Write, "resolve" |
     args.push(id, execution === undefined ? "" : keyOf(execution), recordText(record));
   }
   for (const { key, value, expiresAtMs } of put) {
-    const execution = executionOf(key);
-    const definition = execution === undefined ? "" : keyOf(definitionOf(value));
+    const open = key.startsWith(OPEN) ? openExecution(tenant.name, { key, value }) : undefined;
     const expires = expiresAtMs === undefined ? "" : String(expiresAtMs);
-    args.push(key, expires, storedText(value), execution === undefined ? "" : keyOf(execution), definition);
+    args.push(key, expires, storedText(value), keyOf(open?.execution ?? ""), keyOf(open?.definition ?? ""));
   }
-  for (const key of remove) args.push(key, keyOf(executionOf(key) ?? ""));
+  for (const key of remove) args.push(key, key.startsWith(OPEN) ? keyOf(executionOf(key)) : "");
   return {
     tenant,
     args,
@@ -325,7 +328,7 @@ function writeOf(tenant: Tenant, commit: Commit, answer: Pick<Write, "resolve" |
     lastId: append.at(-1)?.id,
     records: append.length,
     expects: expect,
-    opens: put.some(({ key }) => executionOf(key) !== undefined),
+    opens: own === undefined && put.some(({ key }) => key.startsWith(OPEN)),
     isEmpty: append.length + put.length + remove.length === 0,
     bytes: args.reduce((sum, word) => sum + word.length, WRITE_BYTES),
     known: undefined,
@@ -334,6 +337,10 @@ function writeOf(tenant: Tenant, commit: Commit, answer: Pick<Write, "resolve" |
     ...answer,
   };
 }
+
+/** The execution and the token, or nothing twice. */
+const ownerText = (owner: Ownership | undefined): string =>
+  owner ? `=${keyOf(owner.execution)} ${keyOf(owner.token)}` : " ";
 
 /** All of a record that the log does not keep by itself. */
 function recordText({ type, session, execution, saga, step, payload }: NewRecord): string {

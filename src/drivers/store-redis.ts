@@ -10,13 +10,14 @@ import type { Entry, Json, LogRecord, Page, Store } from "../ports/store.ts";
 
 const KEYS_AT_ONCE = 1_000;
 const TENANTS_AT_ONCE = 1_000;
+const TRIMMED_AT_ONCE = 256;
 /** Sorts behind all that begins with the same text. */
 const LAST = "\u{10FFFF}";
 
 export interface RedisStoreOptions {
   link: RedisLink;
   writes: RedisWrites;
-  scripts: Record<"get" | "scan" | "logOf" | "expiry", RedisScript>;
+  scripts: Record<"get" | "scan" | "logOf" | "trim" | "expiry", RedisScript>;
   namespace: string;
 }
 
@@ -150,6 +151,17 @@ class RedisStore implements Store, ListedTenants {
       for (const [first] of await Promise.all(names.map((tenant) => this.#expiry(tenant, 1))))
         firstMs = Math.min(firstMs, first?.[1] ?? Infinity);
     return firstMs === Infinity ? undefined : Math.max(0, firstMs - this.#timeMs);
+  }
+
+  async trim(tenant: string, { throughSeq }: { throughSeq: number }): Promise<void> {
+    for (;;) {
+      const records = await this.log(tenant, { after: 0, limit: TRIMMED_AT_ONCE });
+      const gone = records.filter(({ seq }) => seq <= throughSeq);
+      const last = gone.at(-1);
+      if (!last) return;
+      const executions = new Set(gone.flatMap(({ execution }) => execution ?? []).map((name) => keyOf(name)));
+      await this.#run("trim", tenant, [String(last.seq), ...executions]);
+    }
   }
 
   close(): Promise<void> {

@@ -43,6 +43,10 @@ interface Tenant {
   lastSeq: number;
   /** Something of it has been written in this batch. */
   touched: boolean;
+  /** New keys begin above it; absent: not known any more. */
+  versionFloor?: number | undefined;
+  /** Numbers of its executions, as far as they are remembered. */
+  executions: Map<string, number>;
 }
 
 interface LogColumns {
@@ -86,6 +90,12 @@ function prepareAll(database: DatabaseSync) {
     logOfExecution: prepare(
       `SELECT ${LOG_COLUMNS} WHERE log.execution = ? AND log.id > ? AND log.id <= ? ORDER BY log.id LIMIT ?`,
     ),
+    firstOfLog: prepare("SELECT min(id) AS id FROM log WHERE id > ? AND id <= ?"),
+    trimExecutions: prepare(
+      `DELETE FROM execution WHERE id IN (SELECT execution FROM log WHERE id BETWEEN ?1 AND ?2)
+       AND NOT EXISTS (SELECT 1 FROM log WHERE log.execution = execution.id AND log.id > ?2)`,
+    ),
+    trim: prepare("DELETE FROM log WHERE id BETWEEN ? AND ?"),
     entry: prepare("SELECT key, version, value, expires_ms FROM entry WHERE tenant = ? AND key = ?"),
     version: prepare("SELECT version FROM entry WHERE tenant = ? AND key = ?"),
     put: prepare("INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?)"),
@@ -122,7 +132,8 @@ class SqliteEngine implements StoreEngine {
   readonly #removedMax: number;
   readonly #tenants = new Map<string, Tenant>();
   #touched: Tenant[] = [];
-  readonly #executions = new Map<string, number>();
+  /** So many are remembered, of all tenants. */
+  #executionsCount = 0;
   #tenantsLast: number;
   #executionsLast: number;
   #removedCount: number;
@@ -158,7 +169,8 @@ class SqliteEngine implements StoreEngine {
     const tenant = this.#writable(name);
     const firstSeq = tenant.lastSeq + 1;
     if (firstSeq + rows.length > SEQ_MAX) throw new StoreError(`tenant ${name} has ${SEQ_MAX} records`);
-    for (const { id, type, session, execution, saga, step, payload } of rows) {
+    for (const { record, payload } of rows) {
+      const { id, type, session, execution, saga, step } = record;
       this.#sql.append.run(
         tenant.id * SEQ_MAX + ++tenant.lastSeq,
         this.lastTimeMs,
@@ -192,6 +204,20 @@ class SqliteEngine implements StoreEngine {
     this.#sql.remove.run(tenant.id, key);
     this.#sql.addRemoved.run(tenant.id, key, version);
     this.#removedCount++;
+  }
+
+  trim(name: string, { throughSeq, limit }: { throughSeq: number; limit: number }): boolean {
+    const tenant = this.#tenant(name);
+    if (!tenant) return false;
+    const base = tenant.id * SEQ_MAX;
+    const last = base + Math.min(throughSeq, tenant.lastSeq);
+    const { id: first } = this.#sql.firstOfLog.get(base, last) as { id: number | null };
+    if (first === null) return false;
+    const range = [first, Math.min(last, first + limit - 1)] as const;
+    this.#sql.trimExecutions.run(...range);
+    this.#sql.trim.run(...range);
+    this.#forgetExecutions();
+    return true;
   }
 
   lastSeq(name: string): number {
@@ -261,7 +287,7 @@ class SqliteEngine implements StoreEngine {
     if (cached) return cached;
     const found = this.#sql.tenant.get(keyOf(name)) as { id: number; last_seq: number } | undefined;
     if (!found) return undefined;
-    const tenant = { id: found.id, name, lastSeq: found.last_seq, touched: false };
+    const tenant = { id: found.id, name, lastSeq: found.last_seq, touched: false, executions: new Map() };
     this.#tenants.set(name, tenant);
     return tenant;
   }
@@ -283,7 +309,7 @@ class SqliteEngine implements StoreEngine {
     if (id >= TENANTS_MAX) throw new StoreError(`there are ${TENANTS_MAX} tenants`);
     this.#sql.addTenant.run(id, keyOf(name), this.lastTimeMs);
     this.#tenantsLast = id;
-    const tenant = { id, name, lastSeq: 0, touched: false };
+    const tenant = { id, name, lastSeq: 0, touched: false, executions: new Map() };
     this.#tenants.set(name, tenant);
     return tenant;
   }
@@ -293,30 +319,40 @@ class SqliteEngine implements StoreEngine {
     if (known !== undefined) return known;
     const id = ++this.#executionsLast;
     this.#sql.addExecution.run(id, tenant.id, name);
-    this.#executions.set(`${tenant.id}/${name}`, id);
+    this.#remember(tenant, name, id);
     return id;
   }
 
   #knownExecution(tenant: Tenant, name: string): number | undefined {
-    const word = `${tenant.id}/${name}`;
-    const cached = this.#executions.get(word);
+    const cached = tenant.executions.get(name);
     if (cached !== undefined) return cached;
     const found = this.#sql.execution.get(tenant.id, name) as { id: number } | undefined;
     if (!found) return undefined;
-    if (this.#executions.size >= EXECUTIONS_REMEMBERED_MAX) this.#executions.clear();
-    this.#executions.set(word, found.id);
+    this.#remember(tenant, name, found.id);
     return found.id;
+  }
+
+  #remember(tenant: Tenant, name: string, id: number): void {
+    if (this.#executionsCount >= EXECUTIONS_REMEMBERED_MAX) this.#forgetExecutions();
+    tenant.executions.set(name, id);
+    this.#executionsCount++;
+  }
+
+  #forgetExecutions(): void {
+    for (const { executions } of this.#tenants.values()) executions.clear();
+    this.#executionsCount = 0;
   }
 
   /** Of a key that is not there: below any that could be asked for of what it was. */
   #absentVersion(tenant: Tenant, key: string): number {
     const version = this.#removedCount > 0 ? versionIn(this.#sql.removed.get(tenant.id, key)) : undefined;
-    return version ?? versionIn(this.#sql.floor.get(tenant.id)) ?? 0;
+    return version ?? (tenant.versionFloor ??= versionIn(this.#sql.floor.get(tenant.id)) ?? 0);
   }
 
   #forgetOldest(): void {
     const { id } = this.#sql.oldestRemoved.get(FORGOTTEN_AT_ONCE) as { id: number };
     this.#sql.raiseFloors.run(id);
+    for (const tenant of this.#tenants.values()) tenant.versionFloor = undefined;
     this.#removedCount -= Number(this.#sql.forgetRemoved.run(id).changes);
   }
 

@@ -184,7 +184,7 @@ function accepted(found: Execution): Answer {
 }
 
 interface From {
-  after: number;
+  after: number | undefined;
   signal: AbortSignal;
 }
 

@@ -6,6 +6,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Json } from "../ports/store.ts";
 import { Retry, type StepFunctions } from "./saga-builder.ts";
 import { storedJson } from "./stored-json.ts";
+import type { WakeQueue } from "./wake-queue.ts";
 
 /** Whom a call concerns. */
 export interface CallContext {
@@ -29,21 +30,32 @@ export interface CallContext {
 
 export type Caller = (context: CallContext) => Promise<Result>;
 
+interface InTime {
+  make: Caller;
+  clock: Pick<Clock, "now">;
+  deadlines: Deadlines;
+  controller: AbortController;
+}
+
+/** What happens to calls whose time is over, by the monotonic clock. */
+export type Deadlines = WakeQueue<() => void>;
+
 /** Makes the call within its time. The controller is the caller's, to abort it before. */
 export function callInTime(
   context: CallContext,
-  { make, clock, controller }: { make: Caller; clock: Clock; controller: AbortController },
+  { make, clock, deadlines, controller }: InTime,
 ): Promise<Result> {
   const { timeoutMs } = context.call;
   const making = make(context);
   if (timeoutMs === Infinity) return making;
   return new Promise((resolve, reject) => {
-    const cancel = clock.after(timeoutMs, () => {
+    const expire = (): void => {
       const error = { message: `it has taken longer than ${timeoutMs} ms`, reason: "timeout" };
       resolve({ type: "unknown", error });
       controller.abort(new DOMException(error.message, "TimeoutError"));
-    });
-    making.finally(cancel).then(resolve, reject);
+    };
+    deadlines.set(expire, clock.now() + timeoutMs);
+    making.finally(() => deadlines.set(expire, undefined)).then(resolve, reject);
   });
 }
 

@@ -1,6 +1,7 @@
 // Intents and executions as one tenant sees them. What is submitted is durable, with its idempotency key, before anybody hears of it; what
 // has ended is read from its entry, what goes on from the memory of its owner, or else from its log.
 import { canonicalJson } from "../core/canonical-json.ts";
+import { OPEN } from "../core/claims.ts";
 import { partsOf } from "../core/key.ts";
 import { PlaneError } from "../errors.ts";
 import type {
@@ -22,7 +23,6 @@ import {
   idempotencyEntryKey,
   isEnded,
   isSettled,
-  OPEN,
   openEntry,
   openKey,
 } from "./execution-entry.ts";
@@ -63,24 +63,30 @@ export class TenantExecutions implements Executions {
     ]);
     const payload = this.#kept("payload", intent.payload);
     const request = { ...intent, payload };
-    const known = isKeyed ? await this.#submitted(request) : undefined;
-    if (known) return known;
-    const handler = await this.#accept(request);
+    let handler: Handler | undefined;
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
-      const made = (await this.#write(request, handler)) ?? (await this.#submitted(request));
+      const { before, keyVersion } = isKeyed ? await this.#submitted(request) : NEW;
+      if (before) return before;
+      handler ??= await this.#accept(request);
+      const made = await this.#write(request, { handler, keyVersion });
       if (made) return made;
     }
     throw new Error(`internal: the idempotency key "${idempotencyKey}" is neither taken nor free`);
   }
 
   async get(id: string): Promise<Execution> {
+    const found = await this.#find(id);
+    if (found) return found;
+    throw notFound(id);
+  }
+
+  async #find(id: string): Promise<Execution | undefined> {
     const run = this.#engine.find(this.#tenant, id);
     if (run) return run.view();
-    if (!id.isWellFormed()) throw notFound(id);
+    if (!id.isWellFormed()) return undefined;
     const [ended, open] = await this.#engine.store.get(this.#tenant, [executionKey(id), openKey(id)]);
     if (ended) return endedExecution(ended.value, { id, tenant: this.#tenant });
-    if (open) return this.#readOpen(id);
-    throw notFound(id);
+    return open && this.#readOpen(id);
   }
 
   async wait(
@@ -213,32 +219,28 @@ export class TenantExecutions implements Executions {
   }
 
   async #order(id: string, { verb, ask }: { verb: string; ask: Ask }): Promise<Execution> {
-    const { lostTo, mode } = this.#engine;
+    const { lostTo } = this.#engine;
     if (lostTo) throw lostTo;
     const run = this.#engine.find(this.#tenant, id);
-    if (run?.claim || (run && mode !== "finishing")) return run.order(verb, ask);
+    if (run) return run.order(verb, ask);
     const { state } = await this.get(id);
     const reason = isEnded(state) ? `it is ${state}` : "it is nobody's just now; ask again";
     throw new PlaneError("conflict", `cannot ${verb} "${id}": ${reason}`);
   }
 
-  /** The execution that this key stands for already. Rejects with `mismatch` when it was another intent's. */
-  async #submitted({
-    type,
-    session,
-    payload,
-    idempotencyKey = "",
-  }: NewIntent): Promise<Execution | undefined> {
+  /** The execution that this key stands for already, if it is still kept. Rejects with `mismatch` when it was another intent's. */
+  async #submitted({ type, session, payload, idempotencyKey = "" }: NewIntent): Promise<Submitted> {
     const { store } = this.#engine;
     const [entry] = await store.get(this.#tenant, [idempotencyEntryKey(idempotencyKey)]);
-    if (!entry) return undefined;
+    if (!entry) return NEW;
     const { execution } = entry.value as { execution: string };
-    const before = await this.get(execution);
+    const before = await this.#find(execution);
+    if (!before) return { keyVersion: entry.version };
     const isSame =
       before.type === type &&
       before.session === session &&
       canonicalJson(before.payload) === canonicalJson(payload);
-    if (isSame) return before;
+    if (isSame) return { before, keyVersion: entry.version };
     throw new PlaneError(
       "mismatch",
       `cannot submit "${type}": the idempotency key "${idempotencyKey}" was used for another intent`,
@@ -261,11 +263,17 @@ export class TenantExecutions implements Executions {
   }
 
   /** `undefined`: its idempotency key has been taken meanwhile. */
-  async #write({ type, session, payload, idempotencyKey }: NewIntent, handler: Handler) {
+  async #write(
+    { type, session, payload, idempotencyKey }: NewIntent,
+    { handler, keyVersion }: { handler: Handler; keyVersion: number },
+  ) {
     const { store, ids, failpoint } = this.#engine;
     const id = ids.execution(this.#engine.nowMs());
     const { definition } = handler;
+    // Whoever takes it carries it out: until it is tracked here, nobody else can have begun.
+    const own = this.#engine.isMoving ? { execution: id, token: ids.token() } : undefined;
     const commit: Commit = {
+      ...(own && { own }),
       append: [
         {
           id: ids.event(),
@@ -278,7 +286,10 @@ export class TenantExecutions implements Executions {
       put: [{ key: openKey(id), value: openEntry({ type, session, definition }) }],
     };
     failpoint("intent-commit");
-    const result = await store.commit(this.#tenant, keyed(commit, { id, idempotencyKey }));
+    const result = await store.commit(
+      this.#tenant,
+      keyed(commit, { id, idempotencyKey, keyVersion, ...this.#engine.keptUntil() }),
+    );
     if (!result.ok) return undefined;
     failpoint("intent-durable");
     const facts: Facts = {
@@ -290,7 +301,7 @@ export class TenantExecutions implements Executions {
       payload,
       createdAtMs: result.timeMs,
     };
-    return this.#engine.track(facts).view();
+    return this.#engine.track(facts, own).view();
   }
 
   async #readOpen(id: string): Promise<Execution> {
@@ -308,17 +319,28 @@ interface Row {
 
 type ListQuery = { state?: ExecutionState; type?: string; session?: string; after?: string; limit?: number };
 
+/** What a key stands for; of its entry the version, 0 for none. */
+interface Submitted {
+  before?: Execution;
+  keyVersion: number;
+}
+
+const NEW: Submitted = { keyVersion: 0 };
+
+interface Keyed extends Pick<Submitted, "keyVersion"> {
+  id: string;
+  idempotencyKey: string | undefined;
+  expiresAtMs?: number;
+}
+
 /** With the key taken in the same commit, if it is free. */
-function keyed(
-  commit: Commit,
-  { id, idempotencyKey }: { id: string; idempotencyKey: string | undefined },
-): Commit {
+function keyed(commit: Commit, { id, idempotencyKey, keyVersion, ...expiry }: Keyed): Commit {
   if (idempotencyKey === undefined) return commit;
   const key = idempotencyEntryKey(idempotencyKey);
   return {
     ...commit,
-    expect: [{ key, version: 0 }],
-    put: [...(commit.put ?? []), { key, value: { execution: id } }],
+    expect: [{ key, version: keyVersion }],
+    put: [...(commit.put ?? []), { key, value: { execution: id }, ...expiry }],
   };
 }
 

@@ -1,5 +1,5 @@
 // When to look at what again: one timer of the clock for any number of times, the earliest first. Nothing is kept of a time that was
-// taken back, and none comes early.
+// taken back but perhaps the timer, which then rings for nobody and is set anew; none comes early.
 import type { Clock } from "../ports/clock.ts";
 
 interface Item<T> {
@@ -43,7 +43,8 @@ export class WakeQueue<T> {
 
   #arm(): void {
     const atMs = this.#heap[0]?.atMs;
-    if (this.#timer?.atMs === atMs) return;
+    // Most times are taken back before they come: to set the timer anew for each takes longer than one ring too many.
+    if (this.#timer && atMs !== undefined && this.#timer.atMs <= atMs) return;
     this.#timer?.cancel();
     this.#timer = undefined;
     if (atMs === undefined) return;

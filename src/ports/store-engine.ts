@@ -3,7 +3,11 @@
 // batch never fails for what is in it.
 import type { Entry, LogRecord, NewRecord } from "./store.ts";
 
-export type NewLogRow = Omit<NewRecord, "payload"> & { payload: string };
+/** Its payload as text beside it, so that no record is copied on its way. */
+export interface NewLogRow {
+  record: NewRecord;
+  payload: string;
+}
 export type LogRow = Omit<LogRecord, "payload" | "tenant"> & { payload: string };
 export type EntryRow = Omit<Entry, "value"> & { value: string };
 export type NewEntryRow = Omit<EntryRow, "version">;
@@ -22,6 +26,8 @@ export interface StoreEngine {
   /** Returns its version. */
   put(tenant: string, row: NewEntryRow): number;
   remove(tenant: string, key: string): void;
+  /** The earliest records, at most `limit` of them and none behind `throughSeq`; returns whether any were there. */
+  trim(tenant: string, part: { throughSeq: number; limit: number }): boolean;
 
   /** 0 for a tenant that has none. */
   lastSeq(tenant: string): number;

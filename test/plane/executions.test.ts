@@ -86,6 +86,16 @@ describe("submit", () => {
     assert.equal(traceOf(await rig.log(id)).length, 3);
   });
 
+  test("makes another execution for a key whose own is no longer kept", async () => {
+    await using rig = await Rig.make(MEMORY, { register: quick });
+    const { id } = await rig.submit("quick", 1, "k");
+    await rig.settled(id);
+    await rig.current.store.commit(TENANT, { remove: [`execution/${id}`] });
+    const all = await Promise.all([1, 2, 3].map(() => rig.submit("quick", 1, "k")));
+    assert.notEqual(all[0]?.id, id);
+    assert.ok(all.every((one) => one.id === all[0]?.id));
+  });
+
   test("refuses a key that was another intent's", async () => {
     await using rig = await Rig.make(MEMORY, { register: quick });
     await rig.submit("quick", { a: 1 }, "k");

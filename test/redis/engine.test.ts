@@ -42,6 +42,11 @@ function register(intents: IntentRegistry): void {
         },
       }),
   );
+  intents.registerSaga(
+    saga("waits")
+      .step("one", { execute: () => 1 })
+      .signal("go", {}),
+  );
   intents.register("function", {}, ({ input }) => Promise.resolve({ got: input }));
 }
 
@@ -109,16 +114,14 @@ describe("the same trace on sqlite and redis", () => {
 
 test("what one replica hands over when it stops, the next goes on with", async () => {
   await within("redis", async (first, again) => {
-    const reached = Promise.withResolvers<void>();
-    const handsOver = saga("waits")
-      .step("one", { execute: () => reached.resolve() })
-      .signal("go", {});
-    first.intents.registerSaga(handsOver);
     const { id } = await first.executions.submit({ type: "waits", session: SESSION, payload: {} });
-    await reached.promise;
+    const isWaiting = async () =>
+      (await traceOf(first, id)).some(([type, step]) => type === "step_started" && step === "go");
+    while (!(await isWaiting()));
     await first.engine.stop({ signal: AbortSignal.timeout(5_000) });
     const second = await again();
-    second.intents.registerSaga(handsOver);
+    // It asks by itself for what is nobody's.
+    while (!second.engine.find(TENANT, id)) await second.store.get(TENANT, ["any"]);
     await second.executions.signal(id, { name: "go" });
     assert.equal((await second.executions.wait(id, { timeoutMs: 10_000 })).state, "completed");
     assert.deepEqual(
