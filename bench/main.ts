@@ -10,6 +10,7 @@ import { logsMbps } from "./logs.ts";
 import { modules50Start, modules50Stop } from "./modules.ts";
 import { noop1000 } from "./noop.ts";
 import { chain20, fanout99, stop20 } from "./processes.ts";
+import { redisSteps1, redisSteps64, redisSteps8 } from "./redis.ts";
 import { restartLatency } from "./restart.ts";
 import { resultsPage } from "./results.ts";
 import { type Outcome, outcomeOf, type Row } from "./row.ts";
@@ -34,6 +35,9 @@ const ROWS: readonly Row[] = [
   durableSteps8,
   durableSteps64,
   walAppends,
+  redisSteps1,
+  redisSteps8,
+  redisSteps64,
   recovery100k,
   loopStall,
   idle,

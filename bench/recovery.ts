@@ -35,7 +35,7 @@ export const recovery100k: Row = {
 
 async function recover(path: string): Promise<number> {
   const startMs = performance.now();
-  const { engine, close } = await openPlane(path);
+  const { engine, close } = await openPlane(`sqlite:${path}`);
   await engine.recover();
   const tookMs = performance.now() - startMs;
   if (engine.openCount !== EXECUTIONS / OPEN_EVERY)
@@ -64,7 +64,7 @@ async function readBare(path: string): Promise<number> {
 
 /** A database as an engine leaves it, written with fewer commits. */
 async function fill(path: string): Promise<{ path: string; close(): Promise<void> }> {
-  const { store, intents, engine, close } = await openPlane(path);
+  const { store, intents, engine, close } = await openPlane(`sqlite:${path}`);
   intents.registerSaga(
     saga("bench")
       .step("one", { execute: () => 1 })

@@ -1,6 +1,7 @@
 // durable-steps@N: steps of sagas a second, N clients that each submit a saga of ten steps and wait for its end before the next. Every
 // step's start is durable before its function is called, its end before the next begins. The floor is a bare group-commit loop, N
 // writers, two records a step; `@1` is the time that one step takes a client who has the store to itself.
+import type { RedisStoreConfig } from "../src/config/config.ts";
 import { saga } from "../src/plane/saga-builder.ts";
 import { durablePeersBeside } from "./durable-peers.ts";
 import { alternate, median } from "./measure.ts";
@@ -8,7 +9,7 @@ import { type BenchPlane, openPlane, SESSION } from "./plane.ts";
 import { round, type Row } from "./row.ts";
 import { bare, type Contender, recordOf, within } from "./wal.ts";
 
-const STEPS = 10;
+export const STEPS = 10;
 const NS_PER_MS = 1e6;
 
 /** So many sagas in a round. */
@@ -17,23 +18,53 @@ const SAGAS = { 1: 50, 8: 800, 64: 3200 };
 const COST =
   "of a saga of ten steps 21 records for 20, three entries and two commits more; the machine, a timer and a signal for each call, its promise.";
 
-export const durableSteps1: Row = {
-  name: "durable-steps@1",
-  unit: "ms",
-  target: { valueMax: 2 },
-  cost: COST,
-  async measure() {
-    const result = await alternate({ count: 5 }, { value: () => alone(ours), floor: () => alone(loop) });
-    return { ...result, note: await durablePeersBeside(1) };
-  },
-};
+export const durableSteps1 = aloneRow("durable-steps@1", {
+  ours: overSqlite,
+  loop,
+  beside: durablePeersBeside,
+});
+export const durableSteps8 = stepsRow("durable-steps@8", {
+  ours: overSqlite,
+  loop,
+  beside: durablePeersBeside,
+  waiters: 8,
+  target: { ratioMin: 0.4 },
+});
+export const durableSteps64 = stepsRow("durable-steps@64", {
+  ours: overSqlite,
+  loop,
+  beside: durablePeersBeside,
+  waiters: 64,
+  target: { valueMin: 30_000 },
+});
 
-export const durableSteps8 = row(8, { ratioMin: 0.4 });
-export const durableSteps64 = row(64, { valueMin: 30_000 });
+interface Contenders {
+  ours: Open;
+  loop: Open;
+  /** Measures others at the same work, and says what came out. */
+  beside?: (waiters: 1 | 8 | 64) => Promise<string>;
+}
 
-function row(waiters: 8 | 64, target: Row["target"]): Row {
+/** The time that one step takes. */
+export function aloneRow(name: string, { ours, loop, beside }: Contenders): Row {
   return {
-    name: `durable-steps@${waiters}`,
+    name,
+    unit: "ms",
+    target: { valueMax: 2 },
+    cost: COST,
+    async measure() {
+      const result = await alternate({ count: 5 }, { value: () => alone(ours), floor: () => alone(loop) });
+      return beside ? { ...result, note: await beside(1) } : result;
+    },
+  };
+}
+
+export function stepsRow(
+  name: string,
+  { ours, loop, beside, waiters, target }: Contenders & { waiters: 8 | 64; target: Row["target"] },
+): Row {
+  return {
+    name,
     unit: "steps/s",
     target,
     cost: COST,
@@ -47,20 +78,25 @@ function row(waiters: 8 | 64, target: Row["target"]): Row {
         },
       );
       const cpu = `${round(median(cpuUs))} µs of CPU a step`;
-      return { value, floor, note: `${cpu}; ${await durablePeersBeside(waiters)}` };
+      return { value, floor, note: beside ? `${cpu}; ${await beside(waiters)}` : cpu };
     },
   };
 }
 
 /** Carries out one saga. */
 type Run = (number: number) => Promise<void>;
-interface Runner {
+export interface Runner {
   run: Run;
   close(): Promise<void>;
 }
 
-async function ours(path: string): Promise<Runner> {
-  const plane = await openPlane(path);
+function overSqlite(path: string): Promise<Runner> {
+  return sagasOver(`sqlite:${path}`);
+}
+
+/** Sagas over the store at that place. */
+export async function sagasOver(place: string | RedisStoreConfig): Promise<Runner> {
+  const plane = await openPlane(place);
   register(plane);
   plane.engine.run();
   const { executions, close } = plane;

@@ -45,8 +45,8 @@ flags named so, and in the userinfo of URLs are hidden in messages and in \`hara
 \`http\`, \`tcp\`, \`exec\`, \`notify\`, \`log\`, \`logPattern\`; only the first three can tell whether something lives. \`dependencies\` and \`exitCodeFrom\`
 name a service, with all its replicas, or one replica, as \`api-1\`: a dependency on several needs all of them for \`started\`, one for \`ready\`.
 
-**The plane.** There is one when \`plane\` or \`store\` is there, \`plane: {}\` is enough. All keys of \`store\` but \`driver\` and \`path\` are for \`redis\`, which this
-version does not have yet. \`intents\` need a plane.
+**The plane.** There is one when \`plane\` or \`store\` is there, \`plane: {}\` is enough. All keys of \`store\` but \`driver\` and \`path\` are for \`redis\`, which needs
+one of \`url\`, \`cluster\` and \`sentinel\` (docs/operations.md). \`intents\` need a plane.
 
 **Discovery.** There is a registry when \`discovery\` or a plane is there. Found in it are services with a \`port\`, modules with routes or that handle
 intents; no tasks. \`svc://SERVICE/PATH\` in \`intents\` and in a module's \`this.runtime.fetch\` leads to one that is ready. See [discovery.md](discovery.md).

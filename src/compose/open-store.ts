@@ -1,6 +1,7 @@
-// From the URL of a store to the store: `sqlite:PATH` or `memory:`. Its lock is taken before its file is looked at, and let go of
-// after the file is closed.
+// From the URL of a store to the store: `sqlite:PATH`, `memory:` or `redis://…`. A file's lock is taken before it is looked at, and let
+// go of after it is closed.
 import process from "node:process";
+import type { RedisStoreConfig } from "../config/config.ts";
 import { resolvePath } from "../config/files.ts";
 import { failpointOf } from "../drivers/failpoint.ts";
 import type { SqliteFileOptions } from "../drivers/store-sqlite-file.ts";
@@ -16,6 +17,10 @@ export interface OpenStoreOptions {
   cwd: string;
   /** Called once when nothing can be written any more: every later call rejects with the error. */
   onLost?: (error: StoreError) => void;
+  /** Of Redis: told why it cannot be reached, and `undefined` once it can. Absent: one that cannot be reached at once is refused. */
+  onTrouble?: (problem: StoreError | undefined) => void;
+  /** Of Redis: told what an operator should know, and nothing is stopped by. */
+  onWarning?: (message: string) => void;
   /** A database that is not there is made. Default true. */
   create?: boolean;
   /** Reads all of the database first, to see whether it is sound; a start looks only at one that is not large. Default false. */
@@ -27,7 +32,16 @@ export interface OpenStoreOptions {
 }
 
 /** Throws `UsageError` for what is no URL of a store, and `StoreError` for one that cannot be had: held, corrupt, newer. */
-export async function openStore(url: string, options: OpenStoreOptions): Promise<Store & Ownerships> {
+export async function openStore(
+  place: string | RedisStoreConfig,
+  options: OpenStoreOptions,
+): Promise<Store & Ownerships> {
+  if (typeof place === "string" && !/^rediss?:/.test(place)) return openEmbedded(place, options);
+  const { openRedis, redisConfigOf } = await import("./open-redis.ts");
+  return openRedis(typeof place === "string" ? redisConfigOf(place) : place, options);
+}
+
+async function openEmbedded(url: string, options: OpenStoreOptions): Promise<Store & Ownerships> {
   const { clock, onLost, nextTurn, failpoint = failpointOf(process.env["HARAKA_FAILPOINT"]) } = options;
   const engine = await openEngine(url, { ...options, failpoint });
   const { embeddedStore } = await import("../drivers/store-embedded.ts");
@@ -50,7 +64,7 @@ async function openEngine(
   }
   if (scheme !== "sqlite" || rest === "")
     throw new UsageError(
-      `cannot open the store '${url}': it is sqlite:PATH, as sqlite:data/haraka.db, or memory:`,
+      `cannot open the store '${url}': it is sqlite:PATH, as sqlite:data/haraka.db, redis://HOST:PORT/DATABASE?namespace=NAME, or memory:`,
     );
   return openSqlite(resolvePath(cwd, rest), { failpoint, create, thorough });
 }

@@ -41,7 +41,15 @@ export interface PlaneParts {
   /** For the calls of sagas. Default: the platform's own, which knows no `svc://`. */
   fetch?: (url: string, init: RequestInit) => Promise<Response>;
   /** Rejects with `StoreError` for one that cannot be had. */
-  openStore: (hooks: { onLost: (error: StoreError) => void }) => Promise<Store & Ownerships>;
+  openStore: (hooks: StoreHooks) => Promise<Store & Ownerships>;
+}
+
+export interface StoreHooks {
+  onLost: (error: StoreError) => void;
+  /** Why it cannot be reached just now; `undefined`: it can again. */
+  onTrouble: (problem: StoreError | undefined) => void;
+  /** What an operator should know, and nothing is stopped by. */
+  onWarning: (message: string) => void;
 }
 
 export interface AnswersOptions {
@@ -108,7 +116,15 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
   const { config, intents, services, clock, log, failpoint } = parts;
   refuseParts(services);
   const watch = new LostWatch();
-  const store = await parts.openStore({ onLost: (error) => watch.tell(error) });
+  const store = await parts.openStore({
+    onLost: (error) => watch.tell(error),
+    onTrouble(problem) {
+      watch.trouble(problem);
+      if (problem) log.warn(problem.message);
+      else log.info("the store can be reached again");
+    },
+    onWarning: (message) => log.warn(message),
+  });
   const limits = {
     bodyBytesMax: config.limits.bodyBytes,
     keyBytesMax: config.limits.keyBytes,
@@ -150,6 +166,7 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
   const serviceTokens = new Map<string, { token: string; tenant: string }>();
   return {
     plane,
+    ...(config.store.driver === "redis" && { shared: store }),
     services: partsOf({ store, plane, engine, watch }),
     slicesOf: ({ tenant = DEFAULT_TENANT, inside }) => slicesOf(tenant, { plane, registry, inside }),
     stopSteps: (signal) => engine.stop({ signal }),
@@ -192,11 +209,25 @@ const endOf =
 /** Whether the store is still there, and who wants to know when it is not. */
 class LostWatch {
   #error: StoreError | undefined;
+  #trouble: StoreError | undefined;
   readonly #listeners = new Set<(error: StoreError) => void>();
+  /** Whoever wants to ask again when the answer may be another. */
+  readonly #asking = new Set<() => void>();
+
+  /** It cannot be reached just now; `undefined`: it can again. */
+  trouble(problem: StoreError | undefined): void {
+    this.#trouble = problem;
+    this.#changed();
+  }
+
+  #changed(): void {
+    for (const ask of this.#asking) ask();
+  }
 
   tell(error: StoreError): void {
     this.#error = error;
     for (const listener of this.#listeners) listener(error);
+    this.#changed();
   }
 
   /** At once if it is lost already. Returns a function that ends it. */
@@ -207,8 +238,15 @@ class LostWatch {
   }
 
   readonly probe: Probe = {
-    check: async () => (this.#error ? { ok: false, reason: this.#error.message } : { ok: true }),
-    onChange: (ask) => this.onLost(ask),
+    check: async () => {
+      const problem = this.#error ?? this.#trouble;
+      return problem ? { ok: false, reason: problem.message } : { ok: true };
+    },
+    onChange: (ask) => {
+      this.#asking.add(ask);
+      if (this.#error ?? this.#trouble) ask();
+      return () => void this.#asking.delete(ask);
+    },
   };
 }
 

@@ -1,5 +1,5 @@
-// The plane of a process: over a file or this process's memory, with the failpoint of its environment. Loaded only where there is one.
-import type { PlaneConfig, StoreConfig } from "../config/config.ts";
+// The plane of a process: over a file, this process's memory or Redis, with the failpoint of its environment. Loaded only where there is one.
+import type { PlaneConfig, RedisStoreConfig, StoreConfig } from "../config/config.ts";
 import { failpointOf } from "../drivers/failpoint.ts";
 import { openStore, type OpenStoreOptions } from "./open-store.ts";
 import { openPlane, type PlaneParts, type RunningPlane } from "./plane.ts";
@@ -21,10 +21,11 @@ export async function openProcessPlane(parts: ProcessPlaneParts): Promise<Runnin
   return openPlane({
     ...parts,
     failpoint,
-    openStore: (hooks) => openStore(urlOf(config.store), { ...options, ...hooks }),
+    openStore: (hooks) => openStore(placeOf(config.store), { ...options, ...hooks }),
   });
 }
 
-function urlOf(store: StoreConfig): string {
+function placeOf(store: StoreConfig): string | RedisStoreConfig {
+  if (store.driver === "redis") return store;
   return store.driver === "memory" ? "memory:" : `sqlite:${store.path}`;
 }

@@ -69,7 +69,23 @@ export interface PlaneConfig {
 }
 
 /** `path` is absolute. */
-export type StoreConfig = { driver: "memory" } | { driver: "sqlite"; path: string };
+export type StoreConfig = { driver: "memory" } | { driver: "sqlite"; path: string } | RedisStoreConfig;
+
+export interface RedisStoreConfig {
+  driver: "redis";
+  /** URLs: of one server, of nodes of a cluster, or of sentinels that know the master. */
+  place:
+    | { url: string }
+    | { cluster: readonly string[] }
+    | { sentinel: { master: string; nodes: readonly string[] } };
+  /** Every key begins with it. */
+  namespace: string;
+  leaseMs: number;
+  /** What to do about a Redis that may lose what it has acknowledged. */
+  checks: "refuse" | "warn";
+  /** So many replicas have to have a write before it counts. */
+  replicas: number;
+}
 
 export interface DiscoveryConfig {
   /** The name or address at which others reach this machine, an IPv6 one without brackets; absent: what the runtime finds. */

@@ -9,11 +9,11 @@ export function storeOf({ z, key, preset, required, filled, span, whole }: Kit) 
     driver: preset(
       z.enum(["sqlite", "memory", "redis"]),
       "sqlite",
-      "`sqlite`: a file. `memory`: gone with the process, for tests. `redis`: not in this version yet.",
+      "`sqlite`: a file. `memory`: gone with the process, for tests. `redis`: shared by several replicas.",
     ),
     path: key(filled, "Of `sqlite`: the database file, relative to the state folder. Default: `haraka.db`."),
-    url: key(filled, "Of `redis`: where it is."),
-    namespace: key(filled, "Of `redis`: what all of its keys begin with."),
+    url: key(filled, "Of `redis`: where it is, as `redis://USER:PASSWORD@HOST:PORT/0`, `rediss://` for TLS."),
+    namespace: key(filled, "Of `redis`: what all of its keys begin with. Default: `haraka`."),
     lease: key(
       z.strictObject({
         ttl: preset(span, "5s", "After so long without a sign its executions go on elsewhere."),
@@ -22,9 +22,12 @@ export function storeOf({ z, key, preset, required, filled, span, whole }: Kit) 
     ),
     checks: key(
       z.enum(["refuse", "warn"]),
-      "Of `redis`: what to do when it may lose what it has acknowledged.",
+      "Of `redis`: what to do when it may lose what it has acknowledged (`appendonly`, `appendfsync`, `maxmemory-policy`). Default: `refuse`.",
     ),
-    replicas: key(whole(0, 100), "Of `redis`: so many replicas have to have a write."),
+    replicas: key(
+      whole(0, 100),
+      "Of `redis`: so many of its replicas have to have a write before it counts. Default: 0.",
+    ),
     cluster: key(nodes, "Of `redis`: the nodes of a cluster, instead of `url`."),
     sentinel: key(
       z.strictObject({

@@ -3,6 +3,7 @@ import type { PlaneConfig, StoreConfig } from "./config.ts";
 import { resolvePath } from "./files.ts";
 import { isMap, type Path, type RawMap } from "./path.ts";
 import type { RawPlane, RawStore } from "./plane-schema.ts";
+import { resolveRedis } from "./redis-store.ts";
 
 export interface PlaneScope {
   stateFolder: string;
@@ -39,17 +40,10 @@ export function resolvePlane(
   };
 }
 
-function resolveStore(
-  { driver, path, ...redis }: RawStore,
-  { stateFolder, report }: PlaneScope,
-): StoreConfig {
-  if (driver === "redis") {
-    report(
-      ["store", "driver"],
-      "this version does not have `redis` yet: use `sqlite`, or `memory` for tests",
-    );
-    return { driver: "memory" };
-  }
+function resolveStore(raw: RawStore, scope: PlaneScope): StoreConfig {
+  const { driver, path, ...redis } = raw;
+  const { stateFolder, report } = scope;
+  if (driver === "redis") return resolveRedis(raw, scope) ?? { driver: "memory" };
   for (const key of Object.keys(redis)) report(["store", key], `\`${key}\` is for \`driver: redis\``, "key");
   if (driver === "sqlite") return { driver, path: resolvePath(stateFolder, path ?? "haraka.db") };
   if (path !== undefined) report(["store", "path"], "`path` is for `driver: sqlite`", "key");

@@ -8,7 +8,9 @@ import type { SagaNode, StepNode } from "./saga-definition.ts";
 type Hide = (value: unknown) => unknown;
 
 export function storeDocument(store: StoreConfig): RawMap {
-  return store.driver === "sqlite" ? { driver: store.driver, path: store.path } : { driver: store.driver };
+  if (store.driver !== "redis") return { ...store };
+  const { driver, place, namespace, leaseMs, checks, replicas } = store;
+  return { driver, ...place, namespace, lease: { ttl: durationText(leaseMs) }, checks, replicas };
 }
 
 export function planeDocument({ auth, sessions, retentionMs, limits }: PlaneConfig, hide: Hide): RawMap {

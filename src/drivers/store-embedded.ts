@@ -6,7 +6,8 @@
 //                             at most 256 records or 256 KiB, in one go     │
 //                             then timers and sockets get their turn        └─ throws ─▶ reject all, lost for good
 import { Claims, executionOf, OPEN, type OpenExecution, openExecution } from "../core/claims.ts";
-import { messageOf, StoreError, UsageError } from "../errors.ts";
+import { refuseIllFormed, storedText } from "../core/stored-text.ts";
+import { messageOf, StoreError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Failpoint } from "../ports/failpoint.ts";
 import type {
@@ -349,8 +350,7 @@ function writeOf(tenant: string, commit: Commit, answer: Pick<Write, "resolve" |
   const { expect = [], append = [], put = [], remove = [], owner, own } = commit;
   let bytes = WRITE_BYTES;
   const text = (value: Json): string => {
-    const json: string | undefined = JSON.stringify(value);
-    if (json === undefined) throw new UsageError("cannot write undefined to the store: it is no JSON");
+    const json = storedText(value);
     bytes += json.length;
     return json;
   };
@@ -370,13 +370,6 @@ function writeOf(tenant: string, commit: Commit, answer: Pick<Write, "resolve" |
   };
   for (const { key } of put) bytes += key.length;
   return { ...write, bytes };
-}
-
-/** Half a surrogate pair has no UTF-8: two such names would be kept as one. */
-function refuseIllFormed(names: readonly string[]): void {
-  const name = names.find((one) => !one.isWellFormed());
-  if (name !== undefined)
-    throw new UsageError(`cannot write to the store: ${JSON.stringify(name)} is no valid Unicode`);
 }
 
 const isExpired = ({ expiresAtMs }: EntryRow, timeMs: number): boolean =>

@@ -29,6 +29,32 @@ test("either of them is a plane: sqlite, in the state folder", () => {
   assert.deepEqual(configOf(`store: { driver: memory }\n${SERVICES}`).plane?.store, { driver: "memory" });
 });
 
+test("a store in Redis has defaults for all but where Redis is", () => {
+  const storeOf = (line: string) => configOf(`store: { driver: redis, ${line} }\n${SERVICES}`).plane?.store;
+  const defaults = { driver: "redis", namespace: "haraka", leaseMs: 5_000, checks: "refuse", replicas: 0 };
+  assert.deepEqual(storeOf("url: redis://a"), { ...defaults, place: { url: "redis://a" } });
+  assert.deepEqual(storeOf("cluster: [redis://a, redis://b:7000]"), {
+    ...defaults,
+    place: { cluster: ["redis://a", "redis://b:7000"] },
+  });
+  const own = "namespace: shop, lease: { ttl: 2s }, checks: warn, replicas: 1";
+  assert.deepEqual(storeOf(`sentinel: { master: m, nodes: [rediss://u:p@a/3] }, ${own}`), {
+    driver: "redis",
+    place: { sentinel: { master: "m", nodes: ["rediss://u:p@a/3"] } },
+    namespace: "shop",
+    leaseMs: 2_000,
+    checks: "warn",
+    replicas: 1,
+  });
+});
+
+test("a password in the URL of Redis is not shown", () => {
+  const yaml = `store: { driver: redis, url: "redis://user:hunter2@a/0" }\n${SERVICES}`;
+  const printed = printConfig(memoryConfig({ files: { "runtime.yaml": yaml } }));
+  assert.doesNotMatch(printed, /hunter2/);
+  assert.match(printed, /url: redis:\/\/.*@a\/0\n\s+namespace: haraka\n\s+lease:\n\s+ttl: 5s\n/);
+});
+
 test("plane takes tokens, a key set, times of sessions and limits", () => {
   const yaml = `plane:
   auth:
@@ -67,13 +93,27 @@ test("a service may be somebody on the plane", () => {
   assert.equal(serviceOf(SERVICES).tenant, undefined);
 });
 
-const NO_REDIS =
-  "1:18 store.driver: this version does not have `redis` yet: use `sqlite`, or `memory` for tests";
-
 /** A first line, and what is said of it. */
 const REFUSED: [line: string, ...problems: string[]][] = [
-  ["store: { driver: redis, url: redis://a, namespace: shop, lease: { ttl: 5s }, checks: warn }", NO_REDIS],
-  ["store: { driver: redis, sentinel: { master: m, nodes: [redis://a] }, replicas: 1 }", NO_REDIS],
+  [
+    "store: { driver: redis }",
+    "1:18 store.driver: say where Redis is: `url`, as redis://127.0.0.1:6379/0, `cluster` or `sentinel`",
+  ],
+  [
+    'store: { driver: redis, url: redis://a, cluster: ["redis://b/1"], path: a.db, namespace: "{a}" }',
+    "1:41 store.cluster: there is `url` already; say one of them",
+    "1:51 store.cluster[0]: a cluster has database 0 only",
+    "1:67 store.path: `path` is for `driver: sqlite`",
+    "1:90 store.namespace: a namespace has no braces: they say where in a cluster a key lies",
+  ],
+  ...["http://a", "redis:", "redis://a/0?namespace=b", "a:6379"].map((url): [string, string] => [
+    `store: { driver: redis, url: "${url}" }`,
+    "1:30 store.url: expected redis://HOST:PORT, or rediss:// for TLS, USER:PASSWORD@ before the host",
+  ]),
+  [
+    'store: { driver: redis, sentinel: { master: m, nodes: ["redis://a", "redis://a/x"] } }',
+    "1:69 store.sentinel.nodes[1]: what stands behind the host is the number of a database",
+  ],
   [
     "store: { url: redis://a, checks: warn }",
     "1:10 store.url: `url` is for `driver: redis`",

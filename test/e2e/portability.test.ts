@@ -126,7 +126,12 @@ for (const [name, words] of Object.entries(JAVASCRIPT_RUNTIMES)) {
 }
 
 const portable = ["config", "core", "compose", "runtime"].map((name) => `test/${name}`);
-const stores = ["test/contracts/store.test.ts", "test/drivers/store-embedded.test.ts"];
+const stores = [
+  "test/contracts/store.test.ts",
+  "test/drivers/store-embedded.test.ts",
+  "test/redis/contract.test.ts",
+  "test/redis/faults.test.ts",
+];
 const runners = {
   deno: [JAVASCRIPT_RUNTIMES.deno[0], "test", "--allow-all", "--no-check", "--quiet", ...portable, ...stores],
   node: [

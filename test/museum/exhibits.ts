@@ -140,11 +140,66 @@ const filtered: readonly Exhibit[] = [
   },
 ];
 
+const SCRIPTS = "src/drivers/store-redis-scripts.ts";
+
+const redis: readonly Exhibit[] = [
+  {
+    bug: "redis takes what an old owner writes",
+    edits: [edit(SCRIPTS, " or string.sub(held, 1, 32) ~= token then", " then")],
+    turnsRed: ["redis/contract", "redis: owners only the latest token writes"],
+    says: /\+ +ok: true,[^]*- +reason: 'fenced'/,
+  },
+  {
+    bug: "redis takes the client's clock for leases",
+    edits: [
+      edit(SCRIPTS, 'local clock = call("TIME")', "local clock = { KEYS[2] / 1000, 0 }"),
+      edit(
+        "src/drivers/store-redis-link.ts",
+        '"1", key, ...args]',
+        '"2", key, String(this.#options.clock.wallTime()), ...args]',
+      ),
+    ],
+    turnsRed: ["redis/faults", "a clock that is an hour off changes no lease and no expiry"],
+    says: /it is not the server's time/,
+  },
+  {
+    bug: "redis does again what was done, when the connection was cut",
+    edits: [edit(SCRIPTS, "if fields[2] == ARGV[firstAppend] then", "if false then")],
+    turnsRed: ["redis/faults", "after Redis has run the script"],
+    says: /"reason":"conflict","key":"k","version":3/,
+  },
+  {
+    bug: "redis does what it was sent again for, when it arrives after all",
+    edits: [edit(SCRIPTS, '> generation then return {"late"} end', "> generation then generation = 0 end")],
+    turnsRed: ["redis/faults", "before Redis has run the script"],
+    says: /actual: \[ "before", "held", "held", "after" \]/,
+  },
+  {
+    bug: "redis goes on with a log that has lost what was acknowledged",
+    edits: [edit(SCRIPTS, 'if seq < known then return {"diverged", seq} end', "")],
+    turnsRed: ["redis/faults", "one that is shorter is not written any more"],
+    says: /Missing expected rejection/,
+  },
+  {
+    bug: "redis filters its log after the limit",
+    edits: [
+      edit(
+        SCRIPTS,
+        'local numbers = call("LRANGE", list, low, low + tonumber(ARGV[3]) - 1)',
+        'local numbers = {}\nfor _, n in ipairs(call("LRANGE", list, low, -1)) do if tonumber(n) <= after + tonumber(ARGV[3]) then numbers[#numbers + 1] = n end end',
+      ),
+    ],
+    turnsRed: ["redis/contract", "redis: reading the log goes on after a sequence number"],
+    says: /actual: \[ 2 \],\n +expected: \[ 2, 5, 8 \]/,
+  },
+];
+
 export const exhibits: readonly Exhibit[] = [
   ...early,
   ...swallowed,
   ...fenced,
   ...filtered,
+  ...redis,
   {
     bug: "an embedded store follows the clock when it is set back",
     edits: [

@@ -1,4 +1,4 @@
-// A plane over each of the embedded stores, on a clock that is turned by hand and can be set back, with everything in reach that it
+// A plane over each of the stores, on a clock that is turned by hand and can be set back, with everything in reach that it
 // has written. What runs intents is not part of it.
 import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -6,9 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openStore } from "../../src/compose/open-store.ts";
 import { type TestClock, testClock } from "../../src/compose/testing.ts";
+import { systemClock } from "../../src/drivers/clock.ts";
 import { createPlane, type OwnPlane, type PlaneOptions } from "../../src/plane/plane.ts";
 import { PlaneError } from "../../src/errors.ts";
 import type { Entry, LogRecord, Store } from "../../src/ports/store.ts";
+import { sharedRedis } from "../redis/server.ts";
+import { openStoreIn, scriptsAt, storeConfig } from "../redis/store-rig.ts";
 
 export const MINUTE_MS = 60_000;
 export const HOUR_MS = 60 * MINUTE_MS;
@@ -37,6 +40,7 @@ export type MakePlane = () => Promise<PlaneRig>;
 export const PLANES: readonly (readonly [name: string, make: MakePlane])[] = [
   ["memory", () => makeRig("memory:")],
   ["sqlite", () => makeRig("sqlite:haraka.db")],
+  ["redis", () => makeRig("redis:")],
 ];
 
 async function makeRig(url: string): Promise<PlaneRig> {
@@ -44,7 +48,13 @@ async function makeRig(url: string): Promise<PlaneRig> {
   let shiftMs = 0;
   const shifted = { ...clock, wallTime: () => clock.wallTime() + shiftMs };
   const cwd = mkdtempSync(join(tmpdir(), "haraka-plane-"));
-  const open = () => openStore(url, { clock: shifted, cwd });
+  const server = url === "redis:" ? await sharedRedis() : undefined;
+  const { namespace } = storeConfig({ url });
+  const scripts = scriptsAt(() => shifted.wallTime());
+  const open = () =>
+    server
+      ? openStoreIn({ url: server.url }, { clock: systemClock(), namespace, scripts })
+      : openStore(url, { clock: shifted, cwd });
   let store = await open();
   const planes: OwnPlane[] = [];
   const other: PlaneRig["other"] = ({ wrap = (one: Store) => one, ...options } = {}) => {

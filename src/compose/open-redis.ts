@@ -1,0 +1,92 @@
+// From where Redis is to the store in it. Its parts do not know each other: they meet here. Loaded only when a store in Redis is asked for.
+import type { RedisStoreConfig } from "../config/config.ts";
+import { isNamespace } from "../core/redis-layout.ts";
+import { dialCluster, dialSentinel, dialServer } from "../drivers/store-redis-dial.ts";
+import { openRedisLink } from "../drivers/store-redis-link.ts";
+import { redisOwnerships } from "../drivers/store-redis-owners.ts";
+import { type RedisScripts, redisScripts } from "../drivers/store-redis-scripts.ts";
+import { redisWrites } from "../drivers/store-redis-writes.ts";
+import { redisStore } from "../drivers/store-redis.ts";
+import { type StoreError, UsageError } from "../errors.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Dial } from "../ports/redis.ts";
+import type { Ownerships, Store } from "../ports/store.ts";
+
+/** How long a write waits to be told what became of it when its connection was lost. */
+const UNKNOWN_MS = 5_000;
+
+export interface OpenRedisOptions {
+  clock: Clock;
+  /** Called once when Redis refuses us for good: nothing can be written. */
+  onLost?: ((error: StoreError) => void) | undefined;
+  /** Told why it cannot be reached, and `undefined` once it can. Absent: one that cannot be reached at once is refused. */
+  onTrouble?: ((problem: StoreError | undefined) => void) | undefined;
+  /** Told what an operator should know, and nothing is stopped by. */
+  onWarning?: ((message: string) => void) | undefined;
+  /** Default: those of the driver. */
+  scripts?: RedisScripts;
+}
+
+/** Throws `UsageError` for what is no address, and `StoreError` for a Redis that cannot be had. */
+export async function openRedis(
+  config: RedisStoreConfig,
+  { clock, onLost, onTrouble, onWarning = () => {}, scripts = redisScripts() }: OpenRedisOptions,
+): Promise<Store & Ownerships> {
+  const { namespace, leaseMs, checks, replicas, place } = config;
+  const link = await openRedisLink({
+    name: nameOf(config),
+    isSharded: "cluster" in place,
+    dial: dialOf(place),
+    clock,
+    checks,
+    onWarning,
+    ...(onTrouble && { onRefused: (error: StoreError) => onLost?.(error) }),
+  });
+  if (onTrouble) {
+    link.onChange(onTrouble);
+    if (link.problem) onTrouble(link.problem);
+  }
+  const writes = redisWrites({
+    link,
+    script: scripts.commit,
+    namespace,
+    clock,
+    leaseMs,
+    replicas,
+    unknownMs: UNKNOWN_MS,
+    onDiverged: (_tenant, error) => onWarning(error.message),
+  });
+  const store = redisStore({ link, writes, scripts, namespace });
+  const listed = () => store.listed();
+  const owners = redisOwnerships({ link, writes, scripts, namespace, clock, leaseMs, listed });
+  return Object.assign(store, owners);
+}
+
+/** `redis[s]://[USER:PASSWORD@]HOST[:PORT][/DATABASE][?namespace=NAME]`, as the command line takes it. */
+export function redisConfigOf(text: string): RedisStoreConfig {
+  const url = URL.parse(text);
+  const namespace = url?.searchParams.get("namespace") ?? DEFAULTS.namespace;
+  if (!url || url.hostname === "" || !isNamespace(namespace))
+    throw new UsageError(
+      `cannot open the store '${withoutPassword(text)}': it is redis://HOST:PORT/DATABASE?namespace=NAME`,
+    );
+  url.search = "";
+  return { driver: "redis", place: { url: url.href }, ...DEFAULTS, namespace };
+}
+
+const DEFAULTS = { namespace: "haraka", leaseMs: 5_000, checks: "warn", replicas: 0 } as const;
+
+function dialOf(place: RedisStoreConfig["place"]): Dial {
+  if ("cluster" in place) return dialCluster(place.cluster);
+  return "sentinel" in place ? dialSentinel(place.sentinel) : dialServer(place.url);
+}
+
+/** Without what must not be seen. */
+function nameOf({ place }: RedisStoreConfig): string {
+  if ("url" in place) return `the store ${withoutPassword(place.url)}`;
+  const nodes = "cluster" in place ? place.cluster : place.sentinel.nodes;
+  const what = "cluster" in place ? "the Redis cluster" : `the Redis master '${place.sentinel.master}'`;
+  return `${what} at ${nodes.map(withoutPassword).join(", ")}`;
+}
+
+const withoutPassword = (url: string): string => url.replace(/\/\/[^@/]*@/, "//");

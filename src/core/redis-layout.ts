@@ -1,0 +1,51 @@
+// Where things stand in Redis, and in what form: the names of keys, and rows as texts. All keys of a tenant lie in one slot of a
+// cluster, by a tag in braces that no other tenant has. It talks to nobody.
+//
+//   NAMESPACE:tenants            ZSET    hint where to look: every tenant that may have something
+//   NAMESPACE:{TENANT}:head      HASH    seq, ms, id (of the last record), floor (of versions), g:REPLICA (its generation)
+//   …:log                        STREAM  SEQ-0 → i: event, m: milliseconds, r: the rest as JSON, v: versions put with it
+//   …:of:EXECUTION               LIST    sequence numbers of its records, ascending
+//   …:entries                    HASH    key → `VERSION EXPIRES JSON`
+//   …:keys                       ZSET    keys, in order
+//   …:expiry                     ZSET    key → when it expires
+//   …:removed                    ZSET    key → the version it had
+//   …:open                       HASH    execution → `TOKEN DEFINITION`
+//   …:free, …:held               ZSET    `DEFINITION NUL EXECUTION`; those held → until when
+//   …:attempt:ID                 STRING  what came of a commit that left no record, for ten minutes
+//   …:appended                   channel: who has appended
+import { keyOf, partsOf } from "./key.ts";
+
+/** What braces would hold for the empty tenant is no tag; no encoded name is a lone `%`. */
+const EMPTY = "%";
+
+export const tenantsKey = (namespace: string): string => `${namespace}:tenants`;
+
+/** Begins every key of that tenant. */
+export function tenantBase(namespace: string, tenant: string): string {
+  return `${namespace}:{${keyOf(tenant) || EMPTY}}:`;
+}
+
+/** As it stands in the list of tenants. */
+export const tenantMember = (tenant: string): string => keyOf(tenant);
+
+export const tenantOf = (member: string): string => partsOf(member)[0] ?? "";
+
+/** Whether its keys would keep their tags. */
+export const isNamespace = (text: string): boolean => text !== "" && !/[{}\0]/.test(text);
+
+export interface EntryText {
+  version: number;
+  json: string;
+  expiresAtMs?: number;
+}
+
+export function parseEntry(text: string): EntryText {
+  const first = text.indexOf(" ");
+  const second = text.indexOf(" ", first + 1);
+  const expires = text.slice(first + 1, second);
+  return {
+    version: Number(text.slice(0, first)),
+    json: text.slice(second + 1),
+    ...(expires !== "" && { expiresAtMs: Number(expires) }),
+  };
+}

@@ -1,0 +1,12 @@
+// The write side of a store in Redis, as its read side sees it.
+import type { Commit, CommitResult } from "./store.ts";
+
+export interface RedisWrites {
+  /** Names this replica in what it writes and tells. */
+  readonly replica: string;
+  commit(tenant: string, commit: Commit): Promise<CommitResult>;
+  /** Called when a commit has appended to that tenant's log, or opened an execution (`opens`). */
+  onAppended(listener: (tenant: string, opens: boolean) => void): void;
+  /** Resolves when nothing is under way. What waits for Redis to come back is turned away. */
+  close(): Promise<void>;
+}
