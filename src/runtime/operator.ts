@@ -52,6 +52,10 @@ const ORDERS = {
   restart: "restart-requested",
 } as const satisfies Record<ServiceAction, Order["type"]>;
 
+/** Why what was abandoned does not start again, and what to do. */
+export const ABANDONED =
+  "an earlier instance overran its time and still runs in this process; restart the runtime";
+
 export class Operator implements Control, StatusSource {
   readonly #options: OperatorOptions;
   readonly #recorder = new TimelineRecorder();
@@ -178,11 +182,9 @@ export class Operator implements Control, StatusSource {
     }
     const own = members.map(({ planned }) => planned.spec.name);
     const services = action === "start" ? withNeeds(fleet, members) : [...(cascade ? others : []), ...own];
-    const abandoned = services.find(
-      (name) => fleet.member(name) && fleet.isAbandoned(fleet.member(name) as FleetMember),
-    );
+    const abandoned = services.find((name) => fleet.isAbandoned(name));
     if (abandoned !== undefined && action !== "stop") {
-      const reason = `cannot ${action} '${abandoned}': an earlier instance overran its time and still runs in this process; restart the runtime`;
+      const reason = `cannot ${action} '${abandoned}': ${ABANDONED}`;
       return { ok: false, kind: "conflict", reason };
     }
     const restarting = services.flatMap((name) => called(fleet, name));
