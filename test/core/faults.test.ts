@@ -247,6 +247,30 @@ describe("Fleet giving up", () => {
     assert.deepEqual([again.state("api"), again.launches("api")], ["skipped", 0]);
   });
 
+  test("a critical one that waits in vain for what it needs leaves with its own code", () => {
+    const specs = [
+      spec("db", { critical: false }),
+      spec("api", { ...restart(), dependencies: [needs("db")] }),
+    ];
+    const { boot, exit, up, state, gaveUp } = world(specs);
+    boot("db");
+    up("api");
+    exit("db", 1);
+    assert.deepEqual([state("api"), gaveUp()], ["ready", undefined], "it goes on without");
+    exit("api", 7);
+    const reason = "needs 'db', which failed";
+    assert.deepEqual(gaveUp(), { type: "give-up", service: "api", reason, exitCode: 7, during: "run" });
+    assert.equal(state("api"), "skipped");
+    // Of one that is started again for another reason there is no code to leave with.
+    const other = world(specs);
+    other.boot("db");
+    other.up("api");
+    other.exit("db", 1);
+    other.tell({ type: "restart-requested", services: ["api"] });
+    other.exit("api", 0);
+    assert.equal(other.gaveUp()?.exitCode, 1);
+  });
+
   test("one that ended by itself while it was being abandoned may start again", () => {
     const at = world([module()]);
     at.boot("api");
