@@ -95,6 +95,7 @@ export class Lifecycle {
     member.readiness = member.planned.spec.readiness;
     member.markedReady = false;
     member.wasReady = false;
+    delete member.pid;
     delete member.upSinceMs;
     delete member.lateMs;
     this.#enter(member, { name: "starting", launched: false, sinceMs: this.#now });

@@ -4,6 +4,7 @@ import { blockersOf, problemOf } from "../core/blockers.ts";
 import type { Order } from "../core/event.ts";
 import { type FleetMember, restartsOf } from "../core/member.ts";
 import { called, dependentsOf, missingNeed, withFollowers, withNeeds } from "../core/selection.ts";
+import { isAlive } from "../core/service-state.ts";
 import { ConfigError, messageOf } from "../errors.ts";
 import type {
   ActionOutcome,
@@ -129,7 +130,6 @@ export class Operator implements Control, StatusSource {
     const { spec } = planned;
     const reason = problemOf(member, world);
     const nextRunMs = world.nextRunMs(spec.name);
-    const isRunning = state.name !== "stopped" && state.name !== "failed" && state.name !== "completed";
     return {
       name: spec.name,
       group: spec.group,
@@ -138,7 +138,7 @@ export class Operator implements Control, StatusSource {
       sinceMs: state.sinceMs + wallOffsetMs,
       ...(reason !== undefined && { reason }),
       critical: spec.critical,
-      ...(pid !== undefined && isRunning && { pid }),
+      ...(pid !== undefined && isAlive(state) && { pid }),
       restarts: restartsOf(member),
       ...(lastExit && { lastExit: { ...lastExit, atMs: lastExit.atMs + wallOffsetMs } }),
       blockedBy: blockersOf(member, world).slice(1),
