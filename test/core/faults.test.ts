@@ -271,6 +271,24 @@ describe("Fleet giving up", () => {
     assert.equal(other.gaveUp()?.exitCode, 1);
   });
 
+  test("what runs is not restarted for a dependency that has come back where it would not come up again", () => {
+    const dependencies = [{ ...needs("db"), restart: true }, needs("cache")];
+    const specs = [spec("db", restart()), spec("cache", { critical: false }), spec("api", { dependencies })];
+    const { boot, up, exit, tell, state, launches, gaveUp } = world(specs);
+    boot("db", "cache");
+    up("api");
+    exit("cache", 1);
+    exit("db", 1);
+    up("db");
+    assert.deepEqual([state("db"), state("api"), gaveUp()], ["ready", "ready", undefined]);
+    tell({ type: "start-requested", services: ["cache"] });
+    up("cache");
+    exit("db", 1, 100_000);
+    up("db");
+    exit("api", 0);
+    assert.deepEqual([state("api"), launches("api")], ["starting", 2]);
+  });
+
   test("one that ended by itself while it was being abandoned may start again", () => {
     const at = world([module()]);
     at.boot("api");
