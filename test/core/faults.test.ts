@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { blockersOf } from "../../src/core/blockers.ts";
 import type { Fleet } from "../../src/core/fleet.ts";
-import { called, withNeeds } from "../../src/core/selection.ts";
+import { called, dependentsOf, withNeeds } from "../../src/core/selection.ts";
 import { createSnapshot } from "../../src/core/snapshot.ts";
 import { needs, spec } from "./arbitrary.ts";
 import { restart, type Told, world } from "./world.ts";
@@ -310,6 +310,22 @@ describe("Fleet giving up", () => {
       fleet.members.map(({ lateMs }) => lateMs),
       [0, 0],
     );
+  });
+
+  test("one replica of several is needed by nobody while another is ready, and who needs all loses it", () => {
+    const replicas = ["w-1", "w-2"].map((name) => spec(name, { group: "w" }));
+    const all = { ...needs("w"), condition: "started" as const };
+    const { fleet, boot, up, tell } = world([
+      ...replicas,
+      spec("one", { dependencies: [needs("w")] }),
+      spec("both", { dependencies: [all] }),
+    ]);
+    boot("w-1", "w-2");
+    up("one", "both");
+    const losing = (name: string) => dependentsOf(fleet, called(fleet, name));
+    assert.deepEqual([losing("w-1"), losing("w")], [["both"], ["one", "both"]]);
+    tell({ type: "hold-requested", services: ["w-2"] });
+    assert.deepEqual(losing("w-1"), ["one", "both"], "the other one goes");
   });
 
   test("a replica that is on its way out replaces nobody", () => {
