@@ -26,7 +26,11 @@ function probeOf({ z, key, preset, command, filled, hostPort, httpUrl, on, patte
       "How often it is asked. While starting it is asked sooner: after 10ms, 20ms, 40ms and so on; `liveness` is not.",
     ),
     timeout: preset(span, "1s", "How long one answer may take."),
-    failureThreshold: preset(whole(1, 1000), 3, "So many failures in a row make it fail."),
+    failureThreshold: preset(
+      whole(1, 1000),
+      3,
+      "So many failures in a row make it fail; one is enough where the service says it itself (`STOPPING=1`, `WATCHDOG=trigger`).",
+    ),
     successThreshold: preset(whole(1, 1000), 1, "So many passes in a row make it pass again."),
   });
 }
