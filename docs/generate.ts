@@ -45,6 +45,10 @@ flags named so, and in the userinfo of URLs are hidden in messages and in \`hara
 \`http\`, \`tcp\`, \`exec\`, \`notify\`, \`log\`, \`logPattern\`; only the first three can tell whether something lives. \`dependencies\` and \`exitCodeFrom\`
 name a service, with all its replicas, or one replica, as \`api-1\`: a dependency on several needs all of them for \`started\`, one for \`ready\`.
 
+**Routes.** A rule is Traefik's (version 3), in one line, its values in backticks. A longer rule wins unless there is a \`priority\`. Two routes with the same rule, the same
+priority and an entry point in common are refused. They lead to \`port\` of the route, else of the service, else where its probe asks; a module's
+to \`http.port\`. They are published when there is \`discovery.traefik\`, and written out by \`haraka emit\`.
+
 **The plane.** There is one when \`plane\` or \`store\` is there, \`plane: {}\` is enough. All keys of \`store\` but \`driver\` and \`path\` are for \`redis\`, which this
 version does not have yet. \`intents\` need a plane.
 

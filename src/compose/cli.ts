@@ -2,6 +2,7 @@
 // server, control, signals and standard output of this process.
 import process from "node:process";
 import type { Config, HttpConfig } from "../config/config.ts";
+import type { ServiceSpec } from "../core/spec.ts";
 import { openCgroup } from "../drivers/cgroup.ts";
 import { systemClock } from "../drivers/clock.ts";
 import { logRing } from "../drivers/log-ring.ts";
@@ -30,6 +31,7 @@ import type { PlaneParts, RunningPlane } from "./plane.ts";
 import { Present } from "./present.ts";
 import { processSockets } from "./process-service.ts";
 import type { ReadConfig } from "./read-config.ts";
+import { openRouting, type RunningRoutes } from "./routing.ts";
 import { serviceFiles } from "./service-files.ts";
 import { chosenSpecs, createServices } from "./services.ts";
 import { attendSignals } from "./signals.ts";
@@ -59,16 +61,17 @@ const LEARN_AFTER_MS = 1_000;
 export async function runConfig(config: Config, options: RunOptions): Promise<number> {
   const { names, profiles, env, dev } = options;
   const specs = chosenSpecs(config, { names, profiles });
-  const services = specs.map(({ name }) => name);
-  const { log, logs, flush, terminal } = openLogs(config, { services, json: options.json });
+  const { log, logs, flush, terminal } = openLogs(config, { specs, json: options.json });
   const clock = systemClock();
   const loadedMs = clock.wallTime();
   const doors: { server?: Server | undefined } = {};
   const gate = createGate({ clock, close: async () => doors.server?.close() });
   const plane = await planeOf(config, { clock, log, env });
   const ofPlane = plane?.services ?? [];
+  const routing = openRouting(config, { clock, log, httpPort: () => doors.server?.port });
   const { supervisor, operator } = supervision(config, {
     ...options,
+    routing,
     log,
     clock,
     gate: plane?.gated(gate) ?? gate,
@@ -92,10 +95,11 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
     log,
     clock,
   };
-  const app = openApp(config, { ...parts, gate, plane });
+  const app = openApp(config, { ...parts, gate, plane, traefik: routing.endpoint });
   doors.server = await openPort(config.http, { fetch: app.fetch, log, orNext: dev !== undefined });
   const instances = new Map<string, object>();
-  const modules = { supervisor, clock, log, instances, mount: app.mount, planeOf: plane?.slicesOf };
+  const seen = { mount: app.mount, planeOf: plane?.slicesOf, routesOf: routing.routesOf };
+  const modules = { supervisor, clock, log, instances, ...seen };
   const orphans = adoption({ clock, log, env });
   const files = serviceFiles({ globs: dev !== undefined });
   const credentials = plane?.credentials({ url: urlOf(doors.server) });
@@ -105,6 +109,7 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   const running = await createServices(config, specs, context);
   const present = new Present(running, { context, readAgain: options.readAgain, loadedMs, dev });
   signals.forward(() => present.reading.running.config);
+  await routing.attend(supervisor, { present, waits: !terminal && !dev, env });
   // Before the services: of two runtimes on one socket the second must not start any.
   const socket = await openControl(config.control, {
     ...parts,
@@ -115,8 +120,7 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   await Promise.allSettled([supervisor.run([...ofPlane, ...running.services])]);
   // As PID 1 we are given orphans in any case; a start without processes need not wait for that.
   if (process.pid === 1) await orphans.descendants();
-  const learning =
-    modules.instances.size === 0 ? undefined : clock.after(LEARN_AFTER_MS, () => void present.learn());
+  const learning = learnLater(present, { instances, clock });
   const report = await supervisor.ended;
   learning?.();
   leave?.();
@@ -125,13 +129,21 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   return endOfRun(report, { flush, ledger: supervisor.ledger(), signals });
 }
 
+/** Gives a function that calls it off. */
+function learnLater(
+  present: Present,
+  { instances, clock }: { instances: ReadonlyMap<string, object>; clock: Clock },
+): (() => void) | undefined {
+  return instances.size === 0 ? undefined : clock.after(LEARN_AFTER_MS, () => void present.learn());
+}
+
 /** Everything that is said goes to standard output, and its last part is kept for `haraka logs`. */
-function openLogs({ runtime }: Config, { services, json }: { services: readonly string[]; json: boolean }) {
+function openLogs({ runtime }: Config, { specs, json }: { specs: readonly ServiceSpec[]; json: boolean }) {
   const { log: output, ...rest } = openLog({
     name: runtime.name,
     ...runtime.log,
     ...(json && { format: "json" as const }),
-    services,
+    services: specs.map(({ name }) => name),
   });
   const logs = logRing({ bytesMax: runtime.log.ringBytes, wallTime: Date.now });
   return { ...rest, logs, log: logs.keeping(output) };
@@ -161,6 +173,7 @@ function urlOf(server: Server | undefined): string | undefined {
 }
 
 interface SupervisionOptions extends Pick<RunOptions, "env" | "dev"> {
+  routing: RunningRoutes;
   log: Log;
   clock: Clock;
   gate: Gate;
@@ -171,19 +184,21 @@ interface SupervisionOptions extends Pick<RunOptions, "env" | "dev"> {
 }
 
 function supervision({ runtime }: Config, options: SupervisionOptions) {
-  const { env, dev, log, clock, gate, attended, read, onStarted } = options;
+  const { env, dev, routing, log, clock, gate, attended, read, onStarted } = options;
   const supervisor = new Supervisor({
     clock,
     emit: (event) => {
       (dev?.narrate ?? narrate)(event, log);
       operator.observe(event);
       tellManager?.(event);
+      routing.observe(event);
       if (event.type === "runtime-state-changed" && event.to === "started") onStarted();
     },
     startup: runtime.startup,
     shutdown: runtime.shutdown,
     kubernetes: env.KUBERNETES_SERVICE_HOST !== undefined,
     attended,
+    publisher: routing.publisher,
     ...(runtime.exitCodeFrom !== undefined && { exitCodeFrom: runtime.exitCodeFrom }),
     gate,
     endures: dev !== undefined,
@@ -206,6 +221,7 @@ interface AppParts extends Omit<Parameters<typeof controlOverTcp>[1], "log"> {
   health: HealthSource;
   gate: HttpGate;
   plane: RunningPlane | undefined;
+  traefik: RunningRoutes["endpoint"];
 }
 
 function openApp({ http, control }: Config, { gate, plane, ...parts }: AppParts) {

@@ -144,14 +144,21 @@ function madeFrom({ config, env, specs }: RunningServices): ReadonlyMap<string, 
   );
 }
 
-/** Where it stands in the file is no part of it, and costs a second reading to ask for. */
+/** Where it stands in the file is no part of it, and costs a second reading to ask for; where requests for it come from neither. */
 function partsOf(service: ServiceConfig | undefined): unknown {
-  const keys = Object.keys(service ?? {}).filter((key) => key !== "position");
+  const keys = Object.keys(service ?? {}).filter((key) => key !== "position" && key !== "routes");
   return keys.map((key) => [key, Reflect.get(service ?? {}, key)]);
 }
 
 /** What is read once, at the start. */
-const FIXED = ["runtime", "http", "control", "plane", "intents"] as const satisfies (keyof Config)[];
+const FIXED = [
+  "runtime",
+  "http",
+  "control",
+  "plane",
+  "discovery",
+  "intents",
+] as const satisfies (keyof Config)[];
 
 function refuseOtherChanges(before: Config, after: Config): void {
   const changed = FIXED.filter((key) => textOf(before[key]) !== textOf(after[key]));

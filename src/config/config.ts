@@ -1,6 +1,7 @@
 // The typed config: what a YAML file means after interpolation, defaults and conversion. Every number carries its unit,
 // every path is absolute, every dependency has its condition. Nothing behind this type reads YAML again.
 
+import type { RuleNode } from "./route-rule.ts";
 import type { SagaDefinition } from "./saga-definition.ts";
 
 export interface Config {
@@ -12,6 +13,8 @@ export interface Config {
   control: ControlConfig;
   /** Absent: there is no plane. */
   plane?: PlaneConfig;
+  /** Absent: there is no registry. */
+  discovery?: DiscoveryConfig;
   /** In the order of the files; none without a plane. */
   intents: readonly IntentConfig[];
   /** Where what outlives a run is kept: `HARAKA_DATA`, else `STATE_DIRECTORY`, else `data` in the working directory; absolute. */
@@ -67,6 +70,20 @@ export interface PlaneConfig {
 /** `path` is absolute. */
 export type StoreConfig = { driver: "memory" } | { driver: "sqlite"; path: string };
 
+export interface DiscoveryConfig {
+  /** The name or address at which others reach this machine, an IPv6 one without brackets; absent: what the runtime finds. */
+  advertise?: string;
+  registry: { ttlMs: number; heartbeatMs: number };
+  /** Absent: routes are not published. */
+  traefik?: TraefikPublishing;
+}
+
+export interface TraefikPublishing {
+  /** Never empty; without one only this machine may ask. */
+  token?: string;
+  redis?: { rootKey: string; url: string };
+}
+
 /** An intent that is carried out by HTTP calls. */
 export interface IntentConfig {
   /** Its name is the type of the intent, its input a JSON Schema. */
@@ -87,6 +104,26 @@ export interface CallConfig {
   method: "POST" | "GET" | "PUT" | "PATCH" | "DELETE";
   headers: Readonly<Record<string, string>>;
 }
+
+/** A public rule that leads to a service. */
+export interface RouteConfig {
+  rule: string;
+  /** What the rule says. */
+  match: RuleNode;
+  /** Empty: the proxy's own default. */
+  entryPoints: readonly string[];
+  /** Above 0; absent: the length of the rule. */
+  priority?: number;
+  middlewares: readonly string[];
+  /** Only requests by TLS. */
+  tls?: { certResolver?: string; options?: string };
+  target: RouteTarget;
+  /** Where the rule stands in the files. */
+  position: { file: string; line: number; column: number };
+}
+
+/** Where a service answers: on the runtime's own port, on another of this machine, or at a URL of scheme, host and port. */
+export type RouteTarget = { type: "runtime" } | { type: "port"; port: number } | { type: "url"; url: string };
 
 export interface HttpConfig {
   host: string;
@@ -152,6 +189,10 @@ export interface ServiceConfig {
   schedule?: ScheduleConfig;
   /** Who it is on the plane. Default: `default`. */
   tenant?: string;
+  /** Where it listens by itself, for those that look it up. */
+  port?: number;
+  /** What leads to it from outside. */
+  routes: readonly RouteConfig[];
   /** Globs, absolute, of files that restart it in `haraka dev`. */
   watch: readonly string[];
 }

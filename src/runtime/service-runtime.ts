@@ -4,6 +4,7 @@ import { UsageError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log, LogFields } from "../ports/log.ts";
 import type { DiscoverySlices } from "../ports/registry.ts";
+import type { Routes } from "../ports/routing.ts";
 import type { Runtime } from "../ports/service.ts";
 import type { PlaneSlices } from "../ports/service-plane.ts";
 import type { BackgroundTask } from "./background.ts";
@@ -22,6 +23,8 @@ export interface ServiceRuntimeOptions {
   plane?: PlaneSlices | undefined;
   /** Absent: there is no registry. */
   discovery?: DiscoverySlices | undefined;
+  /** Absent: nobody leads requests here. */
+  routes?: Routes | undefined;
 }
 
 /** A class, so that a thousand services do not make a thousand sets of functions. */
@@ -98,6 +101,12 @@ export class ServiceRuntime implements Runtime {
 
   async fetch(url: string | URL, init?: RequestInit): Promise<Response> {
     return this.#discovery("fetch").fetch(url, init);
+  }
+
+  get routes(): Routes {
+    const { routes } = this.#options;
+    if (routes) return routes;
+    throw new UsageError("cannot use routes: they are for services of a config, which `haraka run` starts");
   }
 
   #discovery(slice: keyof DiscoverySlices): DiscoverySlices {
