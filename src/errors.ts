@@ -87,6 +87,26 @@ export class UnreachableError extends Error {
   readonly code = "ECONNREFUSED";
 }
 
+/** What the runtimes call a connection that never came to be. */
+const NOT_CONNECTED =
+  /ConnectionRefused|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|FailedToOpenSocket|DNSResolveFailed|connection refused|dns error|failed to lookup/i;
+
+/** An error and what caused it, the first cause last. */
+export function causesOf(error: unknown): Error[] {
+  const causes: Error[] = [];
+  for (let cause = error; cause instanceof Error && causes.length < 5; cause = cause.cause)
+    causes.push(cause);
+  return causes;
+}
+
+/** Whether a `fetch` failed before anything was sent: what it was to carry has certainly not arrived. */
+export function neverConnected(error: unknown): boolean {
+  return causesOf(error).some((cause) => {
+    const { message, code } = cause as Error & { code?: unknown };
+    return NOT_CONNECTED.test(`${typeof code === "string" ? code : ""} ${message}`);
+  });
+}
+
 /** The message of anything that can be thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

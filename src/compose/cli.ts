@@ -6,7 +6,6 @@ import type { ServiceSpec } from "../core/spec.ts";
 import { openCgroup } from "../drivers/cgroup.ts";
 import { systemClock } from "../drivers/clock.ts";
 import { logRing } from "../drivers/log-ring.ts";
-import { UsageError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import { createGate, type HttpGate } from "../http/gate.ts";
 import type { Server } from "../http/server.ts";
@@ -15,6 +14,7 @@ import type { Limits } from "../ports/control.ts";
 import type { Gate } from "../ports/gate.ts";
 import type { HealthSource } from "../ports/health-source.ts";
 import type { Log, Output } from "../ports/log.ts";
+import type { RuntimeEvent } from "../ports/runtime-event.ts";
 import { withMemory } from "../runtime/memory-health.ts";
 import { narrate } from "../runtime/narrate.ts";
 import { Operator } from "../runtime/operator.ts";
@@ -27,11 +27,10 @@ import { endOfRun } from "./end-of-run.ts";
 import { openLog } from "./open-log.ts";
 import { openServer } from "./open-server.ts";
 import { adoption } from "./orphans.ts";
-import type { PlaneParts, RunningPlane } from "./plane.ts";
+import { type Facilities, openFacilities } from "./facilities.ts";
 import { Present } from "./present.ts";
 import { processSockets } from "./process-service.ts";
 import type { ReadConfig } from "./read-config.ts";
-import { openRouting, type RunningRoutes } from "./routing.ts";
 import { serviceFiles } from "./service-files.ts";
 import { chosenSpecs, createServices } from "./services.ts";
 import { attendSignals } from "./signals.ts";
@@ -66,21 +65,20 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   const loadedMs = clock.wallTime();
   const doors: { server?: Server | undefined } = {};
   const gate = createGate({ clock, close: async () => doors.server?.close() });
-  const plane = await planeOf(config, { clock, log, env });
-  const ofPlane = plane?.services ?? [];
-  const routing = openRouting(config, { clock, log, httpPort: () => doors.server?.port });
+  const facilities = await openFacilities(config, { clock, log, env, httpPort: () => doors.server?.port });
   const { supervisor, operator } = supervision(config, {
     ...options,
-    routing,
     log,
     clock,
-    gate: plane?.gated(gate) ?? gate,
+    gate: facilities.gated(gate),
+    observe: (event) => facilities.observe(event),
+    publisher: () => facilities.publisher(),
     attended: terminal || dev !== undefined,
     async read() {
       const next = await present.read();
-      return { ...next, services: [...ofPlane, ...next.services] };
+      return { ...next, services: [...facilities.parts, ...next.services] };
     },
-    onStarted: () => plane?.attend(supervisor),
+    onStarted: () => facilities.attend(supervisor),
   });
   const health = withMemory({ health: supervisor, limits: containerLimits, clock });
   // Before anything is opened: as PID 1 a signal that nobody handles is lost.
@@ -95,31 +93,32 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
     log,
     clock,
   };
-  const app = openApp(config, { ...parts, gate, plane, traefik: routing.endpoint });
+  const app = openApp(config, { ...parts, gate, facilities });
   doors.server = await openPort(config.http, { fetch: app.fetch, log, orNext: dev !== undefined });
   const instances = new Map<string, object>();
-  const seen = { mount: app.mount, planeOf: plane?.slicesOf, routesOf: routing.routesOf };
-  const modules = { supervisor, clock, log, instances, ...seen };
+  const modules = { supervisor, clock, log, instances, ...facilities.ofModules(app.mount) };
   const orphans = adoption({ clock, log, env });
   const files = serviceFiles({ globs: dev !== undefined });
-  const credentials = plane?.credentials({ url: urlOf(doors.server) });
+  const { answers, launched } = facilities;
+  const credentials = facilities.credentials?.({ url: urlOf(doors.server) });
   const processes = { log, sockets: processSockets(log), ...(credentials && { credentials }) };
-  const context = { names, profiles, env, modules, files, processes, descendants: orphans.descendants };
+  const { descendants } = orphans;
+  const context = { names, profiles, env, modules, files, processes, descendants, launched };
   adoptEnvironment(env, process.env);
   const running = await createServices(config, specs, context);
   const present = new Present(running, { context, readAgain: options.readAgain, loadedMs, dev });
   signals.forward(() => present.reading.running.config);
-  await routing.attend(supervisor, { present, waits: !terminal && !dev, env });
+  await facilities.publish(supervisor, { present, waits: !terminal && !dev });
   // Before the services: of two runtimes on one socket the second must not start any.
   const socket = await openControl(config.control, {
     ...parts,
-    plane: plane && ((ending) => plane.answers({ name: parts.service, version, ending, trusting: true })),
+    plane: answers && ((ending) => answers({ name: parts.service, version, ending, trusting: true })),
   });
   const leave = await dev?.attend({ supervisor, operator, present, files, clock, log });
   // What it may reject with is the reason of the end.
-  await Promise.allSettled([supervisor.run([...ofPlane, ...running.services])]);
+  await Promise.allSettled([supervisor.run([...facilities.parts, ...running.services])]);
   // As PID 1 we are given orphans in any case; a start without processes need not wait for that.
-  if (process.pid === 1) await orphans.descendants();
+  if (process.pid === 1) await descendants();
   const learning = learnLater(present, { instances, clock });
   const report = await supervisor.ended;
   learning?.();
@@ -149,56 +148,39 @@ function openLogs({ runtime }: Config, { specs, json }: { specs: readonly Servic
   return { ...rest, logs, log: logs.keeping(output) };
 }
 
-/** What a config without a plane never loads. */
-async function planeOf(
-  { plane, intents, services }: Config,
-  parts: Pick<PlaneParts, "clock" | "log" | "env">,
-): Promise<RunningPlane | undefined> {
-  if (!plane) return undefined;
-  const { openPlane, PARTS } = await import("./plane.ts");
-  const taken = services.find(({ name }) => PARTS.includes(name));
-  if (taken)
-    throw new UsageError(
-      `cannot run the service '${taken.name}': with a plane that is a part of it; rename it`,
-    );
-  const tenants = new Map(
-    services.flatMap(({ name, tenant }) => (tenant === undefined ? [] : [[name, tenant]])),
-  );
-  return openPlane({ ...parts, config: plane, intents, tenants, cwd: process.cwd() });
-}
-
 /** Where processes of this machine reach it; absent where no port is open. */
 function urlOf(server: Server | undefined): string | undefined {
   return server && `http://127.0.0.1:${server.port}`;
 }
 
 interface SupervisionOptions extends Pick<RunOptions, "env" | "dev"> {
-  routing: RunningRoutes;
   log: Log;
   clock: Clock;
   gate: Gate;
   attended: boolean;
+  observe: (event: RuntimeEvent) => void;
+  publisher: Facilities["publisher"];
   /** Startup is over. */
   onStarted: () => void;
   read: ConstructorParameters<typeof Operator>[0]["read"] & {};
 }
 
 function supervision({ runtime }: Config, options: SupervisionOptions) {
-  const { env, dev, routing, log, clock, gate, attended, read, onStarted } = options;
+  const { env, dev, log, clock, gate, attended, read, observe, publisher, onStarted } = options;
   const supervisor = new Supervisor({
     clock,
     emit: (event) => {
       (dev?.narrate ?? narrate)(event, log);
+      observe(event);
       operator.observe(event);
       tellManager?.(event);
-      routing.observe(event);
       if (event.type === "runtime-state-changed" && event.to === "started") onStarted();
     },
     startup: runtime.startup,
     shutdown: runtime.shutdown,
     kubernetes: env.KUBERNETES_SERVICE_HOST !== undefined,
     attended,
-    publisher: routing.publisher,
+    publisher,
     ...(runtime.exitCodeFrom !== undefined && { exitCodeFrom: runtime.exitCodeFrom }),
     gate,
     endures: dev !== undefined,
@@ -220,15 +202,20 @@ interface AppParts extends Omit<Parameters<typeof controlOverTcp>[1], "log"> {
   log: Log & Output;
   health: HealthSource;
   gate: HttpGate;
-  plane: RunningPlane | undefined;
-  traefik: RunningRoutes["endpoint"];
+  facilities: Facilities;
 }
 
-function openApp({ http, control }: Config, { gate, plane, ...parts }: AppParts) {
+function openApp({ http, control }: Config, { gate, facilities, ...parts }: AppParts) {
   const { token } = control;
   const overTcp = http && token !== undefined ? controlOverTcp({ token, http }, parts) : undefined;
   const options = { name: parts.service, version, ending: gate.draining, trusting: false };
-  return createApp({ ...parts, gate, control: overTcp, plane: plane?.answers(options) });
+  return createApp({
+    ...parts,
+    gate,
+    control: overTcp,
+    plane: facilities.answers?.(options),
+    traefik: facilities.traefik,
+  });
 }
 
 interface PortOptions {

@@ -4,6 +4,7 @@ import type { ServiceSpec } from "../core/spec.ts";
 import { moduleLauncher } from "../drivers/module-launcher.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
+import type { DiscoverySlices } from "../ports/registry.ts";
 import type { Routes } from "../ports/routing.ts";
 import type { PlaneSlices } from "../ports/service-plane.ts";
 import type { ServiceLike } from "../ports/service.ts";
@@ -22,6 +23,8 @@ export interface ModuleContext {
   mount?: App["mount"];
   /** The plane as a service sees it, by the service's name; absent: there is none. */
   planeOf?: ((service: string) => PlaneSlices) | undefined;
+  /** Absent: there is no registry. */
+  discovery?: DiscoverySlices | undefined;
   /** The routes as one launch of a service sees them, by the service's name; absent: there are none. */
   routesOf?: ((service: string, signal: AbortSignal) => Routes) | undefined;
 }
@@ -32,7 +35,7 @@ export function moduleService(
   load: () => Promise<ServiceLike> | ServiceLike,
   context: ModuleContext,
 ): SupervisedService {
-  const { supervisor, clock, log, instances, mount, planeOf, routesOf } = context;
+  const { supervisor, clock, log, instances, mount, planeOf, discovery, routesOf } = context;
   const launcher = moduleLauncher({
     load,
     task: spec.task,
@@ -47,6 +50,7 @@ export function moduleService(
         clock,
         signal,
         plane: planeOf?.(spec.name),
+        discovery,
         routes: routesOf?.(spec.name, signal),
       });
       const { routes } = service;

@@ -1,8 +1,6 @@
 // The plane of a run: its store is opened before any service starts, its parts are services like any other (`store`,
 // `state_surface`, `wal`, `saga_coordinator`), and what it offers is handed to HTTP and to modules. Loaded only by a run that has one.
 import type { IntentConfig, PlaneConfig } from "../config/config.ts";
-import { PLAIN_SPEC, type ServiceSpec } from "../core/spec.ts";
-import { moduleLauncher } from "../drivers/module-launcher.ts";
 import { failpointOf } from "../drivers/failpoint.ts";
 import { ExitCode, messageOf, type StoreError, UsageError } from "../errors.ts";
 import type { Fetch } from "../http/server.ts";
@@ -10,8 +8,8 @@ import type { Clock } from "../ports/clock.ts";
 import type { Gate } from "../ports/gate.ts";
 import type { Log } from "../ports/log.ts";
 import type { Executions } from "../ports/plane.ts";
+import type { RegistryReader } from "../ports/registry.ts";
 import type { Probe } from "../ports/probe.ts";
-import type { ServiceLike } from "../ports/service.ts";
 import type { PlaneSlices } from "../ports/service-plane.ts";
 import type { Store } from "../ports/store.ts";
 import { Engine } from "../plane/engine.ts";
@@ -22,6 +20,7 @@ import { Saga } from "../plane/saga-builder.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
 import { openStore } from "./open-store.ts";
+import { partOf } from "./part.ts";
 
 export interface PlaneParts {
   config: PlaneConfig;
@@ -32,6 +31,16 @@ export interface PlaneParts {
   log: Log;
   cwd: string;
   env: Readonly<Record<string, string | undefined>>;
+  /** For the calls of sagas; also of `svc://…`. */
+  fetch: (url: string, init: RequestInit) => Promise<Response>;
+}
+
+export interface AnswersOptions {
+  name: string;
+  version: string;
+  ending: AbortSignal;
+  trusting: boolean;
+  registry: RegistryReader;
 }
 
 export interface PlaneAnswers {
@@ -41,12 +50,14 @@ export interface PlaneAnswers {
 
 export interface RunningPlane {
   plane: OwnPlane;
+  /** Its store, where several runtimes share it; an embedded one is this process's alone. */
+  shared?: Store;
   /** Its parts, to be started before everything else. */
   services: readonly SupervisedService[];
   /** What a service finds of it as `this.runtime`. */
   slicesOf(service: string): PlaneSlices;
   /** What answers for it, and what tells about that. `trusting`: whoever asks is an operator of every tenant, as on the socket. */
-  answers(options: { name: string; version: string; ending: AbortSignal; trusting: boolean }): PlaneAnswers;
+  answers(options: AnswersOptions): PlaneAnswers;
   /** The variables with which a process reaches it, a token of its own among them; anew at every call. */
   credentials(options: { url: string | undefined }): (service: string) => Record<string, string>;
   /** The gate, behind which executions count as in flight. */
@@ -55,17 +66,9 @@ export interface RunningPlane {
   attend(supervisor: Supervisor): void;
 }
 
-/** The names of its parts, which no other service may have. */
-export const PARTS: readonly string[] = ["store", "state_surface", "wal", "saga_coordinator"];
-
-/** Before everything without a number of its own; nobody can ask for more. */
-const FIRST = Number.MAX_SAFE_INTEGER;
-/** A lost store is to be seen at once. */
-const CHECKED = { intervalMs: 1_000, timeoutMs: 1_000, failureThreshold: 1, successThreshold: 1 };
-
 /** Throws `StoreError` for a store that cannot be had. */
 export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
-  const { config, intents, tenants, clock, log, cwd, env } = parts;
+  const { config, intents, tenants, clock, log, cwd, env, fetch } = parts;
   const failpoint = failpointOf(env["HARAKA_FAILPOINT"]);
   const watch = new LostWatch();
   const store = await openStore(urlOf(config.store), {
@@ -81,7 +84,7 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
   };
   const registry = new IntentRegistry({
     sha256,
-    fetch: (url, init) => fetch(url, init),
+    fetch,
     bodyBytesMax: limits.bodyBytesMax,
   });
   for (const intent of intents) registry.registerHttp(intent);
@@ -161,19 +164,17 @@ interface Parts {
 }
 
 function partsOf({ store, plane, engine, watch }: Parts): SupervisedService[] {
-  const part = (name: string, needs: readonly string[], service: ServiceLike): SupervisedService => ({
-    spec: specOf(name, needs),
-    launcher: moduleLauncher({ load: () => service, task: false, onInstance() {} }),
-    readiness: { probe: watch.probe, schedule: CHECKED },
-  });
+  const { probe } = watch;
+  const surface = { startup: () => plane.start(), shutdown: () => plane.stop() };
+  const coordinator = {
+    startup: () => engine.recover(),
+    shutdown: async (signal: AbortSignal) => void (await engine.stop({ signal })),
+  };
   return [
-    part("store", [], { shutdown: () => store.close() }),
-    part("state_surface", ["store"], { startup: () => plane.start(), shutdown: () => plane.stop() }),
-    part("wal", ["store"], { startup() {} }),
-    part("saga_coordinator", ["state_surface", "wal"], {
-      startup: () => engine.recover(),
-      shutdown: async (signal) => void (await engine.stop({ signal })),
-    }),
+    partOf("store", { shutdown: () => store.close() }, { probe }),
+    partOf("state_surface", surface, { needs: ["store"], probe }),
+    partOf("wal", { startup() {} }, { needs: ["store"], probe }),
+    partOf("saga_coordinator", coordinator, { needs: ["state_surface", "wal"], probe }),
   ];
 }
 
@@ -217,24 +218,6 @@ const DEFAULT_TENANT = "default";
 
 function urlOf(store: PlaneConfig["store"]): string {
   return store.driver === "memory" ? "memory:" : `sqlite:${store.path}`;
-}
-
-function specOf(name: string, needs: readonly string[]): ServiceSpec {
-  const dependencies = needs.map((service) => ({
-    service,
-    condition: "ready" as const,
-    required: true,
-    restart: false,
-  }));
-  return {
-    ...PLAIN_SPEC,
-    name,
-    group: name,
-    inProcess: true,
-    priority: FIRST,
-    dependencies,
-    readiness: "probe",
-  };
 }
 
 function sha256(text: string): string {

@@ -5,21 +5,26 @@ import { budgetMs } from "../core/budget.ts";
 import { drainMs, drainRule } from "../core/drain.ts";
 import { inWords } from "../core/restart.ts";
 import type { Snapshot } from "../core/snapshot.ts";
-import { Routing } from "../discovery/routing.ts";
 import type { RoutePublisher } from "../discovery/route-publisher.ts";
+import { Routing } from "../discovery/routing.ts";
 import type { Fetch } from "../http/server.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { Gate } from "../ports/gate.ts";
 import type { Log } from "../ports/log.ts";
+import type { RegistryReader } from "../ports/registry.ts";
 import type { Routes } from "../ports/routing.ts";
-import type { RuntimeEvent } from "../ports/runtime-event.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
+import { advertisedAddress } from "./advertised.ts";
 import type { Present } from "./present.ts";
 import { namespaceOf } from "./read-config.ts";
 
 export interface RoutingParts {
   clock: Clock;
   log: Log;
+  env: Readonly<Record<string, string | undefined>>;
   httpPort: () => number | undefined;
+  /** Where it knows of other runtimes, too. */
+  registry: RegistryReader | undefined;
 }
 
 export interface RunningRoutes {
@@ -28,65 +33,56 @@ export interface RunningRoutes {
   /** By what Traefik is told, as long as there is something to tell. */
   publisher(): "http" | "redis" | undefined;
   routesOf(service: string, signal: AbortSignal): Routes;
-  observe(event: RuntimeEvent): void;
+  /** Something has happened. */
+  observe(): void;
+  /** The gate, in front of which Traefik is sent elsewhere from the drain on. */
+  gated(gate: Gate): Gate;
   /** From now on routes are published. */
-  attend(supervisor: Pick<Supervisor, "snapshot" | "addShutdownTask">, options: AttendOptions): Promise<void>;
+  publish(
+    supervisor: Pick<Supervisor, "snapshot" | "addShutdownTask">,
+    options: PublishOptions,
+  ): Promise<void>;
 }
 
-interface AttendOptions {
+interface PublishOptions {
   /** Whose routes it is, through all reloads. */
   present: Present;
   /** At its end it drains for those who are told of routes: nobody sits at a terminal. */
   waits: boolean;
-  env: Readonly<Record<string, string | undefined>>;
 }
 
 export function openRouting(config: Config, parts: RoutingParts): RunningRoutes {
-  const { clock, log, httpPort } = parts;
+  const { log, env, httpPort, registry } = parts;
   const { http, discovery } = config;
   const traefik = discovery?.traefik;
-  const publisher = `instance_${crypto.randomUUID().replaceAll("-", "")}`;
-  const namespace = namespaceOf(config);
+  const told = traefik && (traefik.redis ? "redis" : "http");
   let services = () => config.services;
   let snapshot = (): Pick<Snapshot, "ready" | "components"> => ({ ready: false, components: {} });
   const routing = new Routing({
-    namespace,
-    publisher,
+    namespace: namespaceOf(config),
+    publisher: `instance_${crypto.randomUUID().replaceAll("-", "")}`,
     services: () => services(),
     snapshot: () => snapshot(),
-    address: addressOf(config),
+    // Traefik may be on another machine.
+    address: advertisedAddress({ ...discovery, http, shared: traefik !== undefined, env }),
     httpPort,
   });
   let toRedis: RoutePublisher | undefined;
-  const endpoint = traefik && http ? endpointOf(traefik.token, routing) : undefined;
-  const told = traefik && (traefik.redis ? "redis" : "http");
+  const document = async () => routing.document(await registry?.list());
   return {
-    endpoint,
+    endpoint: traefik && http ? endpointOf(traefik.token, document) : undefined,
     publisher: () => (routing.routes().length === 0 ? undefined : told),
     routesOf: (service, signal) => routing.slice(service, signal),
-    observe(event) {
-      if (event.type === "runtime-state-changed" && LEAVING.has(event.to)) void toRedis?.leave();
-      else toRedis?.look();
-    },
-    async attend(supervisor, { present, waits, env }) {
+    observe: () => toRedis?.look(),
+    gated: (gate) => (told === "redis" ? leaving(gate, () => toRedis?.leave()) : gate),
+    async publish(supervisor, { present, waits }) {
       services = () => present.reading.running.config.services;
       snapshot = () => supervisor.snapshot();
       const problem =
         waits && told ? drainProblem(config.runtime.shutdown, { publisher: told, env }) : undefined;
       if (problem !== undefined) log.warn(problem);
-      if (!traefik?.redis || !discovery) return;
-      const { RoutePublisher } = await import("../discovery/route-publisher.ts");
-      const { traefikRedis } = await import("../drivers/traefik-redis.ts");
-      const { ttlMs, heartbeatMs } = discovery.registry;
-      const own = new RoutePublisher({
-        keys: traefikRedis({ ...traefik.redis, namespace }),
-        clock,
-        ttlMs,
-        heartbeatMs,
-        published: () => ({ publisher, namespace, routes: routing.routes(), servers: routing.servers() }),
-        onTrouble: (reason) =>
-          reason === undefined ? log.info("routes are published again") : log.warn(reason),
-      });
+      if (told !== "redis") return;
+      const own = await openPublisher(config, { ...parts, routing });
       toRedis = own;
       routing.onChanged(() => own.look());
       supervisor.addShutdownTask(() => own.close());
@@ -95,10 +91,46 @@ export function openRouting(config: Config, parts: RoutingParts): RunningRoutes 
   };
 }
 
+async function openPublisher(
+  config: Config,
+  { routing, clock, log }: Pick<RoutingParts, "clock" | "log"> & { routing: Routing },
+): Promise<RoutePublisher> {
+  const { traefik, registry } = config.discovery ?? {};
+  if (!traefik?.redis || !registry) throw new Error("internal: routes are not published to Redis");
+  const { RoutePublisher } = await import("../discovery/route-publisher.ts");
+  const { traefikRedis } = await import("../drivers/traefik-redis.ts");
+  return new RoutePublisher({
+    keys: traefikRedis({ ...traefik.redis, namespace: namespaceOf(config) }),
+    clock,
+    ...registry,
+    published: () => routing.published(),
+    onTrouble: (reason) => (reason === undefined ? log.info("routes are published again") : log.warn(reason)),
+  });
+}
+
+/** Who looks this runtime up through Traefik is to be sent elsewhere before the drain begins. */
+function leaving(gate: Gate, leave: () => Promise<void> | undefined): Gate {
+  return {
+    leave() {
+      const known = leave();
+      const behind = gate.leave?.();
+      return known && behind ? Promise.all([known, behind]).then(() => {}) : (known ?? behind);
+    },
+    drain: () => gate.drain(),
+    refuse: () => gate.refuse(),
+    probers: () => gate.probers(),
+    onAsked: (listener) => gate.onAsked(listener),
+    inFlight: () => gate.inFlight(),
+    whenEmpty: (signal) => gate.whenEmpty(signal),
+    inside: () => gate.inside(),
+    close: () => gate.close(),
+  };
+}
+
 /** A drain that is cut short is one in which requests are lost; better said before than after. */
 function drainProblem(
   shutdown: Config["runtime"]["shutdown"],
-  { publisher, env }: Pick<AttendOptions, "env"> & { publisher: "http" | "redis" | undefined },
+  { publisher, env }: Pick<RoutingParts, "env"> & { publisher: "http" | "redis" },
 ): string | undefined {
   const kubernetes = env["KUBERNETES_SERVICE_HOST"] !== undefined;
   const rule = drainRule(shutdown.drainMs, { kubernetes, attended: false, publisher });
@@ -108,26 +140,13 @@ function drainProblem(
   return `a stop will drain for ${has} instead of ${wants}, and may lose requests: it takes at most half of runtime.shutdown.budget, which is ${inWords(budget)}; set that to at least ${inWords(2 * rule.waitMs)}, and give the container as long`;
 }
 
-const LEAVING: ReadonlySet<string> = new Set(["draining", "stopping", "destroyed"]);
-
 /** Loaded with the first request. */
-function endpointOf(token: string | undefined, routing: Routing): Fetch {
+function endpointOf(token: string | undefined, document: () => Promise<string>): Fetch {
   let opened: Promise<Fetch> | undefined;
   return async (request, native) => {
     opened ??= import("../http/traefik.ts").then(({ createTraefik }) =>
-      createTraefik({ ...(token !== undefined && { token }), document: () => routing.document() }),
+      createTraefik({ ...(token !== undefined && { token }), document }),
     );
     return (await opened)(request, native);
   };
-}
-
-/** Where others reach this machine: as the config says, the one address that it listens on, or the first that it has. */
-function addressOf({ discovery, http }: Config): string {
-  if (discovery?.advertise !== undefined) return discovery.advertise;
-  if (http && http.host !== "0.0.0.0" && http.host !== "::") return http.host;
-  if (!discovery?.traefik) return "127.0.0.1";
-  const { networkInterfaces } = process.getBuiltinModule("node:os");
-  const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
-  const outer = all.filter(({ internal }) => !internal);
-  return (outer.find(({ family }) => family === "IPv4") ?? outer[0])?.address ?? "127.0.0.1";
 }

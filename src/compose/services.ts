@@ -8,6 +8,7 @@ import type { ServiceSpec } from "../core/spec.ts";
 import type { Descendants } from "../drivers/descendants.ts";
 import { loadEntrypoint } from "../drivers/entrypoint.ts";
 import { UsageError } from "../errors.ts";
+import type { Launcher } from "../ports/launcher.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
 import { type ModuleContext, moduleService } from "./module-service.ts";
 import { type ProcessContext, probesOf, processContext, processService } from "./process-service.ts";
@@ -26,6 +27,8 @@ export interface ServicesContext {
   /** Finds what processes leave behind; asked when a config has some, or commands as probes. */
   descendants: () => Promise<Descendants>;
   files: ServiceFiles;
+  /** Told of each service that is started; absent: nobody wants to know. */
+  launched?: ((service: ServiceConfig) => void) | undefined;
 }
 
 /** What runs of a config. */
@@ -87,7 +90,7 @@ export async function createServices(
   return { config, env: context.env, specs, services };
 }
 
-type ServiceContext = Pick<ServicesContext, "modules" | "files"> & { processes: ProcessContext };
+type ServiceContext = Pick<ServicesContext, "modules" | "files" | "launched"> & { processes: ProcessContext };
 
 async function processesOf(
   config: Config,
@@ -102,11 +105,22 @@ function createService(
   spec: ServiceSpec,
   context: ServiceContext,
 ): SupervisedService {
-  const made = isProcess(service)
+  const { launched } = context;
+  const bare = isProcess(service)
     ? processService(service, spec, context.processes)
     : moduleFromDisk(service, spec, context);
+  const made = launched ? { ...bare, launcher: telling(bare.launcher, () => launched(service)) } : bare;
   if (!service.schedule) return made;
   return { ...made, schedule: timesOf(service.schedule) };
+}
+
+function telling(launcher: Launcher, launched: () => void): Launcher {
+  return {
+    launch(incarnation, report) {
+      launched();
+      return launcher.launch(incarnation, report);
+    },
+  };
 }
 
 function isProcess(service: ServiceConfig): service is ServiceConfig & { run: ProcessConfig } {

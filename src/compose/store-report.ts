@@ -2,7 +2,7 @@
 // the same. It changes nothing, and yields between pages.
 import process from "node:process";
 import { canonicalJson } from "../core/canonical-json.ts";
-import { WAL_TYPES, type LogRecord, type Store } from "../ports/store.ts";
+import { type LogRecord, type Store, SYSTEM_TENANT, WAL_TYPES } from "../ports/store.ts";
 
 const PAGE = 1_000;
 
@@ -31,7 +31,7 @@ export interface WalReport {
 export async function verifyWal(store: Store): Promise<WalReport> {
   const tenants: TenantReport[] = [];
   const problems: WalProblem[] = [];
-  for (const { tenant, lastSeq } of await store.tenants()) {
+  for (const { tenant, lastSeq } of await tenantsOf(store)) {
     const hash = sha256();
     let [events, last] = [0, { seq: 0, timeMs: 0 }];
     for await (const record of recordsOf(store, tenant)) {
@@ -51,7 +51,7 @@ export async function verifyWal(store: Store): Promise<WalReport> {
 export async function hashStore(store: Store): Promise<{ hash: string; events: number }> {
   const hash = sha256();
   let events = 0;
-  for (const { tenant } of await store.tenants()) {
+  for (const { tenant } of await tenantsOf(store)) {
     hash.update(`${canonicalJson({ tenant })}\n`);
     for await (const record of recordsOf(store, tenant)) {
       hash.update(`${canonicalJson(record)}\n`);
@@ -60,6 +60,11 @@ export async function hashStore(store: Store): Promise<{ hash: string; events: n
     for await (const entry of entriesOf(store, tenant)) hash.update(`${canonicalJson(entry)}\n`);
   }
   return { hash: hash.digest("hex"), events };
+}
+
+/** Without what belongs to none: that comes and goes with the runtimes. */
+async function tenantsOf(store: Store) {
+  return (await store.tenants()).filter(({ tenant }) => tenant !== SYSTEM_TENANT);
 }
 
 function sha256() {

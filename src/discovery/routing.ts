@@ -6,9 +6,12 @@ import { canonicalJson } from "../core/canonical-json.ts";
 import { requestOf, routeOf } from "../core/route-match.ts";
 import { publicUrl, routeConflicts, routersOf, type Route } from "../core/routes.ts";
 import type { Snapshot } from "../core/snapshot.ts";
+import type { Published } from "../core/traefik-keys.ts";
 import { traefikConfig, type TraefikServer } from "../core/traefik.ts";
 import { UsageError } from "../errors.ts";
+import type { RegistryEntry } from "../ports/registry.ts";
 import type { NewRoute, Routes } from "../ports/routing.ts";
+import { healthPortOf } from "./health-tag.ts";
 
 /** A service, or one of its replicas, as the config has it. */
 export type RoutedService = Pick<ServiceConfig, "name" | "group" | "routes" | "port">;
@@ -68,9 +71,19 @@ export class Routing {
     return [...servers.values()];
   }
 
-  /** For Traefik's HTTP provider, the same bytes as long as nothing has changed. */
-  document(): string {
-    return canonicalJson(traefikConfig(this.routes(), this.servers(), this.#options.namespace));
+  /** What this runtime has to tell Traefik by way of Redis. */
+  published(): Published {
+    const { publisher, namespace } = this.#options;
+    return { publisher, namespace, routes: this.routes(), servers: this.servers() };
+  }
+
+  /**
+   * For Traefik's HTTP provider, the same bytes as long as nothing has changed. `entries`: what the registry knows, where it knows of
+   * other runtimes, too.
+   */
+  document(entries?: readonly RegistryEntry[]): string {
+    const servers = entries ? this.#serversAmong(entries) : this.servers();
+    return canonicalJson(traefikConfig(this.routes(), servers, this.#options.namespace));
   }
 
   /** Calls `listener` when a service has added a route, or has lost those that it had. */
@@ -94,6 +107,30 @@ export class Routing {
 
   serviceOf(url: string | URL): string | undefined {
     return routeOf(this.routes(), requestOf(new URL(url)))?.service;
+  }
+
+  /** Of all runtimes: what is ready leads where the route does in this one. */
+  #serversAmong(entries: readonly RegistryEntry[]): TraefikServer[] {
+    const servers = new Map<string, TraefikServer>();
+    for (const { balancer, route } of routersOf(this.routes(), this.#options.namespace)) {
+      const { target, service } = route;
+      const ready = entries.filter((entry) => entry.service === service && entry.state === "ready");
+      for (const { instance, address, port, tags } of ready) {
+        const own = target.type === "port" ? target.port : port;
+        const healthPort = healthPortOf(tags);
+        const server =
+          target.type === "url"
+            ? { balancer, instance: service, url: target.url }
+            : {
+                balancer,
+                instance,
+                url: urlOf(address, own),
+                ...(healthPort !== undefined && { healthPort }),
+              };
+        servers.set(`${balancer} ${server.instance}`, server);
+      }
+    }
+    return [...servers.values()];
   }
 
   /** Those that run, by what replicas have in common. */
@@ -154,9 +191,12 @@ export class Routing {
     const own = httpPort();
     const port = target?.type === "port" ? target.port : own;
     if (target === undefined || port === undefined) return undefined;
-    const host = address.includes(":") ? `[${address}]` : address;
-    return { url: `http://${host}:${port}`, ...(own !== undefined && { healthPort: own }) };
+    return { url: urlOf(address, port), ...(own !== undefined && { healthPort: own }) };
   }
+}
+
+function urlOf(address: string, port: number): string {
+  return `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
 }
 
 /** What a route is, wherever it leads: replicas have it in common. */

@@ -3,7 +3,9 @@ import { test } from "node:test";
 import type { Config } from "../../src/config/config.ts";
 import type { StateName } from "../../src/core/service-state.ts";
 import { Routing } from "../../src/discovery/routing.ts";
+import type { TraefikConfig } from "../../src/core/traefik.ts";
 import { UsageError } from "../../src/errors.ts";
+import type { RegistryEntry } from "../../src/ports/registry.ts";
 import { configOf } from "../config/reading.ts";
 
 const YAML = `
@@ -100,6 +102,52 @@ test("replicas that add the same route add one, and each is a server of it", () 
   for (const name of ["api-1", "api-2"]) routing.slice(name, life.signal).add({ rule: "Path(`/extra`)" });
   assert.equal(routing.routes().filter(({ rule }) => rule === "Path(`/extra`)").length, 1);
   assert.equal(urls().filter((url) => url === "shop-api http://10.0.0.1:7001").length, 2);
+});
+
+test("where the registry knows of other runtimes, what is ready there is a server here", () => {
+  const { routing } = routingOf();
+  const entry = (service: string, instance: string, details: Partial<RegistryEntry> = {}): RegistryEntry => ({
+    service,
+    instance,
+    address: "10.0.0.2",
+    port: 7001,
+    tags: ["health:8081"],
+    state: "ready",
+    ...details,
+  });
+  const document = JSON.parse(
+    routing.document([
+      entry("api", "a"),
+      entry("api", "b", { address: "fd00::7" }),
+      entry("api", "c", { state: "draining" }),
+      entry("api", "d", { state: "starting" }),
+      entry("other", "e"),
+      entry("web", "f", { tags: [] }),
+      entry("web", "g", { tags: [] }),
+    ]),
+  ) as TraefikConfig;
+  const check = {
+    path: "/health/ready",
+    interval: "1s",
+    unhealthyInterval: "1s",
+    timeout: "500ms",
+    port: 8081,
+  };
+  assert.deepEqual(document.http.services, {
+    "shop-api": {
+      loadBalancer: {
+        healthCheck: check,
+        servers: [{ url: "http://10.0.0.2:7001" }, { url: "http://[fd00::7]:7001" }],
+      },
+    },
+    "shop-api-2": {
+      loadBalancer: {
+        healthCheck: check,
+        servers: [{ url: "http://10.0.0.2:9100" }, { url: "http://[fd00::7]:9100" }],
+      },
+    },
+    "shop-web": { loadBalancer: { servers: [{ url: "http://web.internal" }] } },
+  });
 });
 
 /** What a service adds that cannot be, and why. */

@@ -1,5 +1,6 @@
 // What stands in the way of running a config as it is asked for: sums that do not fit, places that nobody can reach, and files that
 // only one can hold. Every reason at once, each with what to do.
+import type { Config } from "../../config/config.ts";
 import { timingProblems } from "../../core/deployment.ts";
 import type { Plan } from "../../core/plan.ts";
 import { type Deployment, keepsData, routers } from "./deployment.ts";
@@ -40,6 +41,13 @@ function containerProblems({ config }: Deployment): string[] {
   return problems;
 }
 
+/** Stores that are one runtime's own; through any other, runtimes know of each other. */
+const OWN_STORES: readonly string[] = ["memory", "sqlite"];
+
+function isShared({ plane }: Config): boolean {
+  return plane !== undefined && !OWN_STORES.includes(plane.store.driver);
+}
+
 function replicaProblems(deployment: Deployment): string[] {
   const { replicas, config } = deployment;
   if (replicas === 1) return [];
@@ -47,7 +55,7 @@ function replicaProblems(deployment: Deployment): string[] {
   if (keepsData(deployment))
     problems.push(`one runtime holds the sqlite store, and there are to be ${replicas}: use another store`);
   const traefik = config.discovery?.traefik;
-  if (traefik && !traefik.redis)
+  if (traefik && !traefik.redis && !isShared(config))
     problems.push(
       `at /traefik each of the ${replicas} runtimes tells of itself only, and Traefik asks one of them: add discovery.traefik.redis`,
     );

@@ -1,0 +1,153 @@
+// The registry of a run: what is said of its services and when, what reads it, and its place in the shutdown. Shared with other
+// runtimes where the plane's store is; otherwise it is this process's own and writes nothing. Loaded only by a run that has one.
+import type { Config, ServiceConfig } from "../config/config.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Gate } from "../ports/gate.ts";
+import type { Log } from "../ports/log.ts";
+import type { DiscoverySlices } from "../ports/registry.ts";
+import type { RuntimeEvent } from "../ports/runtime-event.ts";
+import type { PlaneSlices } from "../ports/service-plane.ts";
+import type { Store } from "../ports/store.ts";
+import { Presence } from "../discovery/presence.ts";
+import { RuntimeRegistry } from "../discovery/registry.ts";
+import { serviceFetch } from "../discovery/service-fetch.ts";
+import type { App } from "../http/app.ts";
+import type { SupervisedService } from "../runtime/effects.ts";
+import { advertisedAddress } from "./advertised.ts";
+import { partOf } from "./part.ts";
+
+export interface DiscoveryParts {
+  config: Config & Required<Pick<Config, "discovery">>;
+  /** The store, where several runtimes share it. */
+  shared: Store | undefined;
+  /** Where this runtime listens; `undefined`: nowhere. */
+  httpPort: () => number | undefined;
+  clock: Clock;
+  log: Log;
+  env: Readonly<Record<string, string | undefined>>;
+}
+
+export interface RunningDiscovery extends DiscoverySlices {
+  /** Its part, to be started before the services. */
+  part: SupervisedService;
+  /** To be shown everything that happens. */
+  observe(event: RuntimeEvent): void;
+  /** A service of the config is started. */
+  launched(service: ServiceConfig): void;
+  /** The same, and what is mounted can be found. */
+  mounting(mount: App["mount"]): App["mount"];
+  /** The same, and who handles what can be found. */
+  noting(service: string, slices: PlaneSlices): PlaneSlices;
+  /** The gate, in front of which nobody finds this runtime from the drain on, and behind which it is gone. */
+  gated(gate: Gate): Gate;
+}
+
+/** What carries out the intents of the config. */
+const COORDINATOR = "saga_coordinator";
+
+export function openDiscovery(parts: DiscoveryParts): RunningDiscovery {
+  const { config, shared, httpPort, clock, log, env } = parts;
+  const onTrouble = (reason: string | undefined): void => {
+    if (reason === undefined) log.info("the registry is told to the others again");
+    else log.warn(`cannot tell the others of the registry, trying again: ${reason}`);
+  };
+  const registry = new RuntimeRegistry({
+    clock,
+    random: Math.random,
+    ...(shared && { shared: { ...config.discovery.registry, store: shared, onTrouble } }),
+  });
+  const presence = new Presence({
+    registry,
+    address: addressOf(config, { shared, env }),
+    httpPort,
+    newInstance: () => `instance_${crypto.randomUUID().replaceAll("-", "")}`,
+  });
+  for (const { definition } of config.intents) presence.handles(COORDINATOR, definition.name);
+  const probe = { check: async () => verdictOf(registry.trouble) };
+  const options = shared ? { needs: ["store"], probe } : {};
+  return {
+    registry,
+    fetch: serviceFetch({ registry, fetch: (url, init) => fetch(url, init) }),
+    part: partOf("registry", { startup() {}, shutdown: () => registry.close() }, options),
+    observe(event) {
+      if (event.type === "service-state-changed") presence.observe(event.service, event.to);
+    },
+    launched({ name, group, port, routes, task }) {
+      if (!task) presence.launched(name, { group, port: port ?? portOf(routes) });
+    },
+    mounting: (mount) => (service, register) => {
+      mount(service, register);
+      presence.mounted(service);
+    },
+    noting: (service, slices) => noting(slices, (type) => presence.handles(service, type)),
+    gated: (gate) => gatedBy(gate, { presence, shared: shared !== undefined }),
+  };
+}
+
+/** Where its routes lead is where it is found. */
+function portOf(routes: ServiceConfig["routes"]): number | undefined {
+  return routes.flatMap(({ target }) => (target.type === "port" ? [target.port] : []))[0];
+}
+
+/** Others, and Traefik, may be on other machines. */
+function addressOf(
+  { discovery, http }: Config,
+  { shared, env }: { shared: unknown } & Pick<DiscoveryParts, "env">,
+): string {
+  return advertisedAddress({
+    ...discovery,
+    http,
+    shared: shared !== undefined || discovery?.traefik !== undefined,
+    env,
+  });
+}
+
+function verdictOf(trouble: string | undefined) {
+  return trouble === undefined ? { ok: true as const } : { ok: false as const, reason: trouble };
+}
+
+function noting(slices: PlaneSlices, handles: (type: string) => void): PlaneSlices {
+  const { intents, sagas } = slices;
+  return {
+    ...slices,
+    intents: {
+      submit: (intent) => intents.submit(intent),
+      register(type, options, handler) {
+        intents.register(type, options, handler);
+        handles(type);
+      },
+    },
+    sagas: {
+      register(saga) {
+        sagas.register(saga);
+        handles(saga.definition.name);
+      },
+    },
+  };
+}
+
+/** Whoever cannot be told finds out when the entries expire. */
+function gatedBy(gate: Gate, { presence, shared }: { presence: Presence; shared: boolean }): Gate {
+  let isLeaving = false;
+  return {
+    leave() {
+      const known = presence.drain().catch(() => {});
+      const behind = gate.leave?.();
+      return shared || behind ? Promise.all([known, behind]).then(() => {}) : undefined;
+    },
+    drain: () => gate.drain(),
+    refuse: () => gate.refuse(),
+    probers: () => gate.probers(),
+    onAsked: (listener) => gate.onAsked(listener),
+    inFlight: () => gate.inFlight(),
+    async whenEmpty(signal) {
+      await gate.whenEmpty(signal);
+      if (signal.aborted) return;
+      isLeaving = true;
+      await presence.leave().catch(() => {});
+      isLeaving = false;
+    },
+    inside: () => [...gate.inside(), ...(isLeaving ? ["the entries of the registry"] : [])],
+    close: () => gate.close(),
+  };
+}
