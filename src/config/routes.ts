@@ -71,8 +71,17 @@ function positioned(route: Omit<RouteConfig, "position">, place: () => Place): R
   return Object.defineProperty(route, "position", { get }) as RouteConfig;
 }
 
-/** What would be more than one key in Redis, or more than one name in a label. */
-const NO_NAME = /[\s,/]|^$/;
+/** Not what would be more than one key in Redis, or more than one name in a label. */
+export function isProxyName(name: string): boolean {
+  return /^[^\s,/]+$/.test(name);
+}
+
+/** Scheme, host and port of a URL that has nothing else; `undefined`: it has, or is none. */
+export function originOf(text: string): string | undefined {
+  if (!/^https?:/.test(text) || !URL.canParse(text)) return undefined;
+  const { pathname, search, hash, username, password, origin } = new URL(text);
+  return pathname === "/" && search + hash + username + password === "" ? origin : undefined;
+}
 
 function checkNames(
   lists: Readonly<Record<string, readonly string[]>>,
@@ -81,7 +90,7 @@ function checkNames(
 ): void {
   for (const [key, names] of Object.entries(lists)) {
     for (const [index, name] of names.entries()) {
-      if (NO_NAME.test(name))
+      if (!isProxyName(name))
         scope.report([...path, key, index], `expected a name without spaces, "," and "/", got "${name}"`);
     }
   }
@@ -95,8 +104,8 @@ function resolveTarget(
   if (url !== undefined) {
     if (port !== undefined)
       report([...path, "port"], "`port` and `url` exclude each other: a route leads to one place", "key");
-    const { pathname, search, hash, username } = new URL(url);
-    if (pathname === "/" && search + hash + username === "") return { type: "url", url: new URL(url).origin };
+    const origin = originOf(url);
+    if (origin !== undefined) return { type: "url", url: origin };
     report(
       [...path, "url"],
       `expected scheme, host and port only, got "${url}": a route does not change the path; a middleware can`,

@@ -95,9 +95,10 @@ function sentinelKeys(): string[] {
   return sentinel().map(([key]) => key);
 }
 
-/** Fields in small letters, lists by number, what is empty but there as `true`: an empty value Traefik would not see. */
+/** Fields in small letters, lists by number, what is empty but there as `true`: an empty value Traefik would not see, and an empty text is nothing. */
 function flat(path: string, value: unknown): [string, string][] {
-  if (typeof value !== "object" || value === null) return value === undefined ? [] : [[path, text(value)]];
+  if (typeof value !== "object" || value === null)
+    return value === undefined || value === "" ? [] : [[path, text(value)]];
   const entries = Object.entries(value).filter(([, child]) => child !== undefined);
   const isField = path.split("/").length > 2;
   if (Object.keys(value).length === 0) return isField ? [[path, "true"]] : [];

@@ -2,6 +2,7 @@
 // service is ready. It publishes nothing; who does asks it.
 import type { RouteConfig, RouteTarget, ServiceConfig } from "../config/config.ts";
 import { readRule } from "../config/route-rule.ts";
+import { isProxyName, originOf } from "../config/routes.ts";
 import { canonicalJson } from "../core/canonical-json.ts";
 import { requestOf, routeOf } from "../core/route-match.ts";
 import { publicUrl, routeConflicts, routersOf, type Route } from "../core/routes.ts";
@@ -207,12 +208,21 @@ function meaningOf({ service, rule, entryPoints, middlewares, priority, tls }: R
 /** Throws `UsageError`. */
 function newRoute(given: NewRoute, { service, port }: { service: string; port: number | undefined }): Route {
   const { entryPoints = [], middlewares = [], priority, tls } = given;
+  if (typeof given.rule !== "string")
+    throw new UsageError(
+      `cannot route to "${service}": expected a rule, as { rule: "PathPrefix(\`/api\`)" }`,
+    );
   const rule = given.rule.trim();
   const read = readRule(rule);
   const cannot = `cannot route ${rule} to "${service}"`;
   if ("problem" in read) throw new UsageError(`${cannot}: at character ${read.at}: ${read.problem}`);
-  if (given.url !== undefined && !URL.canParse(given.url))
+  if (given.url !== undefined && originOf(given.url) === undefined)
     throw new UsageError(`${cannot}: expected a URL such as http://127.0.0.1:8080, got "${given.url}"`);
+  const strange = [...entryPoints, ...middlewares].find((name) => !isProxyName(name));
+  if (strange !== undefined)
+    throw new UsageError(`${cannot}: expected a name without spaces, "," and "/", got "${strange}"`);
+  if (priority !== undefined && !(Number.isSafeInteger(priority) && priority >= 0))
+    throw new UsageError(`${cannot}: expected a whole number as the priority, got ${priority}`);
   const details: RouteConfig["tls"] = tls === true ? {} : tls || undefined;
   return {
     service,
@@ -227,7 +237,7 @@ function newRoute(given: NewRoute, { service, port }: { service: string; port: n
 }
 
 function targetOf({ url, port }: NewRoute, own: number | undefined): RouteTarget {
-  if (url !== undefined) return { type: "url", url: new URL(url).origin };
+  if (url !== undefined) return { type: "url", url: originOf(url) ?? url };
   const given = port ?? own;
   return given === undefined ? { type: "runtime" } : { type: "port", port: given };
 }

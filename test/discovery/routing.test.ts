@@ -5,6 +5,7 @@ import type { StateName } from "../../src/core/service-state.ts";
 import { Routing } from "../../src/discovery/routing.ts";
 import type { TraefikConfig } from "../../src/core/traefik.ts";
 import { UsageError } from "../../src/errors.ts";
+import type { NewRoute } from "../../src/ports/routing.ts";
 import type { RegistryEntry } from "../../src/ports/registry.ts";
 import { configOf } from "../config/reading.ts";
 
@@ -151,10 +152,13 @@ test("where the registry knows of other runtimes, what is ready there is a serve
 });
 
 /** What a service adds that cannot be, and why. */
-const WRONG: [route: { rule: string; url?: string }, problem: RegExp][] = [
+const WRONG: [route: NewRoute, problem: RegExp][] = [
   [{ rule: "Pth(`/`)" }, /cannot route Pth\(`\/`\) to "plain": at character 1: unknown matcher "Pth"/],
   [{ rule: 'PathPrefix("/")' }, /"web" has the same rule with the same priority; change one of them/],
   [{ rule: "Path(`/x`)", url: "nowhere" }, /expected a URL such as/],
+  [{ rule: "Path(`/x`)", url: "http://a/b" }, /expected a URL such as/],
+  [{ rule: "Path(`/x`)", middlewares: [""] }, /expected a name without spaces, "," and "\/", got ""/],
+  [{ rule: "Path(`/x`)", priority: 1.5 }, /expected a whole number as the priority, got 1.5/],
 ];
 
 for (const [route, problem] of WRONG) {
