@@ -151,6 +151,30 @@ test("where the registry knows of other runtimes, what is ready there is a serve
   });
 });
 
+test("the document is the same bytes in whatever order services have come up, its keys in order", () => {
+  const documentOf = (names: string[]) => {
+    const { routing } = routingOf(
+      configOf(
+        "services: { a: { entrypoint: ./a.ts }, b: { entrypoint: ./b.ts, routes: [{ rule: 'Path(`/`)' }] } }",
+      ),
+    );
+    for (const name of names)
+      routing.slice(name, new AbortController().signal).add({ rule: `Path(\`/${name}\`)`, priority: 9 });
+    return routing.document();
+  };
+  const text = documentOf(["a", "b"]);
+  assert.equal(documentOf(["b", "a"]), text);
+  const isSorted = (value: unknown): boolean => {
+    if (typeof value !== "object" || value === null) return true;
+    const keys = Array.isArray(value) ? [] : Object.keys(value);
+    return (
+      keys.every((key, index) => index === 0 || key > (keys[index - 1] ?? "")) &&
+      Object.values(value).every(isSorted)
+    );
+  };
+  assert.ok(isSorted(JSON.parse(text)), text);
+});
+
 /** What a service adds that cannot be, and why. */
 const WRONG: [route: NewRoute, problem: RegExp][] = [
   [{ rule: "Pth(`/`)" }, /cannot route Pth\(`\/`\) to "plain": at character 1: unknown matcher "Pth"/],
