@@ -17,25 +17,26 @@ import { rolling } from "./rolling.ts";
 import { durableSteps1, durableSteps64, durableSteps8 } from "./steps.ts";
 import { loopStall, walAppends } from "./wal.ts";
 
+/** Those of CONTRACT section 8, then two more. */
 const ROWS: readonly Row[] = [
   bootToReady,
   chain20,
   fanout99,
   stop20,
-  restartLatency,
-  idle,
   modules50Start,
   modules50Stop,
   noop1000,
+  restartLatency,
   health20,
-  rolling,
   logsMbps,
-  walAppends,
-  loopStall,
   durableSteps1,
   durableSteps8,
   durableSteps64,
+  walAppends,
   recovery100k,
+  loopStall,
+  idle,
+  rolling,
 ];
 const WIDTHS = [17, 9, 11, 9, 7, 9, 5];
 

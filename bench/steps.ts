@@ -2,6 +2,7 @@
 // step's start is durable before its function is called, its end before the next begins. The floor is a bare group-commit loop, N
 // writers, two records a step; `@1` is the time that one step takes a client who has the store to itself.
 import { saga } from "../src/plane/saga-builder.ts";
+import { durablePeersBeside } from "./durable-peers.ts";
 import { alternate, median } from "./measure.ts";
 import { type BenchPlane, openPlane, SESSION } from "./plane.ts";
 import { round, type Row } from "./row.ts";
@@ -22,7 +23,8 @@ export const durableSteps1: Row = {
   target: { valueMax: 2 },
   cost: COST,
   async measure() {
-    return alternate({ count: 5 }, { value: () => alone(ours), floor: () => alone(loop) });
+    const result = await alternate({ count: 5 }, { value: () => alone(ours), floor: () => alone(loop) });
+    return { ...result, note: await durablePeersBeside(1) };
   },
 };
 
@@ -44,7 +46,8 @@ function row(waiters: 8 | 64, target: Row["target"]): Row {
           floor: () => rate(loop, { waiters }),
         },
       );
-      return { value, floor, note: `${round(median(cpuUs))} µs of CPU a step` };
+      const cpu = `${round(median(cpuUs))} µs of CPU a step`;
+      return { value, floor, note: `${cpu}; ${await durablePeersBeside(waiters)}` };
     },
   };
 }

@@ -67,7 +67,7 @@ export class StoreError extends Error {
 /** What the plane refuses; `problem` says in one word why, `errors` what is wrong where. */
 export class PlaneError extends Error {
   override readonly name = "PlaneError";
-  readonly problem: "not-found" | "stale" | "conflict" | "mismatch" | "invalid" | "too-large";
+  readonly problem: "not-found" | "stale" | "conflict" | "mismatch" | "invalid" | "too-large" | "compacted";
   readonly errors: readonly { path: string; message: string }[];
   constructor(
     problem: PlaneError["problem"],
@@ -110,4 +110,13 @@ export function neverConnected(error: unknown): boolean {
 /** The message of anything that can be thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Why a file, or something in a folder (`where`), cannot be written, and what to do; `owner` is what `lstat` says of it. */
+export function mayNotWrite(
+  where: string,
+  { uid, owner }: { uid: number | undefined; owner: { uid: number; mode: number } },
+): string {
+  const mode = `0${(owner.mode & 0o7777).toString(8)}`;
+  return `uid ${uid ?? "?"} may not write ${where}: it belongs to uid ${owner.uid}, mode ${mode}; chown or chmod it`;
 }

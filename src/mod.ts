@@ -6,6 +6,7 @@ export {
   type OrchestratorOptions,
   type UseOptions,
 } from "./compose/library.ts";
+export type { PlaneOptions, StoreOption } from "./compose/plane-options.ts";
 export {
   ConfigError,
   PlaneError,

@@ -24,10 +24,11 @@ import { adoptEnvironment } from "./environment.ts";
 import { manager } from "./manager.ts";
 import { controlOverTcp, openControl } from "./open-control.ts";
 import { endOfRun } from "./end-of-run.ts";
+import { type Facilities, openFacilities } from "./facilities.ts";
+import { moduleOutput } from "./module-output.ts";
 import { openLog } from "./open-log.ts";
 import { openServer } from "./open-server.ts";
 import { adoption } from "./orphans.ts";
-import { type Facilities, openFacilities } from "./facilities.ts";
 import { Present } from "./present.ts";
 import { processSockets } from "./process-service.ts";
 import type { ReadConfig } from "./read-config.ts";
@@ -60,29 +61,29 @@ const LEARN_AFTER_MS = 1_000;
 export async function runConfig(config: Config, options: RunOptions): Promise<number> {
   const { names, profiles, env, dev } = options;
   const specs = chosenSpecs(config, { names, profiles });
-  const { log, logs, flush, terminal } = openLogs(config, { specs, json: options.json });
+  const { log, logs, output, flush, lastWords, terminal } = openLogs(config, specs, options);
   const clock = systemClock();
   const loadedMs = clock.wallTime();
   const doors: { server?: Server | undefined } = {};
   const gate = createGate({ clock, close: async () => doors.server?.close() });
-  const facilities = await openFacilities(config, { clock, log, env, httpPort: () => doors.server?.port });
+  const httpPort = () => doors.server?.port;
+  const facilities = await openFacilities(config, { clock, log, inside: output.inside, env, httpPort });
   const { supervisor, operator } = supervision(config, {
     ...options,
     log,
     clock,
     gate: facilities.gated(gate),
-    observe: (event) => facilities.observe(event),
-    publisher: () => facilities.publisher(),
+    publisher: facilities.publisher,
     attended: terminal || dev !== undefined,
     async read() {
       const next = await present.read();
       return { ...next, services: [...facilities.parts, ...next.services] };
     },
-    onStarted: () => facilities.attend(supervisor),
+    onEvent: (event) => facilities.observe(event, supervisor),
   });
   const health = withMemory({ health: supervisor, limits: containerLimits, clock });
   // Before anything is opened: as PID 1 a signal that nobody handles is lost.
-  const signals = attendSignals({ supervisor, operator, log, endures: dev !== undefined });
+  const signals = attendSignals({ supervisor, operator, log, lastWords, endures: dev !== undefined });
   const parts = {
     service: config.runtime.name,
     version,
@@ -96,14 +97,14 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   const app = openApp(config, { ...parts, gate, facilities });
   doors.server = await openPort(config.http, { fetch: app.fetch, log, orNext: dev !== undefined });
   const instances = new Map<string, object>();
-  const modules = { supervisor, clock, log, instances, ...facilities.ofModules(app.mount) };
+  const modules = { supervisor, clock, log, instances, ...facilities.ofModules(app.mount), output };
   const orphans = adoption({ clock, log, env });
   const files = serviceFiles({ globs: dev !== undefined });
-  const { answers, launched } = facilities;
+  const { answers, tracked } = facilities;
   const credentials = facilities.credentials?.({ url: urlOf(doors.server) });
   const processes = { log, sockets: processSockets(log), ...(credentials && { credentials }) };
   const { descendants } = orphans;
-  const context = { names, profiles, env, modules, files, processes, descendants, launched };
+  const context = { names, profiles, env, modules, files, processes, descendants, tracked };
   adoptEnvironment(env, process.env);
   const running = await createServices(config, specs, context);
   const present = new Present(running, { context, readAgain: options.readAgain, loadedMs, dev });
@@ -136,16 +137,36 @@ function learnLater(
   return instances.size === 0 ? undefined : clock.after(LEARN_AFTER_MS, () => void present.learn());
 }
 
-/** Everything that is said goes to standard output, and its last part is kept for `haraka logs`. */
-function openLogs({ runtime }: Config, { specs, json }: { specs: readonly ServiceSpec[]; json: boolean }) {
-  const { log: output, ...rest } = openLog({
+/** Everything that is said goes to standard output, what modules say too, and its last part is kept for `haraka logs`. */
+function openLogs({ runtime }: Config, specs: readonly ServiceSpec[], { json }: Pick<RunOptions, "json">) {
+  const {
+    log: printed,
+    flush,
+    lastWords,
+    terminal,
+  } = openLog({
     name: runtime.name,
     ...runtime.log,
     ...(json && { format: "json" as const }),
     services: specs.map(({ name }) => name),
   });
   const logs = logRing({ bytesMax: runtime.log.ringBytes, wallTime: Date.now });
-  return { ...rest, logs, log: logs.keeping(output) };
+  const log = logs.keeping(printed);
+  const output = moduleOutput({ log, name: runtime.name });
+  return {
+    log,
+    logs,
+    output,
+    terminal,
+    flush(options: Parameters<typeof flush>[0]) {
+      output.end();
+      return flush(options);
+    },
+    lastWords() {
+      output.end();
+      lastWords();
+    },
+  };
 }
 
 /** Where processes of this machine reach it; absent where no port is open. */
@@ -158,23 +179,20 @@ interface SupervisionOptions extends Pick<RunOptions, "env" | "dev"> {
   clock: Clock;
   gate: Gate;
   attended: boolean;
-  observe: (event: RuntimeEvent) => void;
+  onEvent: (event: RuntimeEvent) => void;
   publisher: Facilities["publisher"];
-  /** Startup is over. */
-  onStarted: () => void;
   read: ConstructorParameters<typeof Operator>[0]["read"] & {};
 }
 
 function supervision({ runtime }: Config, options: SupervisionOptions) {
-  const { env, dev, log, clock, gate, attended, read, observe, publisher, onStarted } = options;
+  const { env, dev, log, clock, gate, attended, read, onEvent, publisher } = options;
   const supervisor = new Supervisor({
     clock,
     emit: (event) => {
       (dev?.narrate ?? narrate)(event, log);
-      observe(event);
       operator.observe(event);
       tellManager?.(event);
-      if (event.type === "runtime-state-changed" && event.to === "started") onStarted();
+      onEvent(event);
     },
     startup: runtime.startup,
     shutdown: runtime.shutdown,

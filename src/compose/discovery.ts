@@ -1,9 +1,10 @@
 // The registry of a run: what is said of its services and when, what reads it, and its place in the shutdown. Shared with other
 // runtimes where the plane's store is; otherwise it is this process's own and writes nothing. Loaded only by a run that has one.
-import type { Config, ServiceConfig } from "../config/config.ts";
+import type { DiscoveryConfig, HttpConfig, ServiceConfig } from "../config/config.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Gate } from "../ports/gate.ts";
 import type { Log } from "../ports/log.ts";
+import type { Probe } from "../ports/probe.ts";
 import type { DiscoverySlices } from "../ports/registry.ts";
 import type { RuntimeEvent } from "../ports/runtime-event.ts";
 import type { PlaneSlices } from "../ports/service-plane.ts";
@@ -17,7 +18,10 @@ import { advertisedAddress } from "./advertised.ts";
 import { partOf } from "./part.ts";
 
 export interface DiscoveryParts {
-  config: Config & Required<Pick<Config, "discovery">>;
+  config: DiscoveryConfig;
+  http: HttpConfig | false;
+  /** The types of intents that the config itself describes. */
+  handled: readonly string[];
   /** The store, where several runtimes share it. */
   shared: Store | undefined;
   /** Where this runtime listens; `undefined`: nowhere. */
@@ -32,38 +36,62 @@ export interface RunningDiscovery extends DiscoverySlices {
   part: SupervisedService;
   /** To be shown everything that happens. */
   observe(event: RuntimeEvent): void;
-  /** A service of the config is started. */
-  launched(service: ServiceConfig): void;
+  /** A service, which can be found from each of its starts on. */
+  tracked(service: Tracked, made: SupervisedService): SupervisedService;
   /** The same, and what is mounted can be found. */
   mounting(mount: App["mount"]): App["mount"];
   /** The same, and who handles what can be found. */
-  noting(service: string, slices: PlaneSlices): PlaneSlices;
+  noting(planeOf: (service: string) => PlaneSlices): (service: string) => PlaneSlices;
   /** The gate, in front of which nobody finds this runtime from the drain on, and behind which it is gone. */
   gated(gate: Gate): Gate;
+}
+
+interface Tracked {
+  name: string;
+  /** Where one leads is where it is found, unless it says. */
+  routes?: ServiceConfig["routes"];
+  /** What its replicas have in common. */
+  group: string;
+  /** Where it listens by itself. */
+  port?: number | undefined;
 }
 
 /** What carries out the intents of the config. */
 const COORDINATOR = "saga_coordinator";
 
 export function openDiscovery(parts: DiscoveryParts): RunningDiscovery {
-  const { config, shared, httpPort, clock, log, env } = parts;
+  const { config, http, handled, shared, httpPort, clock, log, env } = parts;
+  const onNews = new Set<() => void>();
   const onTrouble = (reason: string | undefined): void => {
+    for (const look of onNews) look();
     if (reason === undefined) log.info("the registry is told to the others again");
     else log.warn(`cannot tell the others of the registry, trying again: ${reason}`);
   };
   const registry = new RuntimeRegistry({
     clock,
     random: Math.random,
-    ...(shared && { shared: { ...config.discovery.registry, store: shared, onTrouble } }),
+    ...(shared && { shared: { ...config.registry, store: shared, onTrouble } }),
   });
   const presence = new Presence({
     registry,
-    address: addressOf(config, { shared, env }),
+    // Traefik, as others, may be on another machine.
+    address: advertisedAddress({
+      ...config,
+      http,
+      shared: shared !== undefined || config.traefik !== undefined,
+      env,
+    }),
     httpPort,
     newInstance: () => `instance_${crypto.randomUUID().replaceAll("-", "")}`,
   });
-  for (const { definition } of config.intents) presence.handles(COORDINATOR, definition.name);
-  const probe = { check: async () => verdictOf(registry.trouble) };
+  for (const type of handled) presence.handles(COORDINATOR, type);
+  const probe: Probe = {
+    check: async () => verdictOf(registry.trouble),
+    onChange(ask) {
+      onNews.add(ask);
+      return () => void onNews.delete(ask);
+    },
+  };
   const options = shared ? { needs: ["store"], probe } : {};
   return {
     registry,
@@ -72,14 +100,20 @@ export function openDiscovery(parts: DiscoveryParts): RunningDiscovery {
     observe(event) {
       if (event.type === "service-state-changed") presence.observe(event.service, event.to);
     },
-    launched({ name, group, port, routes, task }) {
-      if (!task) presence.launched(name, { group, port: port ?? portOf(routes) });
-    },
-    mounting: (mount) => (service, register) => {
-      mount(service, register);
+    tracked: ({ name, group, port, routes = [] }, made) => ({
+      ...made,
+      launcher: {
+        launch(incarnation, report) {
+          presence.launched(name, { group, port: port ?? portOf(routes) });
+          return made.launcher.launch(incarnation, report);
+        },
+      },
+    }),
+    mounting: (mount) => (service, register, options) => {
+      mount(service, register, options);
       presence.mounted(service);
     },
-    noting: (service, slices) => noting(slices, (type) => presence.handles(service, type)),
+    noting: (planeOf) => (service) => noting(planeOf(service), (type) => presence.handles(service, type)),
     gated: (gate) => gatedBy(gate, { presence, shared: shared !== undefined }),
   };
 }
@@ -87,19 +121,6 @@ export function openDiscovery(parts: DiscoveryParts): RunningDiscovery {
 /** Where its routes lead is where it is found. */
 function portOf(routes: ServiceConfig["routes"]): number | undefined {
   return routes.flatMap(({ target }) => (target.type === "port" ? [target.port] : []))[0];
-}
-
-/** Others, and Traefik, may be on other machines. */
-function addressOf(
-  { discovery, http }: Config,
-  { shared, env }: { shared: unknown } & Pick<DiscoveryParts, "env">,
-): string {
-  return advertisedAddress({
-    ...discovery,
-    http,
-    shared: shared !== undefined || discovery?.traefik !== undefined,
-    env,
-  });
 }
 
 function verdictOf(trouble: string | undefined) {

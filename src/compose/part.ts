@@ -15,7 +15,7 @@ export interface PartOptions {
 
 /** Before everything without a number of its own; nobody can ask for more. */
 const FIRST = Number.MAX_SAFE_INTEGER;
-/** What is lost is to be seen at once. */
+/** Where a probe says when to ask, it is asked only then. */
 const CHECKED = { intervalMs: 1_000, timeoutMs: 1_000, failureThreshold: 1, successThreshold: 1 };
 
 export function partOf(

@@ -1,17 +1,21 @@
 // The plane of a run: its store is opened before any service starts, its parts are services like any other (`store`,
 // `state_surface`, `wal`, `saga_coordinator`), and what it offers is handed to HTTP and to modules. Loaded only by a run that has one.
+// Needs no `node:`: which store it is, and how that is opened, is the business of who makes it.
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import type { IntentConfig, PlaneConfig } from "../config/config.ts";
-import { failpointOf } from "../drivers/failpoint.ts";
 import { ExitCode, messageOf, type StoreError, UsageError } from "../errors.ts";
 import type { Fetch } from "../http/server.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Gate } from "../ports/gate.ts";
+import type { Failpoint } from "../ports/failpoint.ts";
 import type { Log } from "../ports/log.ts";
 import type { Executions } from "../ports/plane.ts";
-import type { RegistryReader } from "../ports/registry.ts";
 import type { Probe } from "../ports/probe.ts";
+import type { RegistryReader } from "../ports/registry.ts";
+import type { RuntimeEvent } from "../ports/runtime-event.ts";
+import type { Inside } from "../ports/service.ts";
 import type { PlaneSlices } from "../ports/service-plane.ts";
-import type { Store } from "../ports/store.ts";
+import type { Ownerships, Store } from "../ports/store.ts";
 import { Engine } from "../plane/engine.ts";
 import { TenantExecutions } from "../plane/executions.ts";
 import { IntentRegistry } from "../plane/intents.ts";
@@ -19,26 +23,33 @@ import { createPlane, type OwnPlane } from "../plane/plane.ts";
 import { Saga } from "../plane/saga-builder.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
-import { openStore } from "./open-store.ts";
+import { ExecutionStart } from "./execution-start.ts";
 import { partOf } from "./part.ts";
+import { refuseParts } from "./plane-options.ts";
 
 export interface PlaneParts {
   config: PlaneConfig;
   intents: readonly IntentConfig[];
-  /** Of the services that say one. */
-  tenants: ReadonlyMap<string, string>;
+  /** Of the services beside it, each with its tenant if it says one. */
+  tenants: ReadonlyMap<string, string | undefined>;
+  /** How long services may keep executions waiting. */
+  startupTimeoutMs: number;
   clock: Clock;
   log: Log;
-  cwd: string;
-  env: Readonly<Record<string, string | undefined>>;
-  /** For the calls of sagas; also of `svc://…`. */
-  fetch: (url: string, init: RequestInit) => Promise<Response>;
+  /** How the code of a service is called. Default: as it is. */
+  inside?: (service: string) => Inside;
+  failpoint: Failpoint;
+  /** For the calls of sagas. Default: the platform's own, which knows no `svc://`. */
+  fetch?: (url: string, init: RequestInit) => Promise<Response>;
+  /** Rejects with `StoreError` for one that cannot be had. */
+  openStore: (hooks: { onLost: (error: StoreError) => void }) => Promise<Store & Ownerships>;
 }
 
 export interface AnswersOptions {
   name: string;
   version: string;
   ending: AbortSignal;
+  /** Whoever asks is an operator of every tenant, as on the socket. */
   trusting: boolean;
   registry: RegistryReader;
 }
@@ -56,35 +67,36 @@ export interface RunningPlane {
   services: readonly SupervisedService[];
   /** What a service finds of it as `this.runtime`. */
   slicesOf(service: string): PlaneSlices;
-  /** What answers for it, and what tells about that. `trusting`: whoever asks is an operator of every tenant, as on the socket. */
+  /** What answers for it, and what tells about that. */
   answers(options: AnswersOptions): PlaneAnswers;
   /** The variables with which a process reaches it, a token of its own among them; anew at every call. */
   credentials(options: { url: string | undefined }): (service: string) => Record<string, string>;
-  /** The gate, behind which executions count as in flight. */
-  gated(gate: Gate): Gate;
-  /** From now on executions move, and a store that is lost ends the runtime. */
-  attend(supervisor: Supervisor): void;
+  /** No further step begins. Resolves when those under way have come to their end, or `signal` aborts. */
+  stopSteps(signal: AbortSignal): Promise<unknown>;
+  /** Resolves when no step is under way. */
+  whenStill(): Promise<void>;
+  /** Once all services are up executions move; once the startup is over a store that is lost ends the runtime. */
+  observe(event: RuntimeEvent, supervisor: Supervisor): void;
+  /** Lets the store go, where its part has not been started or has not stopped. */
+  close(): Promise<void>;
 }
 
-/** Throws `StoreError` for a store that cannot be had. */
+const AS_IT_IS: Inside = (work) => work();
+
+/** Throws `StoreError` for a store that cannot be had, and `UsageError` for a service that has the name of a part. */
 export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
-  const { config, intents, tenants, clock, log, cwd, env, fetch } = parts;
-  const failpoint = failpointOf(env["HARAKA_FAILPOINT"]);
+  const { config, intents, tenants, clock, log, failpoint, inside = () => AS_IT_IS } = parts;
+  refuseParts(tenants.keys());
   const watch = new LostWatch();
-  const store = await openStore(urlOf(config.store), {
-    clock,
-    cwd,
-    failpoint,
-    onLost: (error) => watch.tell(error),
-  });
+  const store = await parts.openStore({ onLost: (error) => watch.tell(error) });
   const limits = {
     bodyBytesMax: config.limits.bodyBytes,
     keyBytesMax: config.limits.keyBytes,
     pageMax: config.limits.pageItems,
   };
   const registry = new IntentRegistry({
-    sha256,
-    fetch,
+    sha256: (text) => bytesToHex(sha256(utf8ToBytes(text))),
+    fetch: parts.fetch ?? ((url, init) => fetch(url, init)),
     bodyBytesMax: limits.bodyBytesMax,
   });
   for (const intent of intents) registry.registerHttp(intent);
@@ -93,8 +105,10 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
     intents: registry,
     clock,
     failpoint,
+    keepMs: config.retentionMs,
     onError: (message, error) => log.error(message, stackOf(error)),
   });
+  watch.onLost((error) => engine.lost(error));
   const executions = new Map<string, Executions>();
   const executionsOf = (tenant: string): Executions => {
     const { sessions } = plane.tenant(tenant);
@@ -107,16 +121,20 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
     clock,
     limits,
     sessions: config.sessions,
+    retentionMs: config.retentionMs,
     executionsOf,
-    onSweepFailed: (error) => log.warn(`cannot remove what has expired: ${messageOf(error)}`),
+    onSweepFailed: (error) =>
+      log.warn(`cannot remove what has expired or is older than \`plane.retention\`: ${messageOf(error)}`),
   });
+  const start = startOf(engine, parts);
   const tenantOf = (service: string) => tenants.get(service) ?? DEFAULT_TENANT;
   const serviceTokens = new Map<string, { token: string; tenant: string }>();
   return {
     plane,
     services: partsOf({ store, plane, engine, watch }),
-    slicesOf: (service) => slicesOf(tenantOf(service), { plane, registry }),
-    gated: (gate) => gatedBy(gate, engine),
+    slicesOf: (service) => slicesOf(tenantOf(service), { plane, registry, inside: inside(service) }),
+    stopSteps: (signal) => engine.stop({ signal }),
+    whenStill: () => engine.whenStill(),
     answers: answering({ plane, config, limits, clock, log, serviceTokens }),
     credentials:
       ({ url }) =>
@@ -126,33 +144,51 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
         serviceTokens.set(service, { token, tenant: tenantOf(service) });
         return { HARAKA_URL: url, HARAKA_TOKEN: token };
       },
-    attend(supervisor) {
-      watch.onLost(
-        ({ message }) =>
-          void supervisor.shutdown({ reason: `stopping: ${message}`, exitCode: ExitCode.store }),
-      );
-      engine.run();
+    observe(event, supervisor) {
+      if (event.type === "runtime-state-changed" && event.to === "started") watch.onLost(endOf(supervisor));
+      start.observe(event, () => supervisor.fleet);
     },
+    close: () => store.close(),
   };
 }
+
+function startOf(engine: Engine, { clock, log, startupTimeoutMs }: PlaneParts): ExecutionStart {
+  return new ExecutionStart({
+    clock,
+    timeoutMs: startupTimeoutMs,
+    begin(missing) {
+      const names = missing.map((name) => `'${name}'`).join(", ");
+      if (names !== "") log.warn(`executions run from now on without ${names}: not ready yet`);
+      engine.run();
+    },
+  });
+}
+
+const endOf =
+  (supervisor: Supervisor) =>
+  ({ message }: StoreError): void =>
+    void supervisor.shutdown({ reason: `stopping: ${message}`, exitCode: ExitCode.store });
 
 /** Whether the store is still there, and who wants to know when it is not. */
 class LostWatch {
   #error: StoreError | undefined;
-  #listener = (_error: StoreError): void => {};
+  readonly #listeners = new Set<(error: StoreError) => void>();
 
   tell(error: StoreError): void {
     this.#error = error;
-    this.#listener(error);
+    for (const listener of this.#listeners) listener(error);
   }
 
-  onLost(listener: (error: StoreError) => void): void {
-    this.#listener = listener;
+  /** At once if it is lost already. Returns a function that ends it. */
+  onLost(listener: (error: StoreError) => void): () => void {
+    this.#listeners.add(listener);
     if (this.#error) listener(this.#error);
+    return () => void this.#listeners.delete(listener);
   }
 
   readonly probe: Probe = {
     check: async () => (this.#error ? { ok: false, reason: this.#error.message } : { ok: true }),
+    onChange: (ask) => this.onLost(ask),
   };
 }
 
@@ -216,17 +252,9 @@ function later(open: () => Promise<{ fetch: Fetch }>): Fetch {
 
 const DEFAULT_TENANT = "default";
 
-function urlOf(store: PlaneConfig["store"]): string {
-  return store.driver === "memory" ? "memory:" : `sqlite:${store.path}`;
-}
-
-function sha256(text: string): string {
-  return process.getBuiltinModule("node:crypto").createHash("sha256").update(text).digest("hex");
-}
-
 function slicesOf(
   tenant: string,
-  { plane, registry }: { plane: OwnPlane; registry: IntentRegistry },
+  { plane, registry, inside }: { plane: OwnPlane; registry: IntentRegistry; inside: Inside },
 ): PlaneSlices {
   const { sessions, state, wal } = plane.tenant(tenant);
   return {
@@ -235,38 +263,13 @@ function slicesOf(
     wal,
     intents: {
       submit: (intent) => plane.tenant(tenant).executions.submit(intent),
-      register: (type, options, handler) => registry.register(type, options, handler),
+      register: (type, options, handler) => registry.register(type, { ...options, inside }, handler),
     },
     sagas: {
       register(made) {
         if (!(made instanceof Saga)) throw new UsageError("cannot register this saga: make it with saga(…)");
-        registry.registerSaga(made);
+        registry.registerSaga(made, { inside });
       },
     },
-  };
-}
-
-/** With the requests the steps that are under way are finished, and no further one begins. */
-function gatedBy(gate: Gate, engine: Engine): Gate {
-  const cut = new AbortController();
-  let stopping: Promise<unknown> = Promise.resolve();
-  let isStopped = true;
-  return {
-    drain: () => gate.drain(),
-    refuse() {
-      gate.refuse();
-      isStopped = false;
-      stopping = engine.stop({ signal: cut.signal }).finally(() => (isStopped = true));
-    },
-    probers: () => gate.probers(),
-    onAsked: (listener) => gate.onAsked(listener),
-    inFlight: () => gate.inFlight(),
-    async whenEmpty(signal) {
-      signal.addEventListener("abort", () => cut.abort(), { once: true });
-      await gate.whenEmpty(signal);
-      await stopping;
-    },
-    inside: () => [...gate.inside(), ...(isStopped ? [] : ["steps of executions"])],
-    close: () => gate.close(),
   };
 }

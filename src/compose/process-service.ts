@@ -9,7 +9,7 @@ import { pipes } from "../drivers/libc-bun.ts";
 import { logProbe } from "../drivers/log-probe.ts";
 import { newlineSink, notifyProbe, watchdogProbe } from "../drivers/notify-probe.ts";
 import { notifySockets, type NotifySockets, type Speaker, withoutNotify } from "../drivers/notify-socket.ts";
-import { processLauncher } from "../drivers/process-launcher.ts";
+import { launchProblem, processLauncher } from "../drivers/process-launcher.ts";
 import { spawnWith } from "../drivers/spawn-bun.ts";
 import { spawn as spawnByNode } from "../drivers/spawn-node.ts";
 import { tcpProbe } from "../drivers/tcp-probe.ts";
@@ -176,6 +176,11 @@ function notifyProbeOf(config: ProbeConfig, { kind, service: { run }, audience }
 }
 
 type ProcessService = ServiceConfig & { run: ProcessConfig };
+
+/** Why its command would not start with this environment to add to, as far as can be told without trying. */
+export function startProblem({ run }: ProcessService, env: ProcessContext["env"]): string | undefined {
+  return launchProblem({ process: run, environment: env, lookUpIds });
+}
 
 export function processService(
   service: ProcessService,

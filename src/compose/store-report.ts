@@ -2,12 +2,15 @@
 // the same. It changes nothing, and yields between pages.
 import process from "node:process";
 import { canonicalJson } from "../core/canonical-json.ts";
+import { BASE, throughSeqOf } from "../core/plane-base.ts";
 import { type LogRecord, type Store, SYSTEM_TENANT, WAL_TYPES } from "../ports/store.ts";
 
 const PAGE = 1_000;
 
 export interface TenantReport {
   tenant: string;
+  /** What was before it is no longer kept, by `plane.retention`. */
+  firstSeq: number;
   events: number;
   lastSeq: number;
   /** SHA-256 of its records, in order. */
@@ -33,7 +36,11 @@ export async function verifyWal(store: Store): Promise<WalReport> {
   const problems: WalProblem[] = [];
   for (const { tenant, lastSeq } of await tenantsOf(store)) {
     const hash = sha256();
-    let [events, last] = [0, { seq: 0, timeMs: 0 }];
+    const through = throughSeqOf((await store.get(tenant, [BASE]))[0]);
+    // What had been folded may not have been let go of yet.
+    const first = (await store.log(tenant, { after: 0, limit: 1 }))[0]?.seq ?? through + 1;
+    const firstSeq = Math.min(first, through + 1);
+    let [events, last] = [0, { seq: firstSeq - 1, timeMs: 0 }];
     for await (const record of recordsOf(store, tenant)) {
       for (const message of problemsOf(record, last)) problems.push({ tenant, seq: record.seq, message });
       events++;
@@ -42,7 +49,7 @@ export async function verifyWal(store: Store): Promise<WalReport> {
     }
     if (last.seq !== lastSeq)
       problems.push({ tenant, seq: lastSeq, message: `the last record there is has ${last.seq}` });
-    tenants.push({ tenant, events, lastSeq, hash: hash.digest("hex") });
+    tenants.push({ tenant, firstSeq, events, lastSeq, hash: hash.digest("hex") });
   }
   return { tenants, problems };
 }

@@ -64,6 +64,8 @@ export interface PlaneConfig {
     jwt?: { jwks: string; issuer: string; audience: string; tenantClaim: string; rolesClaim: string };
   };
   sessions: { idleMs: number; absoluteMs: number };
+  /** `Infinity`: everything is kept. */
+  retentionMs: number;
   limits: { bodyBytes: number; keyBytes: number; pageItems: number };
 }
 

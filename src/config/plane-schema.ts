@@ -78,6 +78,11 @@ export function planeOf(kit: Kit) {
       {},
       "How long sessions live.",
     ),
+    retention: preset(
+      z.union([z.literal("forever"), span]),
+      "168h",
+      "How long the log, executions that have ended and idempotency keys are kept, at least 24h. What an open execution goes by is kept in any case. `forever`: all of it.",
+    ),
     limits: preset(
       z.strictObject({
         body: preset(size("1GiB"), "1MiB", "Of a request."),

@@ -19,16 +19,22 @@ export function wantsPlane(root: unknown): boolean {
   return isMap(root) && root["plane"] !== undefined;
 }
 
+const RETENTION_MS_MIN = 24 * 3_600_000;
+
 export function resolvePlane(
   { plane, store }: { plane: RawPlane; store: RawStore | undefined },
   scope: PlaneScope,
 ): PlaneConfig {
-  const { auth, sessions, limits } = plane;
+  const { auth, sessions, retention, limits } = plane;
   checkAuth(auth, scope);
+  const retentionMs = retention === "forever" ? Infinity : retention;
+  if (retentionMs < RETENTION_MS_MIN)
+    scope.report(["plane", "retention"], `a key is to be known for a day at least: write 24h or more`);
   return {
     store: resolveStore(store ?? { driver: "sqlite" }, scope),
     ...(auth && { auth }),
     sessions: { idleMs: sessions.idle, absoluteMs: sessions.absolute },
+    retentionMs,
     limits: { bodyBytes: limits.body, keyBytes: limits.key, pageItems: limits.page },
   };
 }

@@ -11,7 +11,7 @@ export function storeDocument(store: StoreConfig): RawMap {
   return store.driver === "sqlite" ? { driver: store.driver, path: store.path } : { driver: store.driver };
 }
 
-export function planeDocument({ auth, sessions, limits }: PlaneConfig, hide: Hide): RawMap {
+export function planeDocument({ auth, sessions, retentionMs, limits }: PlaneConfig, hide: Hide): RawMap {
   const tokens = auth?.tokens.map(({ token, tenant, roles }) => ({
     ...(hide({ token }) as RawMap),
     tenant: hide(tenant),
@@ -20,6 +20,7 @@ export function planeDocument({ auth, sessions, limits }: PlaneConfig, hide: Hid
   return {
     auth: auth && { tokens, jwt: hide(auth.jwt) },
     sessions: { idle: durationText(sessions.idleMs), absolute: durationText(sessions.absoluteMs) },
+    retention: retentionMs === Infinity ? "forever" : durationText(retentionMs),
     limits: { body: sizeText(limits.bodyBytes), key: limits.keyBytes, page: limits.pageItems },
   };
 }

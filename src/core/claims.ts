@@ -2,12 +2,30 @@
 // opened and ended; a claim gives out what nobody owns under a token of its own, and only the latest token counts. It makes no
 // tokens and asks nobody.
 
+import { partsOf } from "./key.ts";
+import type { Json } from "./plane-event.ts";
+
 /** One open execution. */
 export interface OpenExecution {
   tenant: string;
   execution: string;
   /** What runs it; empty when that is not said. */
   definition: string;
+}
+
+/** Where the entries of open executions are. */
+export const OPEN = "open/";
+
+export const executionOf = (key: string): string => partsOf(key)[1] ?? "";
+
+/** What such an entry says. */
+export function openExecution(tenant: string, { key, value }: { key: string; value: Json }): OpenExecution {
+  const { definition } = (value ?? {}) as { definition?: Json };
+  return {
+    tenant,
+    execution: executionOf(key),
+    definition: typeof definition === "string" ? definition : "",
+  };
 }
 
 interface Held {
@@ -35,6 +53,15 @@ export class Claims {
     const id = idOf(execution);
     this.#held.delete(id);
     this.#takeFree(id);
+  }
+
+  /** It is open, and nobody's yet. */
+  own({ token, ...execution }: { tenant: string; execution: string; token: string }): void {
+    const id = idOf(execution);
+    const open = this.#free.get(this.#definitions.get(id) ?? "")?.get(id);
+    if (!open) return;
+    this.#takeFree(id);
+    this.#held.set(id, { open, token });
   }
 
   owns({ tenant, execution, token }: { tenant: string; execution: string; token: string }): boolean {

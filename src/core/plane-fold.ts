@@ -1,8 +1,13 @@
 // The state as a fold of the log: which entries a record writes and removes. Whoever commits a record takes its entries from here,
 // and so does whoever replays the log, so both come to the same state. It knows no store, no clock and no token.
 //
-//   session/ID           the session                          state/NAMESPACE/KEY  a value of the state surface
-//   session-of/USER/ID   so that those of a user are found    token/ID[/HASH]      not from the log, see `isDerived`
+//   session/ID              the session, without its token                        ┐
+//   session-of/USER/ID      so that those of a user are found                     ├ derived from the log, and hashed: `isDerived`
+//   state/NAMESPACE/KEY     a value of the state surface                          ┘
+//   token/ID[/HASH]         hashes of tokens, which are nowhere in the log        ┐
+//   open/ID execution/ID    saves folding the logs of executions                  │
+//   idempotency/KEY         which execution a key stands for                      ├ bookkeeping beside it
+//   base[/KEY]              what is left of what is no longer kept (plane-base)   ┘
 import { canonicalJson } from "./canonical-json.ts";
 import { keyOf } from "./key.ts";
 import {
@@ -85,12 +90,12 @@ export function foldRecord(
 }
 
 /**
- * Whether the log says what is under this key. Hashes of tokens are nowhere in the log: a state that was made from the log alone has
- * every session, and no token that opens one. What is kept of executions beside their logs saves reading those: it is made of the log and
- * of the definition, which may have changed since.
+ * Whether the log says all of what is under this key, so that whoever folds it comes to the same value and version. Of the rest it does
+ * not: a state that was made from the log alone has every session, and no token that opens one; and what is kept of executions is made
+ * of their logs by definitions, which may have changed since.
  */
 export function isDerived(key: string): boolean {
-  return !/^(?:token|execution|open|idempotency)\//.test(key);
+  return /^(?:session|session-of|state)\//.test(key);
 }
 
 /** One entry as a line of the text that is hashed. */

@@ -1,6 +1,6 @@
 // Which service may start next: dependencies first, then, while booting, phases of effective priority, then the order of asking
 // under the concurrency limit. It hears of every change of state and only counts; launching is the fleet's business.
-import { judgeGroup, type Verdict } from "./condition.ts";
+import { fateOf, judgeGroup, type Verdict } from "./condition.ts";
 import type { Plan, PlannedDependency } from "./plan.ts";
 import { isSettled, type ServiceState } from "./service-state.ts";
 
@@ -134,12 +134,19 @@ export class StartOrder {
   }
 
   /** What a pending service waits for, in words: the dependency that is nearest, or else the service of higher priority. */
-  waitsFor(index: number): { dependency?: PlannedDependency; barrier?: number; reason: string } {
+  waitsFor(index: number): {
+    dependency?: PlannedDependency;
+    barrier?: number;
+    byTime?: true;
+    reason: string;
+  } {
     const planned = this.#plan.services[index];
     const waiting = this.#waiting[index];
     if (this.#over) return { reason: "is not started any more" };
     if (waiting === undefined) {
-      return { reason: planned?.spec.schedule ? "waits for its time" : "waits to be started" };
+      return planned?.spec.schedule
+        ? { byTime: true, reason: "waits for its time" }
+        : { reason: "waits to be started" };
     }
     for (const position of waiting) {
       const dependency = planned?.dependencies[position];
@@ -199,8 +206,7 @@ export class StartOrder {
   }
 
   #lose(index: number, { service, indexes }: PlannedDependency): void {
-    const names = indexes.map((each) => this.#options.stateOf(each).name);
-    const fate = names.includes("failed") ? "failed" : `was ${names[0]}`;
+    const fate = fateOf(indexes.map((each) => this.#options.stateOf(each)));
     this.#lost.push({ index, reason: `needs '${service}', which ${fate}` });
   }
 

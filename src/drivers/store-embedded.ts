@@ -5,8 +5,7 @@
 //   commit() ─▶ waiting ─▶ [ begin · decide and write each in order · COMMIT ] ─▶ acknowledge all ─▶ hints to watchers
 //                             at most 256 records or 256 KiB, in one go     │
 //                             then timers and sockets get their turn        └─ throws ─▶ reject all, lost for good
-import { Claims } from "../core/claims.ts";
-import { partsOf } from "../core/key.ts";
+import { Claims, executionOf, OPEN, type OpenExecution, openExecution } from "../core/claims.ts";
 import { messageOf, StoreError, UsageError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Failpoint } from "../ports/failpoint.ts";
@@ -27,6 +26,8 @@ const BATCH_RECORDS_MAX = 256;
 const BATCH_BYTES_MAX = 256 * 1024;
 /** What waits to be written; beyond it, writers are turned away. */
 const WAITING_BYTES_MAX = 256 * 1024 * 1024;
+/** How much of a log is let go of in one batch. */
+const TRIMMED_AT_ONCE = 256;
 /** What a write takes besides its texts, roughly. */
 const WRITE_BYTES = 200;
 
@@ -36,7 +37,7 @@ export interface EmbeddedStoreOptions {
   /** Called once, with what every later call rejects with. */
   onLost?: ((error: StoreError) => void) | undefined;
   /** Calls `run` when timers and sockets have had their turn. */
-  nextTurn?: (run: () => void) => void;
+  nextTurn?: ((run: () => void) => void) | undefined;
   /** Default 256 MiB. */
   waitingBytesMax?: number;
 }
@@ -53,16 +54,17 @@ interface Write {
   put: readonly NewEntryRow[];
   remove: readonly string[];
   owner: Commit["owner"];
+  own: Commit["own"];
+  /** Besides what a commit has. */
+  trim?: () => void;
   /** Executions that it opens or ends. */
-  opens: readonly { execution: string; definition: string }[];
+  opens: readonly OpenExecution[];
   ends: readonly string[];
   records: number;
   bytes: number;
   resolve(result: CommitResult): void;
   reject(error: StoreError): void;
 }
-
-const OPEN = "open/";
 
 class EmbeddedStore implements Store, Ownerships {
   readonly #engine: StoreEngine;
@@ -105,15 +107,25 @@ class EmbeddedStore implements Store, Ownerships {
     if (this.#gone) throw this.#gone;
     const { promise, resolve, reject } = Promise.withResolvers<CommitResult>();
     const write = writeOf(tenant, commit, { resolve, reject });
-    if (this.#waitingBytes + write.bytes > this.#waitingBytesMax) {
+    // What runs is never turned away, only what would be more to run.
+    if (!commit.owner && this.#waitingBytes + write.bytes > this.#waitingBytesMax) {
       throw new StoreError(
         `cannot write to ${this.#engine.name}: ${this.#waiting.length} writes with ${this.#waitingBytes} bytes wait already, and this one has ${write.bytes}; write less at once`,
       );
     }
-    this.#waiting.push(write);
-    this.#waitingBytes += write.bytes;
-    this.#schedule();
+    this.#enqueue(write);
     return promise;
+  }
+
+  async trim(tenant: string, { throughSeq }: { throughSeq: number }): Promise<void> {
+    for (let isMore = true; isMore;) {
+      if (this.#gone) throw this.#gone;
+      const { promise, ...answer } = Promise.withResolvers<CommitResult>();
+      const part = { throughSeq, limit: TRIMMED_AT_ONCE };
+      const trim = (): void => void (isMore = this.#engine.trim(tenant, part));
+      this.#enqueue({ ...writeOf(tenant, {}, answer), trim, records: TRIMMED_AT_ONCE });
+      await promise;
+    }
   }
 
   async get(tenant: string, keys: readonly string[]): Promise<readonly (Entry | undefined)[]> {
@@ -194,8 +206,7 @@ class EmbeddedStore implements Store, Ownerships {
   close(): Promise<void> {
     if (this.#closing) return this.#closing.promise;
     this.#closing = Promise.withResolvers<void>();
-    const name = this.#engine.name;
-    this.#gone ??= new StoreError(`cannot use ${name}: it is closed`);
+    this.#gone ??= new StoreError(`cannot use ${this.#engine.name}: it is closed`);
     for (const tenant of this.#watchers.keys()) this.#hint(tenant);
     if (this.#waiting.length === 0) this.#letGo();
     return this.#closing.promise;
@@ -204,6 +215,12 @@ class EmbeddedStore implements Store, Ownerships {
   #letGo(): void {
     this.#engine.close();
     this.#closing?.resolve();
+  }
+
+  #enqueue(write: Write): void {
+    this.#waiting.push(write);
+    this.#waitingBytes += write.bytes;
+    this.#schedule();
   }
 
   #schedule(): void {
@@ -266,11 +283,13 @@ class EmbeddedStore implements Store, Ownerships {
       if (there !== version || from.last !== last)
         return { ok: false, reason: "conflict", key, version: there, ...from };
     }
+    write.trim?.();
     const firstSeq =
       append.length > 0 ? this.#engine.append(tenant, append) : this.#engine.lastSeq(tenant) + 1;
     const versions = put.map((row) => this.#engine.put(tenant, row));
     for (const key of remove) this.#engine.remove(tenant, key);
-    for (const open of write.opens) this.#claims.opened({ tenant, ...open });
+    for (const open of write.opens) this.#claims.opened(open);
+    if (write.own) this.#claims.own({ tenant, ...write.own });
     for (const execution of write.ends) this.#claims.ended({ tenant, execution });
     return { ok: true, firstSeq, timeMs, versions };
   }
@@ -317,10 +336,8 @@ class EmbeddedStore implements Store, Ownerships {
     for (let from: number | undefined = 0; from !== undefined;) {
       const { tenants, next }: ReturnType<StoreEngine["tenants"]> = this.#engine.tenants(from);
       for (const { tenant } of tenants) {
-        for (const { key, value } of this.#engine.scan(tenant, query)) {
-          const open = { execution: executionOf(key), definition: definitionOf(JSON.parse(value)) };
-          this.#claims.opened({ tenant, ...open });
-        }
+        for (const row of this.#engine.scan(tenant, query))
+          this.#claims.opened(openExecution(tenant, entryOf(row)));
       }
       from = next;
     }
@@ -329,7 +346,7 @@ class EmbeddedStore implements Store, Ownerships {
 
 /** Throws for what cannot be kept as it is. */
 function writeOf(tenant: string, commit: Commit, answer: Pick<Write, "resolve" | "reject">): Write {
-  const { expect = [], append = [], put = [], remove = [], owner } = commit;
+  const { expect = [], append = [], put = [], remove = [], owner, own } = commit;
   let bytes = WRITE_BYTES;
   const text = (value: Json): string => {
     const json: string | undefined = JSON.stringify(value);
@@ -345,9 +362,8 @@ function writeOf(tenant: string, commit: Commit, answer: Pick<Write, "resolve" |
     put: put.map((entry) => ({ ...entry, value: text(entry.value) })),
     remove,
     owner,
-    opens: put
-      .filter(({ key }) => key.startsWith(OPEN))
-      .map(({ key, value }) => ({ execution: executionOf(key), definition: definitionOf(value) })),
+    own,
+    opens: put.filter(({ key }) => key.startsWith(OPEN)).map((entry) => openExecution(tenant, entry)),
     ends: remove.filter((key) => key.startsWith(OPEN)).map(executionOf),
     records: append.length + put.length + remove.length,
     ...answer,
@@ -361,13 +377,6 @@ function refuseIllFormed(names: readonly string[]): void {
   const name = names.find((one) => !one.isWellFormed());
   if (name !== undefined)
     throw new UsageError(`cannot write to the store: ${JSON.stringify(name)} is no valid Unicode`);
-}
-
-const executionOf = (key: string): string => partsOf(key)[1] ?? "";
-
-function definitionOf(value: Json): string {
-  const { definition } = (value ?? {}) as { definition?: Json };
-  return typeof definition === "string" ? definition : "";
 }
 
 const isExpired = ({ expiresAtMs }: EntryRow, timeMs: number): boolean =>

@@ -22,6 +22,8 @@ export function memoryEngine(options: MemoryEngineOptions = {}): StoreEngine {
 }
 
 interface Tenant {
+  /** So many of its first records are gone. */
+  trimmed: number;
   rows: LogRow[];
   byExecution: Map<string, LogRow[]>;
   entries: Map<string, EntryRow>;
@@ -48,10 +50,10 @@ class MemoryEngine implements StoreEngine {
   commit(): void {}
 
   append(name: string, newRows: readonly NewLogRow[]): number {
-    const { rows, byExecution } = this.#writable(name);
-    const firstSeq = rows.length + 1;
+    const { rows, byExecution, trimmed } = this.#writable(name);
+    const firstSeq = trimmed + rows.length + 1;
     for (const row of newRows) {
-      const logged = { ...row, seq: rows.length + 1, timeMs: this.lastTimeMs };
+      const logged = { ...row, seq: trimmed + rows.length + 1, timeMs: this.lastTimeMs };
       rows.push(logged);
       if (row.execution === undefined) continue;
       const ofExecution = byExecution.get(row.execution);
@@ -85,8 +87,22 @@ class MemoryEngine implements StoreEngine {
     tenant.removed.clear();
   }
 
+  trim(name: string, { throughSeq, limit }: { throughSeq: number; limit: number }): boolean {
+    const tenant = this.#tenants.get(name);
+    if (!tenant) return false;
+    const gone = tenant.rows.splice(0, Math.min(limit, Math.max(0, throughSeq - tenant.trimmed)));
+    tenant.trimmed += gone.length;
+    for (const execution of new Set(gone.map((row) => row.execution ?? ""))) {
+      const left = tenant.byExecution.get(execution)?.filter(({ seq }) => seq > tenant.trimmed) ?? [];
+      if (left.length === 0) tenant.byExecution.delete(execution);
+      else tenant.byExecution.set(execution, left);
+    }
+    return gone.length > 0;
+  }
+
   lastSeq(name: string): number {
-    return this.#tenants.get(name)?.rows.length ?? 0;
+    const tenant = this.#tenants.get(name);
+    return tenant ? lastSeqOf(tenant) : 0;
   }
 
   lastVersion(name: string, key: string): number {
@@ -114,13 +130,18 @@ class MemoryEngine implements StoreEngine {
 
   log(name: string, { after, limit, execution }: LogQuery): readonly LogRow[] {
     const tenant = this.#tenants.get(name);
-    if (execution === undefined) return tenant?.rows.slice(after, after + limit) ?? [];
+    if (execution === undefined) {
+      const from = Math.max(0, after - (tenant?.trimmed ?? 0));
+      return tenant?.rows.slice(from, from + limit) ?? [];
+    }
     const rows = tenant?.byExecution.get(execution) ?? [];
     return rows.filter(({ seq }) => seq > after).slice(0, limit);
   }
 
   tenants(): ReturnType<StoreEngine["tenants"]> {
-    return { tenants: [...this.#tenants].map(([tenant, { rows }]) => ({ tenant, lastSeq: rows.length })) };
+    return {
+      tenants: [...this.#tenants].map(([name, tenant]) => ({ tenant: name, lastSeq: lastSeqOf(tenant) })),
+    };
   }
 
   expired(timeMs: number, limit: number): readonly { tenant: string; row: EntryRow }[] {
@@ -144,6 +165,7 @@ class MemoryEngine implements StoreEngine {
     const existing = this.#tenants.get(name);
     if (existing) return existing;
     const tenant: Tenant = {
+      trimmed: 0,
       rows: [],
       byExecution: new Map(),
       entries: new Map(),
@@ -154,6 +176,8 @@ class MemoryEngine implements StoreEngine {
     return tenant;
   }
 }
+
+const lastSeqOf = ({ trimmed, rows }: Tenant): number => trimmed + rows.length;
 
 const lastVersionIn = ({ entries, removed, versionFloor }: Tenant, key: string): number =>
   entries.get(key)?.version ?? removed.get(key) ?? versionFloor;

@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import process from "node:process";
 import type { DatabaseSync } from "node:sqlite";
-import { messageOf, StoreError } from "../errors.ts";
+import { mayNotWrite, messageOf, StoreError } from "../errors.ts";
 import type { Failpoint } from "../ports/failpoint.ts";
 
 /** Older ones can corrupt a WAL. */
@@ -206,10 +206,8 @@ function openWritable(path: string): number {
   try {
     return openSync(path, "r+");
   } catch (error) {
-    const { uid, mode } = statSync(path);
-    const owner = `it belongs to uid ${uid}, mode 0${(mode & 0o7777).toString(8)}`;
-    const reason = `uid ${process.geteuid?.()} may not write it: ${owner} (${messageOf(error)})`;
-    throw refusal(path, `${reason}; chown or chmod it`);
+    const reason = mayNotWrite("it", { uid: process.geteuid?.(), owner: statSync(path) });
+    throw refusal(path, `${reason} (${messageOf(error)})`);
   }
 }
 

@@ -86,6 +86,12 @@ function prepareAll(database: DatabaseSync) {
     logOfExecution: prepare(
       `SELECT ${LOG_COLUMNS} WHERE log.execution = ? AND log.id > ? AND log.id <= ? ORDER BY log.id LIMIT ?`,
     ),
+    firstOfLog: prepare("SELECT min(id) AS id FROM log WHERE id > ? AND id <= ?"),
+    trimExecutions: prepare(
+      `DELETE FROM execution WHERE id IN (SELECT execution FROM log WHERE id BETWEEN ?1 AND ?2)
+       AND NOT EXISTS (SELECT 1 FROM log WHERE log.execution = execution.id AND log.id > ?2)`,
+    ),
+    trim: prepare("DELETE FROM log WHERE id BETWEEN ? AND ?"),
     entry: prepare("SELECT key, version, value, expires_ms FROM entry WHERE tenant = ? AND key = ?"),
     version: prepare("SELECT version FROM entry WHERE tenant = ? AND key = ?"),
     put: prepare("INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?)"),
@@ -192,6 +198,20 @@ class SqliteEngine implements StoreEngine {
     this.#sql.remove.run(tenant.id, key);
     this.#sql.addRemoved.run(tenant.id, key, version);
     this.#removedCount++;
+  }
+
+  trim(name: string, { throughSeq, limit }: { throughSeq: number; limit: number }): boolean {
+    const tenant = this.#tenant(name);
+    if (!tenant) return false;
+    const base = tenant.id * SEQ_MAX;
+    const last = base + Math.min(throughSeq, tenant.lastSeq);
+    const { id: first } = this.#sql.firstOfLog.get(base, last) as { id: number | null };
+    if (first === null) return false;
+    const range = [first, Math.min(last, first + limit - 1)] as const;
+    this.#sql.trimExecutions.run(...range);
+    this.#sql.trim.run(...range);
+    this.#executions.clear();
+    return true;
   }
 
   lastSeq(name: string): number {

@@ -185,6 +185,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
   403: "This credential does not allow it.",
   404: "It is not there, or not for this tenant.",
   409: "Its state does not allow it.",
+  410: "What comes next is no longer kept.",
   412: "It has another version.",
   413: "The body is too large.",
   415: "The body is of another type.",

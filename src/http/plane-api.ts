@@ -109,7 +109,10 @@ class Door {
     return responseOf(await operation.handle(call));
   }
 
-  #stream(c: Context, { after, events }: { after: number; events: Parameters<typeof tail>[0] }): Response {
+  #stream(
+    c: Context,
+    { after, events }: { after: number | undefined; events: Parameters<typeof tail>[0] },
+  ): Response {
     if (c.req.method === "HEAD") return noTail();
     keepOpen(c.req.raw, c.env);
     const { clock, ending, log } = this.#options;
@@ -191,12 +194,12 @@ function refusalOf({ role, bySession }: Operation, { roles, session }: Asker): R
 }
 
 /** What the client has seen last goes before what its URL says, which stays the same when it comes again. */
-function afterOf(request: Request, { query }: Call): number {
+function afterOf(request: Request, { query }: Call): number | undefined {
   const problems: InputProblem[] = [];
   const seen = request.headers.get("last-event-id");
   const last = seen === null || seen === "" ? undefined : read(sequence, seen, problems);
   refuse(problems.map(({ message }) => ({ path: "Last-Event-ID", message })));
-  return last ?? (query as { after?: number }).after ?? 0;
+  return last ?? (query as { after?: number }).after;
 }
 
 function queryOf(request: Request): Record<string, string | string[]> {

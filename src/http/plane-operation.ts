@@ -60,7 +60,7 @@ export interface Definition<Query extends Schema, Body extends Schema> {
   headers?: readonly ("If-Match" | "If-None-Match" | "Idempotency-Key")[];
   answers: Readonly<Partial<Record<Answer["status"], Schema | null>>>;
   /** The statuses of its problems, beyond those that every operation has. */
-  problems?: readonly (404 | 409 | 412)[];
+  problems?: readonly (404 | 409 | 410 | 412)[];
   /** A role without which nobody may. */
   role?: "operator";
   /** Who has a session's token may. */

@@ -19,6 +19,8 @@ function answerToRefused({ problem: kind, message: detail, errors }: PlaneError)
       return problem({ status: 412, title: "Precondition Failed", detail });
     case "conflict":
       return problem({ status: 409, title: "Conflict", detail });
+    case "compacted":
+      return problem({ status: 410, title: "Gone", detail });
     case "too-large":
       return problem({ status: 413, title: "Content Too Large", detail });
     case "mismatch":

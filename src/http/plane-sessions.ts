@@ -176,7 +176,7 @@ const ENDS: Readonly<Partial<Record<WalType, string>>> = {
 /** Of the end of a session only its id is told: by then nobody can read it. */
 async function* changes(
   { wal, sessions }: TenantPlane,
-  { user, ...from }: { user: string | undefined; after: number; signal: AbortSignal },
+  { user, ...from }: { user: string | undefined; after: number | undefined; signal: AbortSignal },
 ): AsyncGenerator<Message & { id: number }> {
   const isWanted = (of: unknown) => user === undefined || of === user;
   for await (const record of wal.tail({ types: CHANGES, ...from })) {

@@ -128,15 +128,16 @@ function answer(entry: StateEntry, status: Answer["status"]): Answer {
 interface Watched {
   namespace: string;
   prefix: string;
-  after: number;
+  after: number | undefined;
   signal: AbortSignal;
 }
 
 async function* changes(
-  { state }: TenantPlane,
-  { namespace, prefix, ...from }: Watched,
+  { state, wal }: TenantPlane,
+  { namespace, prefix, after, signal }: Watched,
 ): AsyncGenerator<Message & { id: number }> {
-  for await (const change of state.watch(namespace, from)) {
+  const start = after ?? (await wal.keptFrom());
+  for await (const change of state.watch(namespace, { after: start, signal })) {
     if (!change.key.startsWith(prefix)) continue;
     yield { event: `state_${change.type}`, id: change.seq, data: changeView(change, namespace) };
   }

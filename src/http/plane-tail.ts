@@ -4,14 +4,14 @@ import { PlaneError, StoreError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import { FORMATS, HEARTBEAT_MS, type Message } from "./feed.ts";
 
-/** Everything behind the sequence number `after`, once, in order. */
+/** Everything behind the sequence number `after`, once, in order; from the first that is kept when that is not said. */
 export type Events = (options: {
-  after: number;
+  after: number | undefined;
   signal: AbortSignal;
 }) => AsyncIterable<Message & { id: number }>;
 
 export interface TailOptions {
-  after: number;
+  after: number | undefined;
   clock: Pick<Clock, "after">;
   /** Aborts when no more will come; the stream then ends with `event: end` and a `retry:`. */
   ending: AbortSignal;
@@ -21,6 +21,8 @@ export interface TailOptions {
 
 const { first, heartbeat, last, text, type } = FORMATS.sse;
 const encoder = new TextEncoder();
+/** For whoever comes again with the last id: that one does not lead on any more. */
+const COMPACTED = text({ event: "compacted", data: {} });
 
 export function tail(events: Events, options: TailOptions): Response {
   return new Response(new ReadableStream(new Tail(events, options), { highWaterMark: 0 }), {
@@ -109,8 +111,10 @@ class Tail implements UnderlyingDefaultSource<Uint8Array<ArrayBuffer>> {
 
   #failure(error: unknown): string {
     if (this.#stop.signal.aborted) return "";
-    // As that what was to come after has been compacted.
-    if (error instanceof PlaneError) return last(error.message);
+    if (error instanceof PlaneError) {
+      const compacted = error.problem === "compacted" ? COMPACTED : "";
+      return compacted + last(error.message);
+    }
     this.#options.onFailure(error);
     return last(error instanceof StoreError ? "the store cannot be reached" : "it cannot be read on");
   }

@@ -11,7 +11,7 @@ export function walOperations(limits: PlaneLimits): Operation[] {
   const query = z.strictObject({
     after: optional(
       sequence,
-      "From behind this sequence number on; `Last-Event-ID` goes before it. Default: 0.",
+      "From behind this sequence number on; `Last-Event-ID` goes before it. Default: from the first that is kept.",
     ),
     type: optional(severalOf(WAL_TYPES), "Only these types, with commas between them."),
     session: optional(name(limits), "Only what is about this session."),
@@ -32,8 +32,9 @@ export function walOperations(limits: PlaneLimits): Operation[] {
       path: "/wal",
       summary: "Reads the log, ascending; as a stream, also everything that is appended from then on.",
       description:
-        "With a filter, a page may have fewer records than `limit`, even none, and a cursor to go on from.",
+        "With a filter, a page may have fewer records than `limit`, even none, and a cursor to go on from. A stream that was to go on from what is no longer kept has one event `compacted`, and ends.",
       query,
+      problems: [410],
       answers: { 200: walPage },
       stream: {
         schema: walRecord,
@@ -47,7 +48,7 @@ export function walOperations(limits: PlaneLimits): Operation[] {
         },
       },
       async handle({ plane, query }) {
-        const { after = 0, cursor = after, limit } = query;
+        const { after, cursor = after, limit } = query;
         const page = await plane.wal.read({ ...filterOf(query), after: cursor, limit });
         return { status: 200, content: pageView(page, recordView) };
       },

@@ -7,17 +7,17 @@
 import { messageOf, PlaneError, StoreError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Failpoint } from "../ports/failpoint.ts";
-import type { Claim, Json, LogRecord, Ownerships, Store } from "../ports/store.ts";
+import type { Claim, Json, LogRecord, Ownership, Ownerships, Store } from "../ports/store.ts";
 import { type Facts, isEnded, isSettled } from "./execution-entry.ts";
 import { type Ids, newIds } from "./ids.ts";
 import type { Handler, IntentRegistry } from "./intents.ts";
+import { Leases } from "./leases.ts";
 import { Run, type RunHost } from "./run.ts";
 import { nextTurn } from "./turn.ts";
 import { WakeQueue } from "./wake-queue.ts";
 
 /** So many executions have their turn before timers and sockets have theirs. */
 const RUNS_A_TURN = 64;
-const CLAIMS_AT_ONCE = 256;
 const RECORDS_AT_ONCE = 1000;
 
 export interface EngineOptions {
@@ -25,6 +25,8 @@ export interface EngineOptions {
   intents: IntentRegistry;
   clock: Clock;
   failpoint: Failpoint;
+  /** How long what has ended, and idempotency keys, are kept. Default: for ever. */
+  keepMs?: number;
   /** What should never happen, and what it happened to. */
   onError: (message: string, error: unknown) => void;
   /** From 0 up to, not including, 1. Default: `Math.random`. */
@@ -38,30 +40,55 @@ export class Engine implements RunHost {
   readonly ids: Ids = newIds();
   readonly intents: IntentRegistry;
   readonly random: () => number;
+  readonly #keepMs: number;
   readonly #onError: EngineOptions["onError"];
   readonly #runs = new Map<string, Run>();
   readonly #wakes: WakeQueue<Run>;
   /** Those that nobody here knew what carries out. */
   readonly #unknown = new Set<Run>();
   readonly #listeners = new Map<string, Set<() => void>>();
-  readonly #wanted = new Set<string>();
+  readonly #leases: Leases;
+  #handedOver: Claim[] = [];
   #mode: RunHost["mode"] = "held";
   #ready: Run[] = [];
   #isScheduled = false;
-  #isClaiming = false;
   #lost: StoreError | undefined;
   #lastMs = -Infinity;
   #lastReadingMs = 0;
 
-  constructor({ store, intents, clock, failpoint, onError, random = Math.random }: EngineOptions) {
+  constructor({
+    store,
+    intents,
+    clock,
+    failpoint,
+    onError,
+    keepMs = Infinity,
+    random = Math.random,
+  }: EngineOptions) {
     this.store = store;
     this.intents = intents;
     this.clock = clock;
     this.failpoint = failpoint;
     this.random = random;
+    this.#keepMs = keepMs;
     this.#onError = onError;
     this.#wakes = new WakeQueue({ clock, nowMs: () => this.nowMs(), wake: (run) => this.soon(run) });
-    intents.onRegistered(() => this.#unknown.forEach((run) => this.soon(run)));
+    this.#leases = new Leases({
+      store,
+      clock,
+      known: () => intents.definitions,
+      owned: () => [...this.#runs.values()].flatMap(({ claim }) => claim ?? []),
+      take: (claim) => this.#take(claim),
+      lost: ({ execution, token }) => {
+        const run = this.#runs.get(execution);
+        if (run?.claim?.token === token) this.fenced(run);
+      },
+      onError,
+    });
+    intents.onRegistered(() => {
+      this.#unknown.forEach((run) => this.soon(run));
+      this.#leases.knowsMore();
+    });
   }
 
   get mode(): RunHost["mode"] {
@@ -84,24 +111,15 @@ export class Engine implements RunHost {
   }
 
   /** Claims what is open and folds its logs. Nothing moves yet. */
-  async recover(): Promise<void> {
-    for (;;) {
-      const claims = await this.store.claim({ limit: CLAIMS_AT_ONCE });
-      for (const claim of claims) await this.#take(claim);
-      if (claims.length < CLAIMS_AT_ONCE) return;
-      await nextTurn();
-    }
+  recover(): Promise<void> {
+    return this.#leases.start();
   }
 
   /** From now on executions move. What nobody has registered by now is not known. */
   run(): void {
     if (this.#mode !== "held") return;
     this.#mode = "running";
-    for (const run of this.#runs.values()) {
-      if (run.claim) this.soon(run);
-      else this.#wanted.add(run.facts.definition);
-    }
-    this.#claimWanted();
+    for (const run of this.#runs.values()) this.soon(run);
   }
 
   /**
@@ -111,18 +129,40 @@ export class Engine implements RunHost {
   async stop({ signal }: { signal: AbortSignal }): Promise<{ late: readonly string[] }> {
     if (this.#mode === "over") return { late: [] };
     this.#mode = "finishing";
+    this.#leases.stopLooking();
     this.#wakes.clear();
     for (const tell of [...this.#listeners.values()].flatMap((all) => [...all])) tell();
     const busy = new Set(this.#runs.values());
-    const idle = [...busy].map((run) => run.whenIdle().then(() => busy.delete(run)));
+    const idle = [...busy].map((run) =>
+      run.whenIdle().then(() => {
+        busy.delete(run);
+        if (this.#leases.areShared) this.#handOver(run);
+      }),
+    );
     await Promise.race([Promise.all(idle), aborted(signal)]);
     if (this.#lost) return { late: [] };
     this.#mode = "over";
     const runs = [...this.#runs.values()];
     const late = [...busy].map(({ facts }) => facts.id);
-    this.#end(new PlaneError("conflict", "cannot go on: the runtime is stopping; ask again once it is back"));
-    await this.store.release(runs.flatMap(({ claim }) => claim ?? []));
+    this.#end(stopping());
+    await this.store.release([...this.#handedOver, ...runs.flatMap(({ claim }) => claim ?? [])]);
     return { late };
+  }
+
+  /** Resolves when no call and no write is under way: what is left waits for time, a signal or somebody. */
+  async whenStill(): Promise<void> {
+    do {
+      await nextTurn();
+      await Promise.all([...this.#runs.values()].map((run) => run.whenIdle()));
+    } while (this.#ready.length > 0 || this.#leases.isBusy);
+  }
+
+  /** Others may go on with it while this process still waits for the calls of the rest. */
+  #handOver(run: Run): void {
+    this.#forget(run);
+    run.abandon(stopping());
+    if (!run.claim || this.#handedOver.push(run.claim) > 1) return;
+    void nextTurn().then(() => this.store.release(this.#handedOver.splice(0)).catch(() => {}));
   }
 
   /** Nothing can be written any more: everything stands still. */
@@ -137,6 +177,7 @@ export class Engine implements RunHost {
   }
 
   #end(error: Error): void {
+    this.#leases.stop();
     this.#wakes.clear();
     this.#ready = [];
     this.#unknown.clear();
@@ -145,14 +186,23 @@ export class Engine implements RunHost {
     for (const tell of [...this.#listeners.values()].flatMap((all) => [...all])) tell();
   }
 
-  /** A new one, durable by now. */
-  track(facts: Facts): Run {
+  /** A new one, durable by now, and this process's to carry out if `own` is said. */
+  track(facts: Facts, own: Ownership | undefined): Run {
     const run = new Run(facts, this);
-    if (this.#mode === "over") return run;
-    this.#runs.set(facts.id, run);
-    this.#wanted.add(facts.definition);
-    if (this.#mode === "running") this.#claimWanted();
+    this.heard(facts.createdAtMs);
+    if (!own) return run;
+    const claim = { ...own, tenant: facts.tenant };
+    run.own(claim);
+    if (this.isMoving) this.#hold(run);
+    // It has been written while everything came to its end: somebody else's, or that of the next start.
+    else if (!this.#lost) this.store.release([claim]).catch(() => {});
     return run;
+  }
+
+  #hold(run: Run): void {
+    this.#runs.set(run.facts.id, run);
+    if (run.awaitsDefinition) this.#unknown.add(run);
+    if (this.#mode === "running") this.soon(run);
   }
 
   /** One that is open, if it is in memory here. */
@@ -194,6 +244,14 @@ export class Engine implements RunHost {
     return Math.floor(this.#lastMs);
   }
 
+  keptUntil(): { expiresAtMs?: number } {
+    return this.#keepMs === Infinity ? {} : { expiresAtMs: this.nowMs() + this.#keepMs };
+  }
+
+  heard(timeMs: number): void {
+    if (timeMs > this.nowMs()) this.#lastMs = timeMs;
+  }
+
   handlerOf(definition: string): Handler | undefined {
     return this.intents.ofDefinition(definition);
   }
@@ -229,8 +287,11 @@ export class Engine implements RunHost {
   }
 
   changed(run: Run): void {
-    if (run.awaitsDefinition) this.#unknown.add(run);
-    else this.#unknown.delete(run);
+    if (run.awaitsDefinition) {
+      this.#unknown.add(run);
+      // It may have been registered while this was written.
+      if (this.handlerOf(run.facts.definition)) this.soon(run);
+    } else this.#unknown.delete(run);
     const { status } = run;
     if (isEnded(status)) this.#forget(run);
     if (isSettled(status)) this.#tell(run.facts.id);
@@ -252,49 +313,27 @@ export class Engine implements RunHost {
     for (const tell of this.#listeners.get(id) ?? []) tell();
   }
 
-  /** Of the definitions that something new is to be carried out by. */
-  #claimWanted(): void {
-    if (this.#isClaiming || this.#wanted.size === 0) return;
-    this.#isClaiming = true;
-    this.#claimAll().then(
-      () => (this.#isClaiming = false),
-      (error: unknown) => this.lost(error),
-    );
-  }
-
-  async #claimAll(): Promise<void> {
-    while (this.#wanted.size > 0 && this.#mode === "running") {
-      const known = [...this.#wanted];
-      this.#wanted.clear();
-      for (;;) {
-        const claims = await this.store.claim({ known, limit: CLAIMS_AT_ONCE });
-        for (const claim of claims) {
-          const run = this.#runs.get(claim.execution);
-          if (run) run.own(claim);
-          const owned = run ?? (await this.#take(claim));
-          if (owned) this.soon(owned);
-        }
-        if (claims.length < CLAIMS_AT_ONCE) break;
-      }
-    }
-  }
-
-  async #take(claim: Claim): Promise<Run | undefined> {
+  async #take(claim: Claim): Promise<void> {
     const run = await this.read(claim.tenant, claim.execution);
     if (!run) {
       this.#onError(
         `cannot go on with "${claim.execution}": it is open, and the log has nothing of it`,
         undefined,
       );
-      return undefined;
+      return;
     }
     this.failpoint("execution-claimed");
+    if (!this.isMoving) return this.store.release([claim]);
+    // Nobody else had it, and this process not any more: it slept through its lease.
+    const before = this.#runs.get(claim.execution);
+    if (before) this.fenced(before);
     run.own(claim);
-    this.#runs.set(run.facts.id, run);
-    if (run.awaitsDefinition) this.#unknown.add(run);
-    return run;
+    this.#hold(run);
   }
 }
+
+const stopping = (): PlaneError =>
+  new PlaneError("conflict", "cannot go on: the runtime is stopping; ask again once it is back");
 
 /** What its first record says, which is always that the intent has come. */
 function factsOf({ tenant, type, session = "", payload, timeMs }: LogRecord, id: string): Facts {

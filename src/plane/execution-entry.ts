@@ -12,7 +12,6 @@ export const isEnded = (state: ExecutionState): boolean => ENDS.has(state);
 export const isSettled = (state: ExecutionState): boolean => state === "parked" || isEnded(state);
 
 export const ENDED = "execution/";
-export const OPEN = "open/";
 
 export const executionKey = (id: string): string => keyOf("execution", id);
 export const openKey = (id: string): string => keyOf("open", id);

@@ -1,6 +1,7 @@
 // Intents and executions as one tenant sees them. What is submitted is durable, with its idempotency key, before anybody hears of it; what
 // has ended is read from its entry, what goes on from the memory of its owner, or else from its log.
 import { canonicalJson } from "../core/canonical-json.ts";
+import { OPEN } from "../core/claims.ts";
 import { partsOf } from "../core/key.ts";
 import { PlaneError } from "../errors.ts";
 import type {
@@ -22,7 +23,6 @@ import {
   idempotencyEntryKey,
   isEnded,
   isSettled,
-  OPEN,
   openEntry,
   openKey,
 } from "./execution-entry.ts";
@@ -213,10 +213,10 @@ export class TenantExecutions implements Executions {
   }
 
   async #order(id: string, { verb, ask }: { verb: string; ask: Ask }): Promise<Execution> {
-    const { lostTo, mode } = this.#engine;
+    const { lostTo } = this.#engine;
     if (lostTo) throw lostTo;
     const run = this.#engine.find(this.#tenant, id);
-    if (run?.claim || (run && mode !== "finishing")) return run.order(verb, ask);
+    if (run) return run.order(verb, ask);
     const { state } = await this.get(id);
     const reason = isEnded(state) ? `it is ${state}` : "it is nobody's just now; ask again";
     throw new PlaneError("conflict", `cannot ${verb} "${id}": ${reason}`);
@@ -265,7 +265,10 @@ export class TenantExecutions implements Executions {
     const { store, ids, failpoint } = this.#engine;
     const id = ids.execution(this.#engine.nowMs());
     const { definition } = handler;
+    // Whoever takes it carries it out: until it is tracked here, nobody else can have begun.
+    const own = this.#engine.isMoving ? { execution: id, token: ids.token() } : undefined;
     const commit: Commit = {
+      ...(own && { own }),
       append: [
         {
           id: ids.event(),
@@ -278,7 +281,10 @@ export class TenantExecutions implements Executions {
       put: [{ key: openKey(id), value: openEntry({ type, session, definition }) }],
     };
     failpoint("intent-commit");
-    const result = await store.commit(this.#tenant, keyed(commit, { id, idempotencyKey }));
+    const result = await store.commit(
+      this.#tenant,
+      keyed(commit, { id, idempotencyKey, ...this.#engine.keptUntil() }),
+    );
     if (!result.ok) return undefined;
     failpoint("intent-durable");
     const facts: Facts = {
@@ -290,7 +296,7 @@ export class TenantExecutions implements Executions {
       payload,
       createdAtMs: result.timeMs,
     };
-    return this.#engine.track(facts).view();
+    return this.#engine.track(facts, own).view();
   }
 
   async #readOpen(id: string): Promise<Execution> {
@@ -311,14 +317,14 @@ type ListQuery = { state?: ExecutionState; type?: string; session?: string; afte
 /** With the key taken in the same commit, if it is free. */
 function keyed(
   commit: Commit,
-  { id, idempotencyKey }: { id: string; idempotencyKey: string | undefined },
+  { id, idempotencyKey, ...expiry }: { id: string; idempotencyKey: string | undefined; expiresAtMs?: number },
 ): Commit {
   if (idempotencyKey === undefined) return commit;
   const key = idempotencyEntryKey(idempotencyKey);
   return {
     ...commit,
     expect: [{ key, version: 0 }],
-    put: [...(commit.put ?? []), { key, value: { execution: id } }],
+    put: [...(commit.put ?? []), { key, value: { execution: id }, ...expiry }],
   };
 }
 

@@ -97,14 +97,19 @@ async function resultOf(response: Response, { direction, bodyBytesMax }: Reading
   if (direction === "verify") return status === 404 ? { type: "absent" } : { type: "unknown", error };
   if (status === 425 || status === 429) return { type: "notDone", error };
   if (status >= 400 && status < 500 && status !== 408) return { type: "failed", error };
-  if (status >= 300 && status < 400) {
-    // A redirect is also how some say that it is done.
-    return {
-      type: "unknown",
-      error: { ...error, message: `${error.message}, and redirects are not followed` },
-    };
-  }
+  if (status >= 300 && status < 400) return redirected(error, response.headers.get("location"));
   return { type: "unknown", error };
+}
+
+/**
+ * 307 and 308 say that the same request is to be sent elsewhere: nothing has come of it here, and nothing will by asking again. Any other
+ * redirect is also how some say that it is done (303 after a POST).
+ */
+function redirected(error: Failure, location: string | null): Result {
+  const target = location === null ? "" : ` to "${location}"`;
+  const message = `${error.message}${target}, and redirects are not followed; give the step that URL`;
+  const isElsewhere = error.status === 307 || error.status === 308;
+  return { type: isElsewhere ? "failed" : "unknown", error: { ...error, message } };
 }
 
 /** It is done for certain, but without what it gave nobody can go on; `undefined`: the body is too large. */

@@ -1,11 +1,13 @@
 // Names for what the plane makes. Those of executions sort by when they were made, so that a list of them needs no index of its own;
-// those of events are only unique. None of them is a secret.
+// those of events are only unique. None of them but a token is a secret.
 
 export interface Ids {
   /** `execution_` and 32 hexadecimal digits: milliseconds, a count within them, and 64 random bits. */
   execution(nowMs: number): string;
   /** `event_…` */
   event(): string;
+  /** Of an owner: 128 random bits. */
+  token(): string;
 }
 
 const COUNT_MAX = 0xffff;
@@ -25,7 +27,13 @@ export function newIds(): Ids {
       return `execution_${time}${count.toString(16).padStart(4, "0")}${randomHex(8)}`;
     },
     event: () => `event_${maker}${(events++).toString(36)}`,
+    token: () => randomHex(16),
   };
+}
+
+/** When an execution was made, by the clock of whoever made it; 0 for a name that is none of these. */
+export function createdMsOf(execution: string): number {
+  return Number.parseInt(digitsOf(execution).slice(0, 12), 16) || 0;
 }
 
 /** Two digits for each byte. */

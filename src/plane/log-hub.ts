@@ -1,12 +1,15 @@
 // What all live tails of one tenant share: one watch of its log, and the read that several want at the same moment. It filters
 // nothing and remembers no record.
 import { keyOf } from "../core/key.ts";
+import { BASE, throughSeqOf } from "../core/plane-base.ts";
+import { PlaneError } from "../errors.ts";
 import type { LogRecord, Store } from "../ports/store.ts";
 import { HELPING } from "./page.ts";
 
 /** Where in the log, and of which execution only. */
 export interface LogPosition {
-  after: number;
+  /** Absent: from the first record that is kept. */
+  after?: number | undefined;
   execution?: string | undefined;
 }
 
@@ -20,7 +23,7 @@ export class LogHubs {
 
   /**
    * Records of the tenant behind `after`, a helping each time, and none twice; when there are none, waits until there may be. Ends
-   * when `signal` aborts, and rejects when the store is lost.
+   * when `signal` aborts, and rejects when the store is lost, or with `compacted` when what comes next is not kept any more.
    */
   async *follow(tenant: string, { signal, ...from }: LogPosition & { signal: AbortSignal }) {
     const hub = this.#hubs.get(tenant) ?? new Hub(this.#store, tenant);
@@ -29,11 +32,12 @@ export class LogHubs {
     hub.wakes.add(wake);
     signal.addEventListener("abort", wake.set);
     try {
-      let { after } = from;
+      let after = from.after ?? (await keptFrom(this.#store, tenant));
       while (!signal.aborted) {
         // Before the read: what comes while it is read wakes the wait behind it.
         wake.clear();
         const records = await hub.read({ ...from, after });
+        await refuseCompacted(this.#store, { tenant, after });
         for (const record of records) {
           if (signal.aborted) return;
           after = record.seq;
@@ -50,6 +54,25 @@ export class LogHubs {
       }
     }
   }
+}
+
+/** What can be read from behind it on has no gap. */
+export async function keptFrom(store: Store, tenant: string): Promise<number> {
+  const [base] = await store.get(tenant, [BASE]);
+  return throughSeqOf(base);
+}
+
+/** Asked after reading: what is let go of meanwhile is missed, too. */
+export async function refuseCompacted(
+  store: Store,
+  { tenant, after }: { tenant: string; after: number },
+): Promise<void> {
+  const first = await keptFrom(store, tenant);
+  if (after >= first) return;
+  throw new PlaneError(
+    "compacted",
+    `cannot read the log from behind ${after}: it is compacted, and kept from behind ${first} on; read what it speaks of anew`,
+  );
 }
 
 class Hub {
@@ -69,7 +92,7 @@ class Hub {
     });
   }
 
-  read({ after, execution }: LogPosition): Promise<readonly LogRecord[]> {
+  read({ after, execution }: LogPosition & { after: number }): Promise<readonly LogRecord[]> {
     const reads = this.#reads;
     const name = execution === undefined ? String(after) : keyOf(String(after), execution);
     const underWay = reads.get(name);

@@ -27,6 +27,10 @@ export interface RunHost {
   /** `held`: nothing is begun yet. `finishing`: no further call goes out. */
   readonly mode: "held" | "running" | "finishing" | "over";
   nowMs(): number;
+  /** When what ends now goes from the store. */
+  keptUntil(): { expiresAtMs?: number };
+  /** It is that late for the store. */
+  heard(timeMs: number): void;
   random(): number;
   handlerOf(definition: string): Handler | undefined;
   /** It has something to do. */
@@ -79,6 +83,8 @@ export class Run {
   #claim: Claim | undefined;
   #inbox: Item[] = [];
   #isWriting = false;
+  /** It was to have a turn while it was written: what came too late for that is looked at after it. */
+  #isTurnDue = false;
   #isOver = false;
   readonly #inFlight = new Set<string>();
   readonly #controllers = new Map<string, AbortController>();
@@ -151,6 +157,7 @@ export class Run {
   }
 
   turn(): void {
+    this.#isTurnDue = this.#isWriting;
     if (this.#isWriting || this.#isOver || !this.#claim) return;
     const thought = this.#think();
     const { append, progress, granted } = thought;
@@ -247,7 +254,7 @@ export class Run {
     return this.#host.store.commit(tenant, {
       append: append.map((event) => this.#record(event)),
       ...(ended && {
-        put: [{ key: executionKey(id), value: endedEntry(ended) }],
+        put: [{ key: executionKey(id), value: endedEntry(ended), ...this.#host.keptUntil() }],
         remove: [openKey(id)],
       }),
       ...(this.#claim && { owner: this.#claim }),
@@ -278,6 +285,7 @@ export class Run {
     const before = this.status;
     this.#state = progress.state;
     this.#updatedAtMs = result.timeMs;
+    this.#host.heard(result.timeMs);
     this.#ended = ended;
     this.#isOver ||= ended !== undefined;
     const { status } = this;
@@ -287,13 +295,26 @@ export class Run {
   }
 
   #follow({ calls, abort, wakeAtMs }: Progress<unknown>): void {
-    if (this.#isOver) return this.#tellIdle();
+    if (this.#isOver) return this.#answerLate();
     for (const id of abort)
       this.#controllers.get(id)?.abort(new DOMException("nobody needs it any more", "AbortError"));
     for (const call of calls) this.#call(call);
     this.#host.wakeAt(this, wakeAtMs);
-    if (this.#inbox.length > 0) this.#host.soon(this);
+    if (this.#isTurnDue || this.#inbox.length > 0) this.#host.soon(this);
     else this.#tellIdle();
+  }
+
+  /** Orders that came while its end was written. */
+  #answerLate(): void {
+    const inbox = this.#inbox;
+    this.#inbox = [];
+    for (const item of inbox) {
+      if (!("ask" in item)) continue;
+      const answer = item.ask(this.#machine, this.#state);
+      if ("refused" in answer) this.#refuse(item, answer.refused);
+      else item.resolve(this.view());
+    }
+    this.#tellIdle();
   }
 
   #call(call: Call): void {

@@ -3,7 +3,7 @@
 import type { Wal, WalFilter } from "../ports/plane.ts";
 import type { LogRecord, Page, Store } from "../ports/store.ts";
 import { numberProblem, pageOf, type PlaneLimits, refuse } from "./limits.ts";
-import type { LogHubs } from "./log-hub.ts";
+import { keptFrom, type LogHubs, refuseCompacted } from "./log-hub.ts";
 import { collectPage } from "./page.ts";
 
 export interface WalOptions {
@@ -15,9 +15,10 @@ export interface WalOptions {
 
 export function walOf({ tenant, store, hubs, limits }: WalOptions): Wal {
   return {
-    async read({ after = 0, limit, ...filter } = {}) {
+    async read({ after: wanted, limit, ...filter } = {}) {
       const pageLimit = pageOf(limit, limits);
-      refusePosition(after);
+      refusePosition(wanted);
+      const after = wanted ?? (await keptFrom(store, tenant));
       const matches = matcherOf(filter);
       const { execution } = filter;
       const { items, next } = await collectPage<LogRecord, LogRecord, number>(
@@ -35,10 +36,13 @@ export function walOf({ tenant, store, hubs, limits }: WalOptions): Wal {
         },
         after,
       );
+      await refuseCompacted(store, { tenant, after });
       return pageAt(items, next);
     },
 
-    tail({ after = 0, signal, ...filter }) {
+    keptFrom: () => keptFrom(store, tenant),
+
+    tail({ after, signal, ...filter }) {
       refusePosition(after);
       return tailOf({ tenant, hubs }, { after, signal, filter });
     },
@@ -47,7 +51,7 @@ export function walOf({ tenant, store, hubs, limits }: WalOptions): Wal {
 
 async function* tailOf(
   { tenant, hubs }: Pick<WalOptions, "tenant" | "hubs">,
-  { filter, ...from }: { after: number; signal: AbortSignal; filter: WalFilter },
+  { filter, ...from }: { after: number | undefined; signal: AbortSignal; filter: WalFilter },
 ): AsyncGenerator<LogRecord> {
   const matches = matcherOf(filter);
   const { execution } = filter;
@@ -66,6 +70,6 @@ function matcherOf({ types, session, execution }: WalFilter): (record: LogRecord
     (execution === undefined || record.execution === execution);
 }
 
-export function refusePosition(after: number): void {
+export function refusePosition(after: number | undefined): void {
   refuse("read the log", [numberProblem("after", after, { min: 0 })]);
 }

@@ -73,7 +73,10 @@ export interface StateSurface {
     namespace: string,
     query?: { prefix?: string; after?: string; limit?: number },
   ): Promise<Page<StateEntry>>;
-  /** Every change from `after` on, once, in order; ends when `signal` aborts. */
+  /**
+   * Every change from `after` on (absent: from now on), once, in order; ends when `signal` aborts, and rejects with `compacted` when
+   * what comes next is not kept any more.
+   */
   watch(namespace: string, options: { after?: number; signal: AbortSignal }): AsyncIterable<StateChange>;
 }
 
@@ -94,10 +97,12 @@ export interface WalFilter {
 }
 
 export interface Wal {
-  /** Ascending, from behind `after`. A filtered page may be short, even empty, with a cursor to go on from. */
-  read(query?: WalFilter & { after?: number; limit?: number }): Promise<Page<LogRecord>>;
+  /** Ascending, from behind `after`; absent: from the first that is kept. Rejects with `compacted` when what comes next is not. A filtered page may be short, even empty, with a cursor to go on from. */
+  read(query?: WalFilter & { after?: number | undefined; limit?: number }): Promise<Page<LogRecord>>;
+  /** From behind this sequence number on everything is kept. */
+  keptFrom(): Promise<number>;
   /** What is there behind `after` and everything appended since, without gaps; ends when `signal` aborts. */
-  tail(query: WalFilter & { after?: number; signal: AbortSignal }): AsyncIterable<LogRecord>;
+  tail(query: WalFilter & { after?: number | undefined; signal: AbortSignal }): AsyncIterable<LogRecord>;
 }
 
 export type ExecutionState =

@@ -58,6 +58,9 @@ export class Service<Settings = undefined> {
   health?(): unknown;
 }
 
+/** Calls `work` as the code of one service: what it says on the console is that service's. */
+export type Inside = <T>(work: () => T) => T;
+
 /** What the runtime drives: a `Service`, or any object with the parts of one. */
 export interface ServiceLike {
   name?: string;

@@ -22,6 +22,8 @@ export interface StoreEngine {
   /** Returns its version. */
   put(tenant: string, row: NewEntryRow): number;
   remove(tenant: string, key: string): void;
+  /** The earliest records, at most `limit` of them and none behind `throughSeq`; returns whether any were there. */
+  trim(tenant: string, part: { throughSeq: number; limit: number }): boolean;
 
   /** 0 for a tenant that has none. */
   lastSeq(tenant: string): number;

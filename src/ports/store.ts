@@ -88,6 +88,8 @@ export interface Commit {
   remove?: readonly string[];
   /** It is written on behalf of an execution: the token must be that of its latest claim. */
   owner?: Ownership;
+  /** The execution that it opens is this owner's from its first moment, as by a claim; the token is of the owner's making. */
+  own?: Ownership;
 }
 
 export type CommitResult =
@@ -147,12 +149,19 @@ export interface Store {
   expired(limit: number): Promise<readonly { tenant: string; entry: Entry }[]>;
   /** How long until the next entry expires, of all tenants; 0 when one has, `undefined` when none will. */
   expiresInMs(): Promise<number | undefined>;
+  /**
+   * Lets go of a tenant's records up to and including this one, the earliest first, also when that takes several turns. Those that follow keep
+   * their numbers, and numbers are not given again. Entries stay as they are.
+   */
+  trim(tenant: string, through: { throughSeq: number }): Promise<void>;
   /** Waits for what is under way, and lets go. */
   close(): Promise<void>;
 }
 
 /** Who runs which execution. An execution is open while the entry `keyOf("open", ID)` is there; its value has `{definition}`. */
 export interface Ownerships {
+  /** How long an execution stays its owner's without being renewed; absent where no other process can have the store. */
+  readonly leaseMs?: number;
   /** Takes open executions that nobody owns any more and whose definition is among `known`; `undefined`: any. */
   claim(options: { known?: readonly string[]; limit: number }): Promise<readonly Claim[]>;
   /** Prolongs these; resolves with those that are lost. */

@@ -62,8 +62,8 @@ test("wal verify gives each tenant's events and hash, of the default store, too"
       code: 0,
       ok: true,
       tenants: [
-        { tenant: "a/b", events: 1, lastSeq: 1 },
-        { tenant: "b", events: 2, lastSeq: 2 },
+        { tenant: "a/b", firstSeq: 1, events: 1, lastSeq: 1 },
+        { tenant: "b", firstSeq: 1, events: 2, lastSeq: 2 },
       ],
     },
   );

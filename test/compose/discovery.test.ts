@@ -6,7 +6,9 @@ import { advertisedAddress } from "../../src/compose/advertised.ts";
 import { openDiscovery } from "../../src/compose/discovery.ts";
 import { openStore } from "../../src/compose/open-store.ts";
 import { testClock } from "../../src/compose/testing.ts";
+import { stageMs } from "../../src/core/budget.ts";
 import { createGate } from "../../src/http/gate.ts";
+import type { PlaneSlices } from "../../src/ports/service-plane.ts";
 import type { Commit, Store } from "../../src/ports/store.ts";
 import { Supervisor } from "../../src/runtime/supervisor.ts";
 import { configOf } from "../config/reading.ts";
@@ -33,10 +35,13 @@ async function started({ isShared = true } = {}) {
     scan: store.scan.bind(store),
     watch: store.watch.bind(store),
   });
-  const { discovery, ...config } = configOf(CONFIG);
-  assert.ok(discovery);
+  const { discovery, http, services } = configOf(CONFIG);
+  const [service] = services;
+  assert.ok(discovery && service);
   const found = openDiscovery({
-    config: { ...config, discovery },
+    config: discovery,
+    http,
+    handled: [],
     shared: isShared ? shared : undefined,
     httpPort: () => undefined,
     clock,
@@ -55,10 +60,7 @@ async function started({ isShared = true } = {}) {
     kubernetes: false,
     gate: found.gated(gate),
   });
-  const [service] = config.services;
-  assert.ok(service);
-  found.launched(service);
-  await supervisor.run([{ spec: spec("stock"), launcher: scriptedLauncher() }]);
+  await supervisor.run([found.tracked(service, { spec: spec("stock"), launcher: scriptedLauncher() })]);
   while (isShared && !story.includes("told ready")) await clock.advance(0);
   assert.equal((await found.registry.resolve("stock")).address, "10.0.0.1");
   const request = { req: { raw: new Request("http://a/") }, env: {} } as Parameters<typeof gate.pass>[0];
@@ -125,8 +127,25 @@ test("a store that does not answer holds nobody up for long, and the time is the
     stages.filter(({ late }) => late.length > 0).map(({ stage, late }) => [stage, ...late]),
     [["in-flight", "the entries of the registry"]],
   );
-  assert.ok(stages.reduce((sum, { tookMs }) => sum + tookMs, 500) <= 10_000);
+  assert.equal(stages.find(({ stage }) => stage === "in-flight")?.tookMs, stageMs("in-flight", 10_000 - 500));
   release();
+});
+
+test("who handles what is found as soon as it is said", async () => {
+  await using runtime = await started({ isShared: false });
+  const { found } = runtime;
+  const registered: string[] = [];
+  const slices = {
+    intents: { register: (type: string) => void registered.push(type) },
+    sagas: {
+      register: (saga: { definition: { name: string } }) => void registered.push(saga.definition.name),
+    },
+  } as unknown as PlaneSlices;
+  const { intents, sagas } = found.noting(() => slices)("stock");
+  intents.register("report.build", {}, () => {});
+  sagas.register({ definition: { name: "order.place" } } as Parameters<typeof sagas.register>[0]);
+  assert.deepEqual(registered, ["report.build", "order.place"]);
+  for (const intent of registered) assert.equal((await found.registry.resolve({ intent })).service, "stock");
 });
 
 test("where nobody else looks, the drain begins at once", async () => {

@@ -348,6 +348,12 @@ describe("Orchestrator", () => {
 });
 
 describe("haraka-runtime/testing", () => {
+  test("testClock never goes back, also when it is turned twice at once", async () => {
+    const clock = testClock();
+    await Promise.all([clock.advance(100), clock.advance(10)]);
+    assert.equal(clock.now(), 100);
+  });
+
   test("testClock runs what falls due in order of its time", async () => {
     const clock = testClock();
     const story: number[] = [];

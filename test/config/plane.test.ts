@@ -9,6 +9,7 @@ const SERVICES = "services: { a: { command: [x] } }\n";
 
 const DEFAULT = {
   sessions: { idleMs: 1_800_000, absoluteMs: 86_400_000 },
+  retentionMs: 604_800_000,
   limits: { bodyBytes: 1_048_576, keyBytes: 512, pageItems: 1000 },
 };
 

@@ -67,6 +67,43 @@ export function ownerContract(make: MakeStore): void {
     assert.deepEqual(both, fenced);
   });
 
+  test("what is opened as somebody's own is nobody else's until it is released", async () => {
+    await using rig = await make();
+    const { store } = rig;
+    const own = { execution: "execution_1", token: "0123456789abcdef0123456789abcdef" };
+    const results = await Promise.all([
+      store.commit("t", { ...open("execution_1"), append: [record("execution_1")], own }),
+      store.commit("t", { owner: own, append: [record("execution_1")] }),
+    ]);
+    assert.deepEqual(
+      results.map(({ ok }) => ok),
+      [true, true],
+    );
+    assert.deepEqual(await store.claim({ limit: 10 }), []);
+    assert.deepEqual(await store.renew([{ ...own, tenant: "t" }]), []);
+    // Nobody gets so what is somebody's already.
+    const thief = { ...own, token: "f".repeat(32) };
+    await done(store.commit("t", { ...open("execution_1"), own: thief }));
+    assert.equal((await store.commit("t", { owner: thief })).ok, false);
+    await done(store.commit("t", { owner: own }));
+    await store.release([{ ...own, tenant: "t" }]);
+    assert.equal((await store.claim({ limit: 10 })).length, 1);
+    assert.equal((await store.commit("t", { owner: own })).ok, false);
+  });
+
+  test("what is opened as somebody's own and was not written is nobody's", async () => {
+    await using rig = await make();
+    const { store } = rig;
+    const own = { execution: "execution_1", token: "0123456789abcdef0123456789abcdef" };
+    const refused = await store.commit("t", {
+      ...open("execution_1"),
+      expect: [{ key: "k", version: 1 }],
+      own,
+    });
+    assert.equal(refused.ok, false);
+    assert.equal((await store.commit("t", { owner: own })).ok, false);
+  });
+
   test("renewing tells what is lost, and nothing else", async () => {
     await using rig = await make();
     const { store } = rig;

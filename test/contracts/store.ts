@@ -6,6 +6,7 @@ import { casContract } from "./store-history.ts";
 import { modelContract } from "./store-model.ts";
 import { ownerContract } from "./store-owners.ts";
 import { expiryContract, readContract, tenantContract } from "./store-reading.ts";
+import { trimContract } from "./store-trim.ts";
 import type { MakeStore } from "./store-tools.ts";
 
 export function storeContract(name: string, make: MakeStore): void {
@@ -15,6 +16,7 @@ export function storeContract(name: string, make: MakeStore): void {
   describe(`${name}: reading`, () => readContract(make));
   describe(`${name}: tenants`, () => tenantContract(make));
   describe(`${name}: owners`, () => ownerContract(make));
+  describe(`${name}: trimming`, () => trimContract(make));
   describe(`${name}: histories`, () => casContract(make));
   describe(`${name}: a model`, () => modelContract(make));
 }

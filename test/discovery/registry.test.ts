@@ -182,6 +182,31 @@ suite("registries on one store", () => {
     assert.deepEqual(await one.list(), []);
   });
 
+  test("what was written without a word is taken out like the rest", async () => {
+    await using rig = await sharedRig();
+    let isDeaf = false;
+    const [one, other] = [rig.runtime({ deaf: () => isDeaf }), rig.runtime()];
+    // After the first it knows the store's time, and asks for it no more.
+    await one.register(entry("api", "a"));
+    isDeaf = true;
+    await assert.rejects(one.register(entry("api", "b")), StoreError);
+    isDeaf = false;
+    assert.deepEqual(namesOf(await other.list()), ["a ready", "b ready"]);
+    await one.deregister("instance_b");
+    assert.deepEqual(namesOf(await other.list()), ["a ready"]);
+  });
+
+  test("who watches leaves nothing behind", async () => {
+    await using rig = await sharedRig();
+    const one = rig.runtime();
+    const stop = new AbortController();
+    for await (const _ of one.watch({ signal: stop.signal })) {
+      assert.equal(rig.timers.size, 1);
+      stop.abort();
+    }
+    assert.equal(rig.timers.size, 0);
+  });
+
   test("what somebody else has taken out is there again with the next heartbeat", async () => {
     await using rig = await sharedRig();
     const [one, other] = [rig.runtime(), rig.runtime()];
@@ -201,9 +226,16 @@ suite("registries on one store", () => {
     assert.deepEqual(await rig.store.tenants(), [{ tenant: SYSTEM_TENANT, lastSeq: 0 }]);
     // To know the time, the first or all, the rest, a heartbeat.
     assert.ok(rig.commits.length <= 4, `${rig.commits.length} commits`);
+    rig.commits.length = 0;
+    await one.register(entry("api", "a7", { state: "draining" }));
+    assert.deepEqual(
+      rig.commits.map(({ put, remove }) => [put?.length, remove?.length]),
+      [[1, 0]],
+    );
     one.close();
+    assert.equal(rig.timers.size, 0);
     await rig.clock.advance(TTL_MS);
-    assert.ok(rig.commits.length <= 4, "it has gone on after its end");
+    assert.equal(rig.commits.length, 1, "it has gone on after its end");
   });
 
   test("what cannot be understood is passed over", async () => {

@@ -17,23 +17,47 @@ export function entry(service: string, instance: string, rest: Partial<RegistryE
 export const namesOf = (entries: readonly RegistryEntry[]): string[] =>
   entries.map(({ instance, state }) => `${instance.replace("instance_", "")} ${state}`);
 
+interface RuntimeOptions {
+  /** It cannot reach the store. */
+  lost?: () => boolean;
+  /** What it writes is written, but it does not hear so. */
+  deaf?: () => boolean;
+  /** No hint of the store arrives. */
+  silent?: boolean;
+}
+
+/** What `runtime()` gives is one more of them. */
 export async function sharedRig() {
   const clock = testClock();
   const store = await openStore("memory:", { clock, cwd: "/", failpoint() {} });
   const commits: Commit[] = [];
+  const timers = new Set<object>();
+  const counting = {
+    now: clock.now,
+    after(delayMs: number, run: () => void) {
+      const timer = {};
+      timers.add(timer);
+      const cancel = clock.after(delayMs, () => {
+        timers.delete(timer);
+        run();
+      });
+      return () => {
+        timers.delete(timer);
+        cancel();
+      };
+    },
+  };
   const runtimes: RuntimeRegistry[] = [];
-  /** One more runtime; `lost()` says whether it cannot reach the store, `silent` that no hint of it arrives. */
-  const runtime = ({
-    lost = () => false,
-    silent = false,
-  }: { lost?: () => boolean; silent?: boolean } = {}) => {
+  const runtime = ({ lost = () => false, deaf = () => false, silent = false }: RuntimeOptions = {}) => {
     const troubles: (string | undefined)[] = [];
     const reach = <T>(ask: () => Promise<T>): Promise<T> =>
       lost() ? Promise.reject(new StoreError("cannot reach the store")) : ask();
     const own: Pick<Store, "commit" | "scan" | "watch"> = {
-      commit(tenant, commit) {
+      async commit(tenant, commit) {
         if (tenant === SYSTEM_TENANT) commits.push(commit);
-        return reach(() => store.commit(tenant, commit));
+        const result = await reach(() => store.commit(tenant, commit));
+        if (deaf()) throw new StoreError("cannot reach the store");
+        return result;
       },
       scan: (tenant, query) => reach(() => store.scan(tenant, query)),
       watch: (tenant, onWritten) => (silent ? () => {} : store.watch(tenant, onWritten)),
@@ -44,7 +68,7 @@ export async function sharedRig() {
       heartbeatMs: HEARTBEAT_MS,
       onTrouble: (reason: string | undefined) => void troubles.push(reason),
     };
-    const registry = new RuntimeRegistry({ clock, shared, random: () => 0 });
+    const registry = new RuntimeRegistry({ clock: counting, shared, random: () => 0 });
     runtimes.push(registry);
     return Object.assign(registry, { troubles });
   };
@@ -52,6 +76,8 @@ export async function sharedRig() {
     clock,
     store,
     commits,
+    /** Those of all runtimes. */
+    timers,
     runtime,
     async [Symbol.asyncDispose]() {
       for (const registry of runtimes) registry.close();

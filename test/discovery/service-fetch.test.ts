@@ -16,6 +16,8 @@ const BEHAVIOURS = {
   cuts: (request) => void request.socket.destroy(),
   leaves: (_request, response) => void response.writeHead(503, { connection: "close" }).end("leaving"),
   fails: (_request, response) => void response.writeHead(503).end("overloaded"),
+  breaks: (_request, response) => void response.writeHead(500, { connection: "close" }).end("broken"),
+  hangs() {},
 } satisfies Record<string, RequestListener>;
 
 type Behaviour = keyof typeof BEHAVIOURS | "refuses";
@@ -24,10 +26,12 @@ type Behaviour = keyof typeof BEHAVIOURS | "refuses";
 async function rig(behaviours: readonly Behaviour[]) {
   const registry = new RuntimeRegistry({ clock: testClock(), random: () => 0 });
   const asked: Behaviour[] = [];
+  const firstAsked = Promise.withResolvers<void>();
   const servers = await Promise.all(
     behaviours.map(async (behaviour, index) => {
       const server = createServer((request, response) => {
         asked.push(behaviour);
+        firstAsked.resolve();
         request.resume().on("end", () => BEHAVIOURS[behaviour as keyof typeof BEHAVIOURS](request, response));
       }).listen(0, "127.0.0.1");
       await once(server, "listening");
@@ -37,9 +41,19 @@ async function rig(behaviours: readonly Behaviour[]) {
       return server;
     }),
   );
-  const call = serviceFetch({ registry, fetch: (url, init) => fetch(url, init) });
+  const fetched: string[] = [];
+  const call = serviceFetch({
+    registry,
+    fetch(url, init) {
+      fetched.push(url);
+      return fetch(url, init);
+    },
+  });
   return {
     asked,
+    /** Also of those that were not reached. */
+    fetched,
+    firstAsked: firstAsked.promise,
     registry,
     call,
     /** What is answered, or why nothing is. */
@@ -101,7 +115,9 @@ for (const [what, init] of REPEATABLE) {
   test(`${what} is not asked again for what has failed by itself`, async () => {
     await using stock = await rig(["fails", "answers"]);
     assert.equal(await stock.outcome(init), "overloaded");
-    assert.deepEqual(stock.asked, ["fails"]);
+    await using other = await rig(["breaks", "answers"]);
+    assert.equal(await other.outcome(init), "broken");
+    assert.deepEqual([...stock.asked, ...other.asked], ["fails", "breaks"]);
   });
 }
 
@@ -132,7 +148,11 @@ test("three instances are asked at most, and each once; the last word is that of
 });
 
 test("a call that was given up goes nowhere else", async () => {
-  await using stock = await rig(["cuts", "answers"]);
-  await assert.rejects(stock.call("svc://stock/x", { signal: AbortSignal.abort(new Error("enough")) }));
-  assert.deepEqual(stock.asked, []);
+  await using stock = await rig(["hangs", "answers"]);
+  const given = new AbortController();
+  const called = assert.rejects(stock.call("svc://stock/x", { signal: given.signal }));
+  await stock.firstAsked;
+  given.abort();
+  await called;
+  assert.equal(stock.fetched.length, 1);
 });

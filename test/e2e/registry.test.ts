@@ -302,6 +302,9 @@ services: { stock: { command: [sleep, "100"], port: ${port} }, rest: { command: 
     return items.map(({ port }) => port);
   };
   assert.deepEqual(await ports(), [one]);
+  runtime.write("runtime.yaml", `${config(other)}\ndiscovery: { advertise: a }`);
+  const refused = await ask(runtime, "/api/v1/runtime/reload", { method: "POST" });
+  assert.match(await refused.text(), /discovery has changed, which needs a restart/);
   runtime.write("runtime.yaml", config(other));
   assert.equal((await ask(runtime, "/api/v1/runtime/reload", { method: "POST" })).status, 200);
   await runtime.until("/health/ready", 200);

@@ -295,6 +295,8 @@ function walOf(tenant: FakeTenant): Wal {
         ...(items.length > limit && last !== undefined && { cursor: String(last.seq) }),
       };
     },
+    keptFrom: () => Promise.resolve(0),
+
     async *tail({ after = 0, signal, ...filter }) {
       for await (const record of tenant.follow(after, signal)) if (holds(filter)(record)) yield record;
     },

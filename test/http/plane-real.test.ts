@@ -32,6 +32,7 @@ async function realRig(url: string) {
     clock,
     limits: PLANE_LIMITS,
     sessions: SESSIONS,
+    retentionMs: Infinity,
     executionsOf: (tenant) =>
       new TenantExecutions({
         tenant,

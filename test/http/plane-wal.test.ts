@@ -4,6 +4,7 @@ import { suite, test } from "node:test";
 import { PlaneError, StoreError } from "../../src/errors.ts";
 import { tail } from "../../src/http/plane-tail.ts";
 import { testClock } from "../../src/compose/testing.ts";
+import { fakePlane } from "../fakes/plane.ts";
 import { eventsOf, planeRig } from "./plane-rig.ts";
 
 const STREAM = { accept: "text/event-stream" };
@@ -139,6 +140,21 @@ suite("the tail", () => {
     assert.equal(await endOf(lost), "the store cannot be reached");
     assert.equal(await endOf(new PlaneError("conflict", "compacted up to 7")), "compacted up to 7");
     assert.deepEqual(told, [lost]);
+  });
+
+  test("what is no longer kept is 410, and an event of its own in a stream", async () => {
+    const gone = new PlaneError("compacted", "cannot read the log from behind 3: it is compacted");
+    const fake = fakePlane();
+    const failing = () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(gone) }) });
+    const refusing = { ...fake.tenant("default").wal, read: () => Promise.reject(gone), tail: failing };
+    const plane = { ...fake, tenant: (name: string) => ({ ...fake.tenant(name), wal: refusing }) };
+    const { ask, request } = planeRig({ plane: () => plane });
+    const { status, body } = await ask("GET /wal?after=3");
+    assert.deepEqual([status, body.title, body.detail], [410, "Gone", gone.message]);
+    const events = eventsOf(await request("GET /wal?after=3", { headers: STREAM }));
+    assert.equal((await events.next())?.event, "compacted");
+    const last = await events.next();
+    assert.deepEqual([last?.event, last?.data.reason], ["end", gone.message]);
   });
 
   test("HEAD gets its head and follows nothing", async () => {

@@ -57,7 +57,11 @@ export interface StartOptions {
   register?: (intents: IntentRegistry) => void;
   /** Default true. */
   run?: boolean;
+  /** What the engine sees of the store. */
+  wrap?: (store: Store & Ownerships) => Store & Ownerships;
 }
+
+type RigOptions = Pick<StartOptions, "register" | "run" | "failpoint" | "wrap">;
 
 export async function start({
   url,
@@ -66,10 +70,11 @@ export async function start({
   failpoint = () => {},
   register = () => {},
   run = true,
+  wrap = (store) => store,
 }: StartOptions): Promise<Started> {
   let engine: Engine | undefined;
   const onLost = (error: StoreError): void => engine?.lost(error);
-  const store = await openStore(url, { clock, cwd, failpoint, onLost });
+  const store = wrap(await openStore(url, { clock, cwd, failpoint, onLost }));
   const intents = new IntentRegistry({ sha256, fetch, bodyBytesMax: 1 << 20 });
   const errors: unknown[] = [];
   // Halves, so that waits are always the same.
@@ -97,16 +102,13 @@ export class Rig implements AsyncDisposable {
     this.url = url;
   }
 
-  static async make(
-    url: string,
-    options: Pick<StartOptions, "register" | "run" | "failpoint"> = {},
-  ): Promise<Rig> {
+  static async make(url: string, options: RigOptions = {}): Promise<Rig> {
     const rig = new Rig(url);
     await rig.start(options);
     return rig;
   }
 
-  async start(options: Pick<StartOptions, "register" | "run" | "failpoint"> = {}): Promise<void> {
+  async start(options: RigOptions = {}): Promise<void> {
     this.current = await start({ url: this.url, cwd: this.cwd, clock: this.clock, ...options });
   }
 

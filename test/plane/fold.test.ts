@@ -5,15 +5,17 @@ import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { canonicalJson } from "../../src/core/canonical-json.ts";
+import { BASE, BASES, foldedBase, throughSeqOf } from "../../src/core/plane-base.ts";
 import { type FoldedEntry, foldRecord, isDerived, stateText } from "../../src/core/plane-fold.ts";
-import { PlaneError } from "../../src/errors.ts";
-import type { TenantPlane } from "../../src/ports/plane.ts";
-import type { LogRecord } from "../../src/ports/store.ts";
-import { type MakePlane, MINUTE_MS, PLANES, type PlaneRig } from "./rig.ts";
+import type { Entry, LogRecord, Store } from "../../src/ports/store.ts";
+import { history, play, TENANT } from "./history.ts";
+import { type MakePlane, MINUTE_MS, PLANES } from "./rig.ts";
 
-function fold(log: readonly LogRecord[]): Map<string, FoldedEntry> {
-  const entries = new Map<string, FoldedEntry>();
-  for (const record of log) foldRecord(entries, record);
+/** What the log comes to, on top of what is kept of its beginning. */
+function fold(log: readonly LogRecord[], stored: readonly Entry[] = []): Map<string, FoldedEntry> {
+  const entries = foldedBase(stored.filter(({ key }) => key.startsWith(BASES)));
+  const through = throughSeqOf(stored.find(({ key }) => key === BASE));
+  for (const record of log) if (record.seq > through) foldRecord(entries, record);
   return entries;
 }
 
@@ -23,75 +25,40 @@ const textOf = (entries: ReadonlyMap<string, FoldedEntry>, atMs: number): string
     { atMs },
   );
 
-const hashOf = (text: string): string => createHash("sha256").update(text).digest("hex");
-
-const name = fc.constantFrom("a", "a/b", "ü\0", "..");
-const step = fc.oneof(
-  fc.record({ do: fc.constant("put" as const), key: name, value: fc.jsonValue(), ttl: fc.boolean() }),
-  fc.record({ do: fc.constant("delete" as const), key: name }),
-  fc.record({ do: fc.constant("create" as const), user: name, context: fc.dictionary(name, fc.jsonValue()) }),
-  fc.record({
-    do: fc.constant("patch" as const),
-    nth: fc.nat(9),
-    context: fc.dictionary(name, fc.jsonValue()),
-  }),
-  fc.record({
-    do: fc.constantFrom("touch" as const, "rotate" as const, "close" as const, "reuse" as const),
-    nth: fc.nat(9),
-  }),
-  fc.record({ do: fc.constant("turn" as const), ms: fc.integer({ min: 1, max: 20 * MINUTE_MS }) }),
-);
-type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
-
-/** What is refused is part of the game. */
-async function play(
-  rig: PlaneRig,
-  { plane, made }: { plane: TenantPlane; made: { id: string; token: string }[] },
-  one: Step,
-): Promise<unknown> {
-  const { state, sessions } = plane;
-  if (one.do === "turn") return rig.clock.advance(one.ms);
-  if (one.do === "put") {
-    const ttl = one.ttl ? { ttlMs: MINUTE_MS } : {};
-    return state.put("n/s", one.key, { value: one.value as never, ...ttl });
-  }
-  if (one.do === "delete") return state.delete("n/s", one.key);
-  if (one.do === "create")
-    return made.push(await sessions.create({ user: one.user, context: one.context as never }));
-  const session = made[one.nth % made.length];
-  if (!session) return undefined;
-  if (one.do === "patch") return sessions.patch(session.id, { context: one.context as never });
-  if (one.do === "reuse") return rig.plane.sessionOf(session.token);
-  return sessions[one.do](session.id);
+/** By the store's clock, which goes on when somebody sets the other one back. */
+async function timeOf(store: Store): Promise<number> {
+  const result = await store.commit(TENANT, {});
+  assert.ok(result.ok);
+  return result.timeMs;
 }
+
+const hashOf = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 function foldContract(make: MakePlane, runs: number): void {
   test("W5: the fold of the log is what is stored, and the same every time", async () => {
     await fc.assert(
-      fc.asyncProperty(
-        fc.array(fc.array(step, { minLength: 1, maxLength: 5 }), { maxLength: 20 }),
-        async (rounds) => {
-          await using rig = await make();
-          rig.plane.start();
-          const made: { id: string; token: string }[] = [];
-          const planes = [rig.plane, rig.other()].map((plane) => plane.tenant("t"));
-          for (const round of rounds) {
-            const outcomes = await Promise.allSettled(
-              round.map((one, index) => play(rig, { plane: planes[index % 2] as TenantPlane, made }, one)),
-            );
-            for (const outcome of outcomes)
-              if (outcome.status === "rejected")
-                assert.ok(outcome.reason instanceof PlaneError, outcome.reason);
-          }
-          await rig.plane.stop();
-          const atMs = rig.clock.wallTime();
-          const log = JSON.parse(JSON.stringify(await rig.log("t")));
-          const stored = stateText(await rig.entries("t"), { atMs });
-          assert.equal(textOf(fold(log), atMs), stored);
-          assert.equal(hashOf(textOf(fold(log), atMs)), hashOf(stored));
-          for (const [at, { seq }] of log.entries()) assert.equal(seq, at + 1);
-        },
-      ),
+      fc.asyncProperty(history, async (rounds) => {
+        await using rig = await make();
+        const { engine, executions, submitted } = await play(rig, rounds);
+        const atMs = await timeOf(rig.store);
+        const log = JSON.parse(JSON.stringify(await rig.log(TENANT)));
+        const entries = await rig.entries(TENANT);
+        const stored = stateText(entries, { atMs });
+        assert.equal(textOf(fold(log, entries), atMs), stored);
+        assert.equal(hashOf(textOf(fold(log, entries), atMs)), hashOf(stored));
+        for (const [at, { seq }] of log.entries()) assert.equal(seq, log[0].seq + at);
+        const isKept = ({ execution, type }: LogRecord, id: string) =>
+          execution === id && type === "intent_received";
+        for (const id of submitted) {
+          if (!(log as LogRecord[]).some((record) => isKept(record, id))) continue;
+          const folded = (await engine.read(TENANT, id))?.view();
+          assert.deepEqual({ ...(await executions.get(id)), updatedAtMs: 0 }, { ...folded, updatedAtMs: 0 });
+        }
+        const isOpen = ({ key }: Entry) => key.startsWith("open/");
+        for (const { key } of entries.filter(isOpen))
+          assert.ok((log as LogRecord[]).some((record) => isKept(record, key.slice("open/".length))));
+        engine.lost(new Error("the history is over"));
+      }),
       { numRuns: runs },
     );
   });

@@ -49,7 +49,15 @@ async function makeRig(url: string): Promise<PlaneRig> {
   const planes: OwnPlane[] = [];
   const other: PlaneRig["other"] = ({ wrap = (one: Store) => one, ...options } = {}) => {
     const executionsOf = () => assert.fail("nothing runs intents here");
-    const made = { store: wrap(store), clock, limits: LIMITS, sessions: SESSIONS, executionsOf, ...options };
+    const made = {
+      store: wrap(store),
+      clock,
+      limits: LIMITS,
+      sessions: SESSIONS,
+      retentionMs: Infinity,
+      executionsOf,
+      ...options,
+    };
     const plane = createPlane(made);
     planes.push(plane);
     return plane;
@@ -141,6 +149,7 @@ export function bound(store: Store): Store {
     tenants: () => store.tenants(),
     expired: (limit) => store.expired(limit),
     expiresInMs: () => store.expiresInMs(),
+    trim: (tenant, through) => store.trim(tenant, through),
     close: () => store.close(),
   };
 }

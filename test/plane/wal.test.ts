@@ -305,6 +305,7 @@ test("a tail rejects when the store is lost, and nothing that was refused is in 
     clock,
     limits: { bodyBytesMax: 100, keyBytesMax: 100, pageMax: 10 },
     sessions: { idleMs: 1, absoluteMs: 1 },
+    retentionMs: Infinity,
     executionsOf: () => assert.fail("nothing runs intents here"),
   });
   const { state, wal } = plane.tenant("t");

@@ -1,14 +1,12 @@
-// Proof that the simulation can fail: the source with a bug planted in it, in a tree of its own, and the invariant that has to break.
-// The tree is thrown away; the source itself is never touched and knows nothing of this.
+// Proof that the simulation can fail: bugs to plant in a copy of the source, and the invariant that each has to break.
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Edit, plantedTree } from "../museum/planted-tree.ts";
 
 export interface Mutant {
   /** What it does wrong. */
   bug: string;
-  edits: readonly { file: string; find: string; replace: string }[];
+  edits: readonly Edit[];
   /** Which of these is found first is chance. */
   breaks: readonly string[];
 }
@@ -186,20 +184,8 @@ export const mutants: readonly Mutant[] = [
 
 /** Looks for a seed that the mutant breaks; gives what was found, empty when nothing was. */
 export function hunt({ bug, edits }: Mutant, seeds: number): string {
-  const root = join(import.meta.dirname, "../..");
-  const tree = mkdtempSync(join(tmpdir(), "haraka-mutant-"));
-  try {
-    for (const part of ["src", "test/simulation"])
-      cpSync(join(root, part), join(tree, part), { recursive: true });
-    for (const { file, find, replace } of edits) {
-      const text = readFileSync(join(tree, file), "utf8");
-      if (!text.includes(find)) throw new Error(`cannot plant "${bug}": ${file} has no ${find}`);
-      writeFileSync(join(tree, file), text.replaceAll(find, replace));
-    }
-    const replay = join(tree, "test/simulation/replay.ts");
-    const { stderr, status } = spawnSync(process.execPath, [replay, `0..${seeds}`], { encoding: "utf8" });
-    return status === 0 ? "" : stderr;
-  } finally {
-    rmSync(tree, { recursive: true });
-  }
+  using tree = plantedTree(bug, { edits, parts: ["src", "test/simulation"] });
+  const replay = join(tree.path, "test/simulation/replay.ts");
+  const { stderr, status } = spawnSync(process.execPath, [replay, `0..${seeds}`], { encoding: "utf8" });
+  return status === 0 ? "" : stderr;
 }

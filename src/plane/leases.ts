@@ -1,0 +1,133 @@
+// Which open executions this process owns. In a store that several share it prolongs what it owns long before that runs out, and takes
+// over what nobody owns any more and this one can carry out. A store that only one process can have says no lease: then what is open is
+// claimed once, at the start, and no timer runs.
+import { messageOf } from "../errors.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Claim, Ownerships } from "../ports/store.ts";
+import { nextTurn } from "./turn.ts";
+
+const CLAIMS_AT_ONCE = 256;
+/** How often it looks for what others have lost: what they owned goes on within the lease and this. */
+const LOOK_EVERY_MS = 500;
+/** Two renewals may fail before a lease runs out. */
+const RENEWALS_A_LEASE = 3;
+
+export interface LeasesOptions {
+  store: Ownerships;
+  clock: Clock;
+  /** Of what this process can carry out. */
+  known: () => readonly string[];
+  owned: () => readonly Claim[];
+  /** It is this process's now. */
+  take: (claim: Claim) => Promise<void>;
+  /** Somebody else has it. */
+  lost: (claim: Claim) => void;
+  /** It will be tried again. */
+  onError: (message: string, error: unknown) => void;
+}
+
+export class Leases {
+  readonly #options: LeasesOptions;
+  readonly #leaseMs: number | undefined;
+  #isLooking = true;
+  #isWanted = false;
+  #looking: Promise<void> | undefined;
+  #cancelLook = (): void => {};
+  #cancelRenewal = (): void => {};
+
+  constructor(options: LeasesOptions) {
+    this.#options = options;
+    this.#leaseMs = options.store.leaseMs;
+  }
+
+  /** Others may have the same store, and go on with what this process lets go of. */
+  get areShared(): boolean {
+    return this.#leaseMs !== undefined;
+  }
+
+  /** It is taking what is free. */
+  get isBusy(): boolean {
+    return this.#looking !== undefined;
+  }
+
+  /** Resolves when all that is free by now is taken; of a shared store, all that is known here. */
+  async start(): Promise<void> {
+    const leaseMs = this.#leaseMs;
+    if (leaseMs !== undefined) this.#renewIn(leaseMs / RENEWALS_A_LEASE);
+    await this.look();
+    if (leaseMs !== undefined) this.#lookIn(Math.min(LOOK_EVERY_MS, leaseMs / RENEWALS_A_LEASE));
+  }
+
+  /** Resolves when what is free and known by now is taken, also what has come to be so while it looks. */
+  look(): Promise<void> {
+    if (!this.#isLooking) return Promise.resolve();
+    this.#isWanted = true;
+    return (this.#looking ??= this.#takeFree());
+  }
+
+  /** Something new can be carried out here. */
+  knowsMore(): void {
+    if (this.areShared) this.#lookAgain();
+  }
+
+  /** Nothing more is taken; what is owned is prolonged. */
+  stopLooking(): void {
+    this.#isLooking = false;
+    this.#cancelLook();
+  }
+
+  stop(): void {
+    this.stopLooking();
+    this.#cancelRenewal();
+    this.#cancelRenewal = () => {};
+  }
+
+  async #takeFree(): Promise<void> {
+    const { store, known, take } = this.#options;
+    try {
+      // Nothing is awaited between the last look at what is wanted and the end: no wish comes too late to be seen.
+      while (this.#isWanted && this.#isLooking) {
+        this.#isWanted = false;
+        for (;;) {
+          const which = this.areShared ? { known: known() } : {};
+          const claims = await store.claim({ ...which, limit: CLAIMS_AT_ONCE });
+          for (const claim of claims) await take(claim);
+          if (claims.length < CLAIMS_AT_ONCE) break;
+          await nextTurn();
+        }
+      }
+    } finally {
+      this.#looking = undefined;
+    }
+  }
+
+  #lookAgain(): void {
+    this.look().catch((error: unknown) =>
+      this.#options.onError(`cannot take over what is nobody's: ${messageOf(error)}`, error),
+    );
+  }
+
+  #lookIn(delayMs: number): void {
+    if (!this.#isLooking) return;
+    this.#cancelLook = this.#options.clock.after(delayMs, () => {
+      this.#lookAgain();
+      this.#lookIn(delayMs);
+    });
+  }
+
+  #renewIn(delayMs: number): void {
+    this.#cancelRenewal = this.#options.clock.after(delayMs, () => {
+      this.#renewIn(delayMs);
+      this.#renew().catch((error: unknown) =>
+        this.#options.onError(`cannot prolong what runs here: ${messageOf(error)}`, error),
+      );
+    });
+  }
+
+  async #renew(): Promise<void> {
+    const { store, owned, lost } = this.#options;
+    const claims = owned();
+    if (claims.length === 0) return;
+    for (const claim of await store.renew(claims)) lost(claim);
+  }
+}

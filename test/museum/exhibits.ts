@@ -1,0 +1,172 @@
+// The bugs that a durable plane must not have, each to be planted in a copy of the source, with the test that has to turn red over it.
+// Whoever moves one of these places moves it here, too; whoever thinks of another bug adds it.
+import type { Edit } from "./planted-tree.ts";
+
+export interface Exhibit {
+  /** What it does wrong. */
+  bug: string;
+  edits: readonly Edit[];
+  /** The file of the test, without its ending, and how its name goes on after that of what it stands in. */
+  turnsRed: readonly [file: string, test: string];
+  /** What the runner says of it, so that it is red for this reason. */
+  says: RegExp;
+}
+
+const EMBEDDED = "src/drivers/store-embedded.ts";
+const MEMORY = "src/drivers/store-memory.ts";
+const SQLITE = "src/drivers/store-sqlite.ts";
+const SQLITE_FILE = "src/drivers/store-sqlite-file.ts";
+const RUN = "src/plane/run.ts";
+
+const edit = (file: string, find: string, replace: string): Edit => ({ file, find, replace });
+
+const UNDOES_COMPLETED_ONLY = edit(
+  "src/core/saga-step.ts",
+  'step.phase === "completed" || step.phase === "in_doubt" || (step.phase === "backoff" && step.inDoubt)',
+  'step.phase === "completed"',
+);
+
+const early: readonly Exhibit[] = [
+  {
+    bug: "sqlite acknowledges before its COMMIT, which comes with the next batch",
+    edits: [
+      edit(SQLITE, "this.#sql.begin.run();", "this.#commitLate?.();\n    this.#sql.begin.run();"),
+      edit(
+        SQLITE,
+        "    this.#sql.commit.run();\n  }\n",
+        "    this.#commitLate = () => void this.#sql.commit.run();\n  }\n\n  #commitLate: (() => void) | undefined;\n",
+      ),
+    ],
+    turnsRed: ["drivers/store-crash", "store-begin, reached 2 times"],
+    says: /an acknowledged commit is gone/,
+  },
+  {
+    bug: "an embedded store acknowledges before its batch counts",
+    edits: [edit(EMBEDDED, "this.#engine.commit();", "setImmediate(() => this.#engine.commit());")],
+    turnsRed: ["drivers/store-embedded", "nobody hears of a write before its batch counts"],
+    says: /expected: \[ 1, 0, 2, 256 \]/,
+  },
+  {
+    bug: "a call goes out before it is durable that it has started",
+    edits: [
+      edit(
+        RUN,
+        "const { append, progress, granted } = thought;",
+        "const { append, progress, granted } = thought;\n    for (const call of progress.calls) this.#call(call);",
+      ),
+      edit(RUN, "for (const call of calls) this.#call(call);", "void calls;"),
+    ],
+    turnsRed: ["plane/engine", "a saga runs to its end, each step durable before its call"],
+    says: /actual: "compensated",\n +expected: "completed"/,
+  },
+];
+
+const swallowed: readonly Exhibit[] = [
+  {
+    bug: "sqlite does not sync",
+    edits: [edit(SQLITE_FILE, "WAL; PRAGMA synchronous = FULL;", "WAL; PRAGMA synchronous = NORMAL;")],
+    turnsRed: ["drivers/store-sqlite-file", "commits are synced, in a WAL, by the only connection"],
+    says: /actual: \[ "wal", 1, "exclusive" \]/,
+  },
+  {
+    bug: "an embedded store takes a batch that failed for written",
+    edits: [
+      edit(
+        EMBEDDED,
+        "      this.#lose(batch, error);\n      return undefined;",
+        "      void error;\n      return batch.map(() => ({ ok: true, firstSeq: 1, timeMs: 0, versions: [] }));",
+      ),
+    ],
+    turnsRed: ["drivers/store-embedded", "a batch that fails is the last"],
+    says: /0 !== 344/,
+  },
+  {
+    bug: "an execution takes an append that failed for written",
+    edits: [
+      edit(
+        RUN,
+        "      (error: unknown) => {\n        this.#isWriting = false;",
+        "      (error: unknown) => {\n        return this.#written({ ok: true, firstSeq: 1, timeMs: 0, versions: [] }, thought);",
+      ),
+    ],
+    turnsRed: ["plane/executions", "when the store is lost nothing is acknowledged"],
+    says: /Missing expected rejection/,
+  },
+];
+
+const fenced: readonly Exhibit[] = ["memory", "sqlite"].map((driver) => ({
+  bug: `${driver} takes what an old owner writes`,
+  edits: [
+    edit(
+      EMBEDDED,
+      "if (owner && !this.#claims.owns({ ...owner, tenant }))",
+      "if (owner && tenant !== tenant)",
+    ),
+  ],
+  turnsRed: ["contracts/store", `${driver}: owners only the latest token writes`],
+  says: /\+ +ok: true,[^]*- +reason: 'fenced'/,
+}));
+
+const filtered: readonly Exhibit[] = [
+  {
+    bug: "memory filters its log after the limit",
+    edits: [
+      edit(
+        MEMORY,
+        "rows.filter(({ seq }) => seq > after).slice(0, limit)",
+        "(tenant?.rows ?? []).slice(after, after + limit).filter((row) => rows.includes(row))",
+      ),
+    ],
+    turnsRed: ["contracts/store", "memory: reading the log goes on after a sequence number"],
+    says: /actual: \[ 2 \],\n +expected: \[ 2, 5, 8 \]/,
+  },
+  {
+    bug: "sqlite filters its log after the limit",
+    edits: [
+      edit(
+        SQLITE,
+        "return id === undefined ? [] : rows(this.#sql.logOfExecution.all(id, ...range));",
+        "return rows(this.#sql.log.all(...range)).filter((row) => id && row.execution === execution);",
+      ),
+    ],
+    turnsRed: ["contracts/store", "sqlite: reading the log goes on after a sequence number"],
+    says: /actual: \[ 2 \],\n +expected: \[ 2, 5, 8 \]/,
+  },
+  {
+    bug: "the plane filters its log after the limit",
+    edits: [edit("src/plane/page.ts", "count = isFull() ? 1 : HELPING;", "return pageUntil(items, after);")],
+    turnsRed: ["plane/wal", "pages of the log W6: a filter applies before the limit"],
+    says: /actual: \[\],\n +expected: \[ "session_/,
+  },
+];
+
+export const exhibits: readonly Exhibit[] = [
+  ...early,
+  ...swallowed,
+  ...fenced,
+  ...filtered,
+  {
+    bug: "an embedded store follows the clock when it is set back",
+    edits: [
+      edit(
+        EMBEDDED,
+        "Math.max(this.#timeMs, Math.floor(this.#clock.wallTime()))",
+        "Math.floor(this.#clock.wallTime())",
+      ),
+    ],
+    turnsRed: ["drivers/store-embedded", "time never goes back"],
+    says: /expected: \[ undefined \]/,
+  },
+  {
+    bug: "a saga undoes only its completed steps",
+    edits: [UNDOES_COMPLETED_ONLY],
+    turnsRed: ["plane/engine", "a step in doubt is called again with the same key, and undone"],
+    says: /actual: \[\],\n +expected: \[ undefined \]/,
+  },
+  {
+    bug: "a saga undoes only its completed steps, in random lives",
+    edits: [UNDOES_COMPLETED_ONLY],
+    turnsRed: ["core/saga.property", "a saga does all or undoes what it did"],
+    says: /Property failed[^]*is not undone/,
+  },
+];
