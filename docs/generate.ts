@@ -36,7 +36,7 @@ for \`$\` are resolved in every text, after YAML is read. Text becomes a number 
 with a unit: \`250ms\`, \`5s\`, \`2m\`, \`1h\`. So are sizes: \`500B\`, \`64KiB\`, \`10MiB\`, \`1GiB\`, and by thousands \`64KB\`, \`10MB\`, \`1GB\`. \`\${HARAKA_SELF}\` is this
 executable; \`\${HARAKA_REPLICA}\` is the number of the replica, in the values of a service only.
 
-**Secrets.** \`control.token\`, the tokens of \`plane.auth\`, and values from \`\${file:…}\`, from variables named like a secret (\`…TOKEN\`, \`…PASSWORD\`, \`…SECRET\`, \`…KEY\`, \`…CREDENTIALS\`, \`AUTHORIZATION\`, \`COOKIE\`), under keys and behind
+**Secrets.** \`control.token\`, \`discovery.traefik.token\`, the tokens of \`plane.auth\`, and values from \`\${file:…}\`, from variables named like a secret (\`…TOKEN\`, \`…PASSWORD\`, \`…SECRET\`, \`…KEY\`, \`…CREDENTIALS\`, \`AUTHORIZATION\`, \`COOKIE\`), under keys and behind
 flags named so, and in the userinfo of URLs are hidden in messages and in \`haraka validate --print\`.
 
 **Services.** A name starts with a letter and has up to 63 lower-case letters, digits, \`.\`, \`_\` and \`-\`. A service has either \`command\` (a process) or

@@ -29,11 +29,18 @@ export function resolveDiscovery(
   };
 }
 
-/** As it would be written. */
-export function discoveryDocument({ advertise, registry, traefik }: DiscoveryConfig): RawMap {
+/** As it would be written; `hide` is for what may hold a secret, which `rootKey` does not, however it sounds. */
+export function discoveryDocument(
+  { advertise, registry, traefik }: DiscoveryConfig,
+  hide: (value: unknown) => unknown,
+): RawMap {
+  const redis = traefik?.redis;
   return {
-    advertise,
+    advertise: hide(advertise),
     registry: { ttl: durationText(registry.ttlMs), heartbeat: durationText(registry.heartbeatMs) },
-    traefik: traefik && { token: traefik.token, redis: traefik.redis },
+    traefik: traefik && {
+      ...(hide({ token: traefik.token }) as RawMap),
+      redis: redis && { rootKey: hide(redis.rootKey), url: hide(redis.url) },
+    },
   };
 }

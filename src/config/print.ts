@@ -41,7 +41,7 @@ function documentOf(config: Config, hide: Hide): unknown {
     control: hide({ socket: control.socket, token: control.token }),
     store: plane && hide(storeDocument(plane.store)),
     plane: plane && planeDocument(plane, hide),
-    discovery: discovery && hide(discoveryDocument(discovery)),
+    discovery: discovery && discoveryDocument(discovery, hide),
     intents: intents.length === 0 ? undefined : intentsDocument(intents, hide),
     services: Object.fromEntries(
       [...groups].map(([group, replicas]) => [

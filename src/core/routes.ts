@@ -81,11 +81,16 @@ export function routeConflicts<Each extends Route>(
   routes: readonly Each[],
   namespace: string,
 ): RouteConflict<Each>[] {
-  const named = routersOf(routes, namespace);
-  return named.flatMap(({ name, route }, index) => {
-    for (const { name: otherName, route: other } of named.slice(0, index)) {
-      const message = conflictOf({ name, route }, { name: otherName, route: other });
-      if (message !== undefined) return [{ route, other, message }];
+  const known = new Map<string, Router<Each>[]>();
+  return routersOf(routes, namespace).flatMap((router) => {
+    const { name, route } = router;
+    // What could be the same is looked at, and nothing else.
+    const keys = [`rule ${priorityOf(route)} ${meaningOf(route.match)}`, `name ${name.toLowerCase()}`];
+    const others = keys.flatMap((key) => known.get(key) ?? []);
+    for (const key of keys) known.set(key, [...(known.get(key) ?? []), router]);
+    for (const other of others) {
+      const message = conflictOf(router, other);
+      if (message !== undefined) return [{ route, other: other.route, message }];
     }
     return [];
   });

@@ -13,7 +13,7 @@ import type { PlaneSlices } from "./service-plane.ts";
 export interface Runtime extends PlaneSlices, DiscoverySlices {
   /** Marks a service with `readiness: "manual"` as ready. Repeated calls do nothing. Throws `UsageError` for an unknown name. */
   markReady(name?: string): void;
-  /** What leads to services from outside. Throws `UsageError` outside of a config. */
+  /** What leads to services from outside. What publishes it is `discovery.traefik` of a config. */
   readonly routes: Routes;
   /** The instance of a service this one depends on. Throws `UsageError` for anything else. */
   get<T extends object>(peer: abstract new (...args: never[]) => T): T;

@@ -23,14 +23,15 @@ export interface ServiceRuntimeOptions {
   plane?: PlaneSlices | undefined;
   /** Absent: there is no registry. */
   discovery?: DiscoverySlices | undefined;
-  /** Absent: nobody leads requests here. */
-  routes?: Routes | undefined;
+  /** As this launch of the service sees them; called when it asks for them. */
+  routes: () => Routes;
 }
 
 /** A class, so that a thousand services do not make a thousand sets of functions. */
 export class ServiceRuntime implements Runtime {
   readonly #options: ServiceRuntimeOptions;
   #log: Log | undefined;
+  #routes: Routes | undefined;
 
   constructor(options: ServiceRuntimeOptions) {
     this.#options = options;
@@ -104,9 +105,7 @@ export class ServiceRuntime implements Runtime {
   }
 
   get routes(): Routes {
-    const { routes } = this.#options;
-    if (routes) return routes;
-    throw new UsageError("cannot use routes: they are for services of a config, which `haraka run` starts");
+    return (this.#routes ??= this.#options.routes());
   }
 
   #discovery(slice: keyof DiscoverySlices): DiscoverySlices {

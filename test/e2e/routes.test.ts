@@ -48,6 +48,20 @@ test("/traefik tells this machine, and who has the token, of routes from the con
   assert.equal((await runtime.get("/traefik", known)).status, 200);
 });
 
+test("a reload changes where requests come from, and restarts nothing for it", async () => {
+  const yaml = (path: string) => `
+runtime: { name: shop }
+discovery: { traefik: {} }
+services: { api: { command: [sleep, "1000"], port: 7001, routes: [{ rule: "PathPrefix(\`${path}\`)" }] } }
+`;
+  await using runtime = start({ files: { "runtime.yaml": yaml("/api") } });
+  await runtime.until("/health/ready", 200);
+  runtime.write("runtime.yaml", yaml("/v2")).signal("SIGHUP");
+  await runtime.record("shop", /^config reloaded: no service has changed/);
+  const { http } = (await (await runtime.get("/traefik")).json()) as { http: { routers: unknown } };
+  assert.deepEqual(http.routers, { "shop-api": { rule: "PathPrefix(`/v2`)", service: "shop-api" } });
+});
+
 test("without discovery.traefik the path is nobody's", async () => {
   const yaml = "services: { api: { entrypoint: ./api.ts } }";
   await using runtime = start({ files: { "runtime.yaml": yaml, "api.ts": API } });
