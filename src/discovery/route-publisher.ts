@@ -8,6 +8,9 @@ import { messageOf } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { RouteKeys } from "../ports/routing.ts";
 
+/** Out of the time of the last stage of a shutdown. */
+const CLOSE_MS = 500;
+
 export interface RoutePublisherOptions {
   keys: RouteKeys;
   clock: Pick<Clock, "after">;
@@ -63,10 +66,14 @@ export class RoutePublisher {
     await this.#last;
   }
 
-  /** Leaves, and lets go of Redis. */
+  /** Leaves, and lets go of Redis. One that does not answer is not waited for: what is left there expires. */
   async close(): Promise<void> {
-    await this.leave();
-    await this.#options.keys.close();
+    const { clock, keys } = this.#options;
+    let cancel = () => {};
+    const patience = new Promise<void>((resolve) => (cancel = clock.after(CLOSE_MS, resolve)));
+    await Promise.race([this.leave(), patience]);
+    cancel();
+    await keys.close();
   }
 
   #wanted(): Published {

@@ -130,3 +130,16 @@ test("when it leaves it takes everything back, once, and tells no more", async (
   await publisher.close();
   assert.ok(redis.isClosed);
 });
+
+test("a Redis that does not answer is let go of without an answer", async () => {
+  const { redis, clock, publisher } = rig();
+  publisher.start();
+  await clock.advance(0);
+  redis.busy = new Promise(() => {});
+  const closed = publisher.close();
+  await clock.advance(400);
+  assert.ok(!redis.isClosed);
+  await clock.advance(100);
+  await closed;
+  assert.ok(redis.isClosed);
+});
