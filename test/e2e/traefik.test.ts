@@ -57,6 +57,33 @@ if (program !== undefined) {
   );
 
   test(
+    "through Redis: one that was killed gets nothing more once a check has failed, long before its lease is over",
+    { timeout: 60_000 },
+    async () => {
+      await using redis = await RedisServer.start();
+      await using traefik = await RealTraefik.start(program, {
+        redis: { endpoints: [`127.0.0.1:${redis.port}`], rootKey: "traefik" },
+      });
+      const told = `{ redis: { url: "${redis.url}" } }`;
+      const [dead, alive] = [await freePort(), await freePort()];
+      await using first = instance(dead, told);
+      await using second = instance(alive, told);
+      const urls = [dead, alive].map((port) => `http://127.0.0.1:${port}`);
+      await traefik.until((known) => urls.every((url) => up(known).includes(url)));
+      first.signal("SIGKILL");
+      await first.ended;
+      const known = await traefik.until((each) => !up(each).includes(urls[0] ?? ""));
+      assert.ok(
+        Object.keys(known.services ?? {}).filter((name) => name.startsWith("shop-web-")).length === 2,
+      );
+      const clients = load(traefik.url);
+      while (clients.count < 500) await new Promise((resolve) => setTimeout(resolve, 10));
+      assert.deepEqual(await clients.stop(), []);
+      assert.equal((await second.stop()).code, 0);
+    },
+  );
+
+  test(
     "over HTTP: it hears of a service that is ready, and sends nothing to a runtime that drains",
     { timeout: 120_000 },
     async () => {
