@@ -24,7 +24,7 @@ import { adoptEnvironment } from "./environment.ts";
 import { manager } from "./manager.ts";
 import { controlOverTcp, openControl } from "./open-control.ts";
 import { endOfRun } from "./end-of-run.ts";
-import { type Facilities, openFacilities } from "./facilities.ts";
+import { openFacilities } from "./facilities.ts";
 import { moduleOutput } from "./module-output.ts";
 import { openLog } from "./open-log.ts";
 import { openServer } from "./open-server.ts";
@@ -32,6 +32,7 @@ import { adoption } from "./orphans.ts";
 import { Present } from "./present.ts";
 import { processSockets } from "./process-service.ts";
 import type { ReadConfig } from "./read-config.ts";
+import { type RoutedFacilities, withRoutes } from "./routing.ts";
 import { serviceFiles } from "./service-files.ts";
 import { chosenSpecs, createServices } from "./services.ts";
 import { attendSignals } from "./signals.ts";
@@ -66,8 +67,8 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   const loadedMs = clock.wallTime();
   const doors: { server?: Server | undefined } = {};
   const gate = createGate({ clock, close: async () => doors.server?.close() });
-  const httpPort = () => doors.server?.port;
-  const facilities = await openFacilities(config, { clock, log, inside: output.inside, env, httpPort });
+  const given = { clock, log, env, inside: output.inside, httpPort: () => doors.server?.port };
+  const facilities = withRoutes(config, await openFacilities(config, given), given);
   const { supervisor, operator } = supervision(config, {
     ...options,
     log,
@@ -180,7 +181,7 @@ interface SupervisionOptions extends Pick<RunOptions, "env" | "dev"> {
   gate: Gate;
   attended: boolean;
   onEvent: (event: RuntimeEvent) => void;
-  publisher: Facilities["publisher"];
+  publisher: RoutedFacilities["publisher"];
   read: ConstructorParameters<typeof Operator>[0]["read"] & {};
 }
 
@@ -220,7 +221,7 @@ interface AppParts extends Omit<Parameters<typeof controlOverTcp>[1], "log"> {
   log: Log & Output;
   health: HealthSource;
   gate: HttpGate;
-  facilities: Facilities;
+  facilities: RoutedFacilities;
 }
 
 function openApp({ http, control }: Config, { gate, facilities, ...parts }: AppParts) {

@@ -46,7 +46,7 @@ export interface RunningDiscovery extends DiscoverySlices {
   gated(gate: Gate): Gate;
 }
 
-interface Tracked {
+export interface Tracked {
   name: string;
   /** Where one leads is where it is found, unless it says. */
   routes?: ServiceConfig["routes"];

@@ -2,14 +2,8 @@
 // finished, and no further one begins.
 import type { Gate } from "../ports/gate.ts";
 
-/**
- * `stopSteps` is called once, when requests are refused; it resolves when no step is under way any more, and gives `undefined` where there
- * is no plane.
- */
-export function withSteps(
-  gate: Gate,
-  stopSteps: (signal: AbortSignal) => Promise<unknown> | undefined,
-): Gate {
+/** `stopSteps` is called once, when requests are refused; it resolves when no step is under way any more. */
+export function withSteps(gate: Gate, stopSteps: (signal: AbortSignal) => Promise<unknown>): Gate {
   const cut = new AbortController();
   let stopping: Promise<unknown> = Promise.resolve();
   let isStopped = true;
@@ -17,11 +11,11 @@ export function withSteps(
     drain: () => gate.drain(),
     refuse() {
       gate.refuse();
-      const steps = stopSteps(cut.signal);
-      if (!steps) return;
       isStopped = false;
       // What goes wrong there is said by the part that stops them, too; here it only means that there is nothing to wait for.
-      stopping = steps.catch(() => {}).finally(() => (isStopped = true));
+      stopping = stopSteps(cut.signal)
+        .catch(() => {})
+        .finally(() => (isStopped = true));
     },
     probers: () => gate.probers(),
     onAsked: (listener) => gate.onAsked(listener),

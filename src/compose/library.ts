@@ -23,7 +23,8 @@ import type { ShutdownReport } from "../runtime/shutdown.ts";
 import { Supervisor } from "../runtime/supervisor.ts";
 import { version } from "./version.ts";
 import { moduleService } from "./module-service.ts";
-import { withSteps } from "./gate-with-steps.ts";
+import type { Facilities } from "./facilities.ts";
+import { lateGate } from "./late-gate.ts";
 import { type OpenLog, openLog } from "./open-log.ts";
 import {
   ANYTHING,
@@ -36,12 +37,12 @@ import {
   NUMBER,
   OBJECT,
   oneOf,
+  PORT,
   type Rules,
   TENANT,
   TEXT,
 } from "./option-rules.ts";
 import { flushMs } from "./outgoing.ts";
-import type { RunningPlane } from "./plane.ts";
 import {
   PLANE_RULES,
   planeConfigOf,
@@ -93,6 +94,8 @@ export interface UseOptions {
   stopTimeoutMs?: number;
   /** Whom it acts for in the plane. Default: `"default"`. */
   tenant?: string;
+  /** Where it listens by itself: with a plane others find it there. Default: nowhere. */
+  port?: number;
 }
 
 /** An app, as Hono's, and where its documentation is. */
@@ -126,7 +129,7 @@ export class Orchestrator {
   readonly #gate: HttpGate;
   readonly #planeConfig: PlaneConfig | undefined;
   readonly #internals: OrchestratorInternals;
-  #plane: RunningPlane | undefined;
+  #facilities: Facilities | undefined;
   #runCalled = false;
 
   /** Throws `UsageError` for an option that is not known, or cannot be. */
@@ -152,7 +155,7 @@ export class Orchestrator {
       shutdown: { budgetMs: "auto", drainMs: "auto" },
       kubernetes: process.env.KUBERNETES_SERVICE_HOST !== undefined,
       attended: own.terminal,
-      gate: withSteps(this.#gate, (signal) => this.#plane?.stopSteps(signal)),
+      gate: lateGate(this.#gate, (gate) => this.#facilities?.gated(gate) ?? gate),
     });
   }
 
@@ -195,11 +198,11 @@ export class Orchestrator {
     this.#runCalled = true;
     const stopListening = this.#listen();
     try {
-      this.#plane = await this.#openPlane();
-      await this.#supervisor.run([...(this.#plane?.services ?? []), ...this.#services()]);
+      this.#facilities = await this.#openFacilities(settings);
+      await this.#supervisor.run([...(this.#facilities?.parts ?? []), ...this.#services()]);
     } catch (error) {
       stopListening();
-      await this.#plane?.close();
+      await this.#facilities?.close();
       throw error;
     }
     if (settings.port !== undefined && app.docsUrl !== undefined) this.#printDocs(settings.port, app.docsUrl);
@@ -249,36 +252,26 @@ export class Orchestrator {
     });
   }
 
-  /** Loaded only where there is to be one. */
-  async #openPlane(): Promise<RunningPlane | undefined> {
-    const config = this.#planeConfig;
-    if (!config || this.state !== "uninitialized") return undefined;
-    const { openProcessPlane } = await import("./process-plane.ts");
-    const tenants = new Map(
-      [...this.#registrations.values()].map(({ name, options }) => [name, options.tenant]),
-    );
-    const { cwd, env } = process;
-    const parts = { clock: this.#clock, log: this.#log, cwd: cwd(), env, ...this.#internals };
-    return openProcessPlane({
-      ...parts,
-      config,
-      intents: [],
-      tenants,
-      startupTimeoutMs: STARTUP_TIMEOUT_MS,
-    });
+  /** Loaded only where there is to be something. */
+  async #openFacilities({ port }: { port?: number }): Promise<Facilities | undefined> {
+    const plane = this.#planeConfig;
+    if (!plane || this.state !== "uninitialized") return undefined;
+    const { inCode, openFacilities } = await import("./facilities.ts");
+    const services = [...this.#registrations.values()].map(({ name, options }) => ({ ...options, name }));
+    const own = { clock: this.#clock, log: this.#log, env: process.env, httpPort: () => port };
+    const asked = inCode({ plane, services, startupTimeoutMs: STARTUP_TIMEOUT_MS });
+    return openFacilities(asked, { ...own, ...this.#internals });
   }
 
   #services(): SupervisedService[] {
-    const context = {
-      supervisor: this.#supervisor,
-      clock: this.#clock,
-      log: this.#log,
-      instances: new Map(),
-      planeOf: this.#plane?.slicesOf,
-    };
-    return [...this.#registrations.values()].map((registration) =>
-      moduleService(this.#specOf(registration), () => registration.service, context),
-    );
+    const { tracked, ofModules } = this.#facilities ?? {};
+    const own = { supervisor: this.#supervisor, clock: this.#clock, log: this.#log, instances: new Map() };
+    const context = { ...own, ...ofModules?.() };
+    return [...this.#registrations.values()].map((registration) => {
+      const made = moduleService(this.#specOf(registration), () => registration.service, context);
+      const { name, options } = registration;
+      return tracked?.({ task: false, ...options, name, group: name }, made) ?? made;
+    });
   }
 
   #specOf({ service, name, options }: Registration): ServiceSpec {
@@ -323,7 +316,7 @@ export class Orchestrator {
 
   #publish(event: RuntimeEvent): void {
     narrate(event, this.#log);
-    this.#plane?.observe(event, this.#supervisor);
+    this.#facilities?.observe(event, this.#supervisor);
     for (const listener of this.#listeners) {
       try {
         listener(event);
@@ -358,6 +351,7 @@ const USE: Rules<UseOptions> = {
   startTimeoutMs: MILLISECONDS,
   stopTimeoutMs: MILLISECONDS,
   tenant: TENANT,
+  port: PORT,
 };
 
 const DEPENDENCY: Rules<Exclude<UsedDependency, string>> = {

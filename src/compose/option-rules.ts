@@ -21,6 +21,10 @@ export const TENANT: Rule = {
   expected: "the name of a tenant: text without control characters",
   holds: (value) => typeof value === "string" && isTenantName(value),
 };
+export const PORT: Rule = {
+  expected: "a port from 1 up to 65535",
+  holds: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 65_535,
+};
 export const NUMBER: Rule = { expected: "a finite number", holds: Number.isFinite };
 export const LIST: Rule = { expected: "a list", holds: Array.isArray };
 export const OBJECT: Rule = { expected: "an object", holds: isObject };

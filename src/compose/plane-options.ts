@@ -80,8 +80,8 @@ function storeIn(store: StoreOption | undefined, { cannot, cwd }: Scope): object
   throw new UsageError(`${cannot}: store is "${store}"; ${expected}`);
 }
 
-/** The parts of a plane, which are services, too. */
-const PARTS: readonly string[] = ["store", "state_surface", "wal", "saga_coordinator"];
+/** The parts of a plane, which are services, too, and the registry, which comes with it. */
+const PARTS: readonly string[] = ["store", "state_surface", "wal", "saga_coordinator", "registry"];
 
 /** Throws `UsageError` for a service that has the name of one. */
 export function refuseParts(services: Iterable<string>): void {

@@ -7,14 +7,15 @@ import { inWords } from "../core/restart.ts";
 import type { Snapshot } from "../core/snapshot.ts";
 import type { RoutePublisher } from "../discovery/route-publisher.ts";
 import { Routing } from "../discovery/routing.ts";
+import type { App } from "../http/app.ts";
 import type { Fetch } from "../http/server.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Gate } from "../ports/gate.ts";
 import type { Log } from "../ports/log.ts";
-import type { RegistryReader } from "../ports/registry.ts";
-import type { Routes } from "../ports/routing.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
 import { advertisedAddress } from "./advertised.ts";
+import type { Facilities } from "./facilities.ts";
+import type { ModuleContext } from "./module-service.ts";
 import type { Present } from "./present.ts";
 import { namespaceOf } from "./read-config.ts";
 
@@ -23,20 +24,15 @@ export interface RoutingParts {
   log: Log;
   env: Readonly<Record<string, string | undefined>>;
   httpPort: () => number | undefined;
-  /** Where it knows of other runtimes, too. */
-  registry: RegistryReader | undefined;
 }
 
-export interface RunningRoutes {
+/** With what leads to services from outside. */
+export interface RoutedFacilities extends Facilities {
+  ofModules(mount?: App["mount"]): ReturnType<Facilities["ofModules"]> & Pick<ModuleContext, "routesOf">;
   /** What answers at `/traefik`; absent: nobody does. */
-  endpoint: Fetch | undefined;
+  traefik: Fetch | undefined;
   /** By what Traefik is told, as long as there is something to tell. */
   publisher(): "http" | "redis" | undefined;
-  routesOf(service: string, signal: AbortSignal): Routes;
-  /** Something has happened. */
-  observe(): void;
-  /** The gate, in front of which Traefik is sent elsewhere from the drain on. */
-  gated(gate: Gate): Gate;
   /** From now on routes are published. */
   publish(
     supervisor: Pick<Supervisor, "snapshot" | "addShutdownTask">,
@@ -51,8 +47,8 @@ interface PublishOptions {
   waits: boolean;
 }
 
-export function openRouting(config: Config, parts: RoutingParts): RunningRoutes {
-  const { log, env, httpPort, registry } = parts;
+export function withRoutes(config: Config, facilities: Facilities, parts: RoutingParts): RoutedFacilities {
+  const { log, env, httpPort } = parts;
   const { http, discovery } = config;
   const traefik = discovery?.traefik;
   const told = traefik && (traefik.redis ? "redis" : "http");
@@ -68,13 +64,23 @@ export function openRouting(config: Config, parts: RoutingParts): RunningRoutes 
     httpPort,
   });
   let toRedis: RoutePublisher | undefined;
-  const document = async () => routing.document(await registry?.list());
+  const document = async () => routing.document(await facilities.registry?.list());
   return {
-    endpoint: traefik && http ? endpointOf(traefik.token, document) : undefined,
+    ...facilities,
+    traefik: traefik && http ? endpointOf(traefik.token, document) : undefined,
     publisher: () => (routing.routes().length === 0 ? undefined : told),
-    routesOf: (service, signal) => routing.slice(service, signal),
-    observe: () => toRedis?.look(),
-    gated: (gate) => (told === "redis" ? leaving(gate, () => toRedis?.leave()) : gate),
+    ofModules: (mount) => ({
+      ...facilities.ofModules(mount),
+      routesOf: (service, signal) => routing.slice(service, signal),
+    }),
+    observe(event, supervisor) {
+      facilities.observe(event, supervisor);
+      toRedis?.look();
+    },
+    gated(gate) {
+      const behind = facilities.gated(gate);
+      return told === "redis" ? leaving(behind, () => toRedis?.leave()) : behind;
+    },
     async publish(supervisor, { present, waits }) {
       services = () => present.reading.running.config.services;
       snapshot = () => supervisor.snapshot();

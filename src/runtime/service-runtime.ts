@@ -111,7 +111,7 @@ export class ServiceRuntime implements Runtime {
   #discovery(slice: keyof DiscoverySlices): DiscoverySlices {
     const { discovery } = this.#options;
     if (discovery) return discovery;
-    throw new UsageError(`cannot use ${slice}: no registry; add discovery: {}`);
+    throw new UsageError(`cannot use ${slice}: no registry; add plane: {}, or discovery: {} in a config`);
   }
 
   #plane(slice: keyof PlaneSlices): PlaneSlices {

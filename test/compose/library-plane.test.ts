@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { edge } from "../../src/edge.ts";
-import { Orchestrator, saga, Service, StoreError, UsageError, z } from "../../src/mod.ts";
+import { Orchestrator, saga, Service, StoreError, UnreachableError, UsageError, z } from "../../src/mod.ts";
 import { testRuntime } from "../../src/testing.ts";
 
 const log = { debug() {}, info() {}, warn() {}, error() {} };
@@ -145,12 +145,12 @@ describe("a plane in code", () => {
       if (event.to === "ready" || event.to === "stopped") story.push(`${event.service} ${event.to}`);
     });
     await orch.run();
-    const parts = ["store", "state_surface", "wal", "saga_coordinator"];
+    const parts = ["store", "state_surface", "wal", "saga_coordinator", "registry"];
     assert.deepEqual(Object.keys(orch.health.snapshot().components), [...parts, "shop"]);
     await orch.shutdown();
     assert.deepEqual(
-      [story[0], story[4], story[5], story.at(-1)],
-      ["store ready", "shop ready", "shop stopped", "store stopped"],
+      [story.indexOf("shop ready"), story.indexOf("shop stopped"), story.at(-1)],
+      [parts.length, parts.length + 1, "store stopped"],
     );
   });
 
@@ -162,6 +162,10 @@ describe("a plane in code", () => {
     for (const part of ["sessions", "state", "wal", "intents", "sagas"] as const) {
       assert.throws(() => alone.runtime[part], new UsageError(`cannot use ${part}: no plane; add plane: {}`));
     }
+    assert.throws(
+      () => alone.runtime.registry,
+      new UsageError("cannot use registry: no registry; add plane: {}, or discovery: {} in a config"),
+    );
     await orch.shutdown();
   });
 
@@ -248,6 +252,29 @@ describe("testRuntime with a plane", () => {
     };
     await runtime.clock.advance(3_600_000);
     assert.equal(turns, 0);
+  });
+
+  test("finds those that have a port, from their start to their end", async () => {
+    const [stock, own] = [new Service(), new Shop()];
+    stock.name = "stock";
+    await using runtime = await testRuntime([[stock, { port: 7001 }], own], { plane: {} });
+    const { registry } = own.runtime;
+    const { address, port } = await registry.resolve("stock");
+    assert.deepEqual([address, port], ["127.0.0.1", 7001]);
+    // It answers nowhere.
+    assert.deepEqual(await registry.list("shop"), []);
+    await assert.rejects(own.runtime.fetch("svc://shop/"), UnreachableError);
+    const seen: string[] = [];
+    const watching = (async () => {
+      for await (const [entry] of registry.watch({ signal: AbortSignal.timeout(10_000) })) {
+        seen.push(entry?.state ?? "gone");
+        if (!entry) return;
+      }
+    })();
+    await registry.list();
+    await runtime.orchestrator.shutdown();
+    await watching;
+    assert.deepEqual(seen, ["ready", "draining", "gone"]);
   });
 
   test("has no plane unless asked", async () => {

@@ -26,7 +26,7 @@ before(async () => {
 after(() => rmSync(folder, { recursive: true }));
 
 /** The parts of a plane, as health has them. */
-const PLANE = ["store", "state_surface", "wal", "saga_coordinator"];
+const PLANE = ["store", "state_surface", "wal", "saga_coordinator", "registry"];
 
 /** What comes next on the socket up to `end`. */
 async function readUntil(socket: Socket, end: string): Promise<string> {

@@ -76,7 +76,14 @@ test("an intent is accepted, its execution visible, and the log has its three ev
     ],
   );
   const { components } = (await (await runtime.get("/health")).json()) as { components: object };
-  assert.deepEqual(Object.keys(components), ["store", "state_surface", "wal", "saga_coordinator", "shop"]);
+  assert.deepEqual(Object.keys(components), [
+    "store",
+    "state_surface",
+    "wal",
+    "saga_coordinator",
+    "registry",
+    "shop",
+  ]);
 });
 
 test("an Idempotency-Key stands for one execution, also after a restart, and for no other body", async () => {

@@ -277,7 +277,10 @@ test("without a registry a module is told what to add, and a service cannot have
   });
   await runtime.started();
   const said = await (await runtime.get("/call/api/hello")).text();
-  assert.equal(said, "UsageError: cannot use fetch: no registry; add discovery: {}");
+  assert.equal(
+    said,
+    "UsageError: cannot use fetch: no registry; add plane: {}, or discovery: {} in a config",
+  );
   const taken = await haraka({
     files: { ...files, "runtime.yaml": "discovery: {}\nservices: { registry: { entrypoint: ./api.ts } }" },
   });
