@@ -222,9 +222,9 @@ function madeFrom({ config, env, specs }: RunningServices): ReadonlyMap<string, 
   );
 }
 
-/** Where it stands in the file is no part of it, and costs a second reading to ask for. */
+/** Where it stands in the file is no part of it, and costs a second reading to ask for; where requests for it come from neither. */
 function partsOf(service: ServiceConfig | undefined): unknown {
-  const keys = Object.keys(service ?? {}).filter((key) => key !== "position");
+  const keys = Object.keys(service ?? {}).filter((key) => key !== "position" && key !== "routes");
   return keys.map((key) => [key, Reflect.get(service ?? {}, key)]);
 }
 

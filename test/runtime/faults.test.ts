@@ -351,6 +351,7 @@ describe("The loop", () => {
       log: SILENT,
       clock: testClock(),
       signal: stopping.signal,
+      routes: () => assert.fail("nobody asks for it"),
     });
     runtime.markReady();
     stopping.abort();
