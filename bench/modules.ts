@@ -46,7 +46,7 @@ async function orchestrated(): Promise<Lifetime> {
   const orchestrator = new Orchestrator({ log, exit: false });
   let before: string[] = [];
   for (let level = 0; level < LEVELS; level++) {
-    const names = Array.from({ length: WIDTH }, (_, index) => `${level}-${index}`);
+    const names = Array.from({ length: WIDTH }, (_, index) => `level-${level}-${index}`);
     for (const name of names) orchestrator.use(Object.assign(new Slow(), { name }), { dependencies: before });
     before = names;
   }

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { Haproxy } from "../test/e2e/support/haproxy.ts";
 import type { Row } from "./row.ts";
-import { executable, freePort, haraka, tool } from "./workshop.ts";
+import { executable, freePort, freshFolder, haraka, tool } from "./workshop.ts";
 
 const CONNECTIONS = 32;
 const RESTARTS = 20;
@@ -76,7 +76,8 @@ async function roll(contender: Contender, requestsMin: number): Promise<Tally> {
 
 function start({ command, env }: Contender, port: number): Bun.Subprocess {
   return Bun.spawn([...command], {
-    env: { ...process.env, ...env, PORT: String(port) },
+    // Two runtimes have two state folders.
+    env: { ...process.env, ...env, PORT: String(port), HARAKA_DATA: freshFolder(`rolling-${port}`) },
     stdout: "ignore",
     stderr: "inherit",
   });

@@ -24,15 +24,17 @@ export interface Measurement {
 /** A program of the machine that a row needs. Its message says how to get it. */
 export class MissingTool extends Error {}
 
-/** What came of one row. */
-export type Outcome = Result | { row: string; missing: string };
+/** What came of one row; without a figure, why there is none. */
+export type Outcome = Result | { row: string; missing: string; failed?: true };
 
+/** Never rejects: a row that fails is no reason to lose the others. */
 export async function outcomeOf(row: Row): Promise<Outcome> {
   try {
     return resultOf(row, await row.measure());
   } catch (error) {
     if (error instanceof MissingTool) return { row: row.name, missing: `missing: ${error.message}` };
-    throw error;
+    const [first = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
+    return { row: row.name, missing: `failed: ${first}`, failed: true };
   }
 }
 

@@ -3,6 +3,7 @@
 // writers, two records a step; `@1` is the time that one step takes a client who has the store to itself.
 import type { RedisStoreConfig } from "../src/config/config.ts";
 import { saga } from "../src/plane/saga-builder.ts";
+import { durablePeersBeside } from "./durable-peers.ts";
 import { alternate, median } from "./measure.ts";
 import { type BenchPlane, openPlane, SESSION } from "./plane.ts";
 import { round, type Row } from "./row.ts";
@@ -17,16 +18,22 @@ const SAGAS = { 1: 50, 8: 800, 64: 3200 };
 const COST =
   "of a saga of ten steps 21 records for 20, three entries and two commits more; the machine, a timer and a signal for each call, its promise.";
 
-export const durableSteps1 = aloneRow("durable-steps@1", { ours: overSqlite, loop });
+export const durableSteps1 = aloneRow("durable-steps@1", {
+  ours: overSqlite,
+  loop,
+  beside: durablePeersBeside,
+});
 export const durableSteps8 = stepsRow("durable-steps@8", {
   ours: overSqlite,
   loop,
+  beside: durablePeersBeside,
   waiters: 8,
   target: { ratioMin: 0.4 },
 });
 export const durableSteps64 = stepsRow("durable-steps@64", {
   ours: overSqlite,
   loop,
+  beside: durablePeersBeside,
   waiters: 64,
   target: { valueMin: 30_000 },
 });
@@ -34,24 +41,27 @@ export const durableSteps64 = stepsRow("durable-steps@64", {
 interface Contenders {
   ours: Open;
   loop: Open;
+  /** Measures others at the same work, and says what came out. */
+  beside?: (waiters: 1 | 8 | 64) => Promise<string>;
 }
 
 /** The time that one step takes. */
-export function aloneRow(name: string, { ours, loop }: Contenders): Row {
+export function aloneRow(name: string, { ours, loop, beside }: Contenders): Row {
   return {
     name,
     unit: "ms",
     target: { valueMax: 2 },
     cost: COST,
     async measure() {
-      return alternate({ count: 5 }, { value: () => alone(ours), floor: () => alone(loop) });
+      const result = await alternate({ count: 5 }, { value: () => alone(ours), floor: () => alone(loop) });
+      return beside ? { ...result, note: await beside(1) } : result;
     },
   };
 }
 
 export function stepsRow(
   name: string,
-  { ours, loop, waiters, target }: Contenders & { waiters: 8 | 64; target: Row["target"] },
+  { ours, loop, beside, waiters, target }: Contenders & { waiters: 8 | 64; target: Row["target"] },
 ): Row {
   return {
     name,
@@ -67,7 +77,8 @@ export function stepsRow(
           floor: () => rate(loop, { waiters }),
         },
       );
-      return { value, floor, note: `${round(median(cpuUs))} µs of CPU a step` };
+      const cpu = `${round(median(cpuUs))} µs of CPU a step`;
+      return { value, floor, note: beside ? `${cpu}; ${await beside(waiters)}` : cpu };
     },
   };
 }

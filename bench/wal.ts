@@ -1,6 +1,6 @@
 // wal-appends: durable records a second of the embedded store, 64 writers that each wait for one commit of one record before the
 // next, against a bare group-commit loop over the same table. loop-stall-p99: how long a timer's turn comes late meanwhile.
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { openStore } from "../src/compose/open-store.ts";
@@ -57,7 +57,9 @@ export async function within<T, C extends { close(): Promise<void> } = Contender
   open: (path: string) => Promise<C>,
   use: (contender: C) => Promise<T>,
 ): Promise<T> {
-  const folder = await mkdtemp(join(import.meta.dir, "../dist/wal-"));
+  const dist = join(import.meta.dir, "../dist");
+  await mkdir(dist, { recursive: true });
+  const folder = await mkdtemp(join(dist, "wal-"));
   const contender = await open(join(folder, "haraka.db"));
   try {
     return await use(contender);

@@ -9,6 +9,8 @@ import { MissingTool } from "./row.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "haraka-bench-"));
 process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+/** What is measured keeps its state here, and nothing in the working directory. */
+process.env.HARAKA_DATA = join(folder, "state");
 const made = new Map<string, Promise<string>>();
 
 /** The path of `name` in the folder, made when it is first asked for. */

@@ -48,6 +48,9 @@ name a service, with all its replicas, or one replica, as \`api-1\`: a dependenc
 **The plane.** There is one when \`plane\` or \`store\` is there, \`plane: {}\` is enough. All keys of \`store\` but \`driver\` and \`path\` are for \`redis\`, which needs
 one of \`url\`, \`cluster\` and \`sentinel\` (docs/operations.md). \`intents\` need a plane.
 
+**Discovery.** There is a registry when \`discovery\` or a plane is there. Found in it are services with a \`port\`, modules with routes or that handle
+intents; no tasks. \`svc://SERVICE/PATH\` in \`intents\` and in a module's \`this.runtime.fetch\` leads to one that is ready. See [discovery.md](discovery.md).
+
 **Sagas.** The steps of an intent run in order. A step has one of \`execute\`, \`parallel\`, \`signal\`, \`sleep\`; all but a parallel group have a \`name\`, unique
 in the saga. 2xx is done. A refused connection, 425 and 429 are not done and are tried again; after 408, 5xx, a timeout or a cut connection nobody knows (\`inDoubt\`);
 any other answer has failed for certain. When a step fails, what was done or may be is undone by \`compensate\`, the last first; after the \`pivot\` nothing is undone, and

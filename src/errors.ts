@@ -80,7 +80,43 @@ export class PlaneError extends Error {
   }
 }
 
+/** No instance of a service is ready to be asked; what was to be sent has not arrived anywhere. */
+export class UnreachableError extends Error {
+  override readonly name = "UnreachableError";
+  /** As a refused connection has it. */
+  readonly code = "ECONNREFUSED";
+}
+
+/** What the runtimes call a connection that never came to be. */
+const NOT_CONNECTED =
+  /ConnectionRefused|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|FailedToOpenSocket|DNSResolveFailed|connection refused|dns error|failed to lookup/i;
+
+/** An error and what caused it, the first cause last. */
+export function causesOf(error: unknown): Error[] {
+  const causes: Error[] = [];
+  for (let cause = error; cause instanceof Error && causes.length < 5; cause = cause.cause)
+    causes.push(cause);
+  return causes;
+}
+
+/** Whether a `fetch` failed before anything was sent: what it was to carry has certainly not arrived. */
+export function neverConnected(error: unknown): boolean {
+  return causesOf(error).some((cause) => {
+    const { message, code } = cause as Error & { code?: unknown };
+    return NOT_CONNECTED.test(`${typeof code === "string" ? code : ""} ${message}`);
+  });
+}
+
 /** The message of anything that can be thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Why a file, or something in a folder (`where`), cannot be written, and what to do; `owner` is what `lstat` says of it. */
+export function mayNotWrite(
+  where: string,
+  { uid, owner }: { uid: number | undefined; owner: { uid: number; mode: number } },
+): string {
+  const mode = `0${(owner.mode & 0o7777).toString(8)}`;
+  return `uid ${uid ?? "?"} may not write ${where}: it belongs to uid ${owner.uid}, mode ${mode}; chown or chmod it`;
 }

@@ -6,10 +6,20 @@ export {
   type OrchestratorOptions,
   type UseOptions,
 } from "./compose/library.ts";
-export { ConfigError, PlaneError, StartupError, StoreError, TimeoutError, UsageError } from "./errors.ts";
+export type { PlaneOptions, StoreOption } from "./compose/plane-options.ts";
+export {
+  ConfigError,
+  PlaneError,
+  StartupError,
+  StoreError,
+  TimeoutError,
+  UnreachableError,
+  UsageError,
+} from "./errors.ts";
 export { upgradeWebSocket } from "./http/web-sockets.ts";
 export type { Clock } from "./ports/clock.ts";
 export type { Log } from "./ports/log.ts";
+export type { InstanceState, RegistryEntry, RegistryReader, RegistryTarget } from "./ports/registry.ts";
 export type { RuntimeEvent } from "./ports/runtime-event.ts";
 export { type Runtime, Service, type ServiceLike } from "./ports/service.ts";
 export { Retry, type Saga, saga } from "./plane/saga-builder.ts";

@@ -54,16 +54,24 @@ async function findSocket(args: Args, io: Io): Promise<Where> {
   if (typeof named === "string" && named !== "") return { socket: resolve(io.cwd, named) };
   const { findDoors } = await import("../compose/find-doors.ts");
   const { socket, problem } = findDoors(configRequest(args, io));
-  if (socket === false) throw new VerbFailure("cannot ask the runtime: its config has control.socket: false");
+  if (socket === false) {
+    if (problem) throw new UsageError(inTheDark(problem, socket));
+    throw new VerbFailure(
+      "cannot ask the runtime: its config has control.socket: false; remove that and restart the runtime",
+    );
+  }
   if (!problem) return { socket };
   return { socket, unreachable: () => new UsageError(inTheDark(problem, socket)) };
 }
 
-/** The config has problems, and nobody is where it, or else the default, says. */
+/** The config has problems, and nobody is where it, or else the default, says, or it says that there is no such place. */
 export function inTheDark(problem: ConfigError | UsageError, socket: string | false): string {
   const advice = "name the runtime's socket with --socket PATH or HARAKA_SOCKET";
   if (problem instanceof UsageError) return `${problem.message}; or ${advice}`;
-  const place = socket === false ? "" : `, and nobody answers at ${socket}`;
+  const place =
+    socket === false
+      ? ", which has control.socket: false as far as can be told"
+      : `, and nobody answers at ${socket}`;
   return `cannot read the config${place}; correct it, or ${advice}:\n${problem.message}`;
 }
 

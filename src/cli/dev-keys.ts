@@ -6,15 +6,15 @@ import type { Desk } from "../compose/dev.ts";
 
 const HELP = "keys: r restart one, R all, s status, q quit";
 
-/** Listens until the returned function is called. */
-export function listenToKeys(desk: Desk): () => void {
+/** Listens until the returned function is called. What is typed is shown by `write`. */
+export function listenToKeys(desk: Desk, write: (text: string) => void): () => void {
   if (desk.isTaken) {
     desk.say("no keys: a service reads the standard input");
     return () => {};
   }
   if (!process.stdin.isTTY) return listenToLines(desk);
   // To read there would stop the process.
-  return isInBackground() ? () => {} : listenToTerminal(desk);
+  return isInBackground() ? () => {} : listenToTerminal(desk, write);
 }
 
 /** What a command says, word by word: `r api web`, `R`, `s`, `q`. */
@@ -50,9 +50,9 @@ function listenToLines(desk: Desk): () => void {
   return () => void stdin.off("data", onData).pause();
 }
 
-function listenToTerminal(desk: Desk): () => void {
+function listenToTerminal(desk: Desk, write: (text: string) => void): () => void {
   const { stdin } = process;
-  const keyboard = new Keyboard(desk, (text) => void process.stdout.write(text));
+  const keyboard = new Keyboard(desk, write);
   const onData = (text: string) => keyboard.take(text);
   const take = () => void stdin.setRawMode(true);
   const giveBack = () => void stdin.setRawMode(false);

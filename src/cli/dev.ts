@@ -31,7 +31,7 @@ export const dev: Verb = {
       profiles: listOf(args, "profile"),
       json: args.flags["json"] === true,
       stderr: (text) => io.stderr(text),
-      listen: listenToKeys,
+      listen: (desk) => listenToKeys(desk, (text) => void io.stdout(text)),
     });
   },
 };

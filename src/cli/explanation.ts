@@ -12,6 +12,8 @@ export interface Explanation {
   /** How its last incarnation ended, if it does not run. */
   lastExit?: NonNullable<ServiceView["lastExit"]>;
   restarts: number;
+  /** When a scheduled task is due next. */
+  nextRun?: string;
   waitsFor: Explanation[];
 }
 
@@ -25,7 +27,7 @@ export function explanationOf(name: string, services: readonly ServiceView[]): E
 
   function explain(service: ServiceView): Explanation {
     met.add(service.name);
-    const { state, since, reason, lastExit, restarts } = service;
+    const { state, since, reason, lastExit, restarts, nextRun } = service;
     return {
       service: service.name,
       state,
@@ -33,6 +35,7 @@ export function explanationOf(name: string, services: readonly ServiceView[]): E
       ...(reason !== undefined && { reason }),
       ...(lastExit && !isWell(state) && { lastExit }),
       restarts,
+      ...(nextRun !== undefined && { nextRun }),
       waitsFor: isWell(state) ? [] : below(service).map(explain),
     };
   }

@@ -1,6 +1,7 @@
 // `haraka health`: asks a running runtime how it is, over its socket or else its port; the HEALTHCHECK of an image that has no
 // curl. Exit 0 or 1, nothing else.
 import { resolve } from "node:path";
+import { dialable } from "../config/dialable.ts";
 import { type ConfigError, ExitCode, messageOf, type UsageError } from "../errors.ts";
 import { HEALTHCHECK_HEADER } from "../http/probers.ts";
 import type { Client } from "./client.ts";
@@ -113,13 +114,6 @@ async function askPort(url: string): Promise<Reply> {
   } catch (error) {
     throw new Error(`cannot ask ${url}: ${messageOf(error)}`, { cause: error });
   }
-}
-
-/** An address that listens everywhere is asked on loopback; IPv6 needs its brackets. */
-function dialable(host: string): string {
-  if (host === "0.0.0.0") return "127.0.0.1";
-  if (host === "::") return "[::1]";
-  return host.includes(":") ? `[${host}]` : host;
 }
 
 interface Answer {

@@ -1,7 +1,9 @@
 // Prints lines of several services as one text: a name in front where there are several, pieces of a long line put together
 // again. What services wrote is passed on as it is.
+import { systemClock } from "../drivers/clock.ts";
 import { ExitCode } from "../errors.ts";
 import type { LineView } from "../http/control-views.ts";
+import type { Clock } from "../ports/clock.ts";
 import { type Client, servicePath } from "./client.ts";
 import type { Io } from "./verb.ts";
 
@@ -11,6 +13,8 @@ export interface PrintOptions {
   tail?: number;
   json: boolean;
   io: Io;
+  /** Default: the system's. */
+  clock?: Pick<Clock, "after">;
 }
 
 /** Servers take 16 KiB of request line and headers. */
@@ -18,7 +22,7 @@ const NAMES_CHARS_MAX = 4_000;
 
 /** Resolves when all is printed, when the runtime has ended, or when nobody reads any more. */
 export async function printLogs(client: Client, options: PrintOptions): Promise<number> {
-  const { follow, tail, io } = options;
+  const { follow, tail, io, clock = systemClock() } = options;
   const printer = linePrinter(options);
   const paths = groups(options.names).map(([first = "", ...also]) => {
     const query = new URLSearchParams(also.map((name) => ["also", name]));
@@ -36,17 +40,50 @@ export async function printLogs(client: Client, options: PrintOptions): Promise<
     return ExitCode.ok;
   }
   const closed = new AbortController();
-  await Promise.all(
-    paths.map(async (path) => {
-      for await (const { event, data } of client.events(path, closed.signal)) {
-        if (event === "lost")
-          io.stderr(`haraka: ${(data as { lost: number }).lost} lines lost: printing is too slow\n`);
-        else if (event === "line" && !printer.line(data as LineView)) closed.abort();
-      }
-    }),
-  );
+  const losses = lossReport({
+    clock,
+    say: (lines) => io.stderr(`haraka: ${lines} lines lost: printing is too slow\n`),
+  });
+  try {
+    await Promise.all(
+      paths.map(async (path) => {
+        for await (const { event, data } of client.events(path, closed.signal)) {
+          if (event === "lost") losses.add((data as { lost: number }).lost);
+          else if (event === "line" && !printer.line(data as LineView)) closed.abort();
+        }
+      }),
+    );
+  } finally {
+    losses.end();
+  }
   printer.end();
   return ExitCode.ok;
+}
+
+/** Who prints too slowly for a flood would else be told of it all the time. */
+const LOSSES_MS = 1_000;
+
+/** Says the first loss at once and what follows added up, at most once a second. */
+function lossReport({ clock, say }: { clock: Pick<Clock, "after">; say: (lines: number) => void }) {
+  let lines = 0;
+  let stopWaiting: (() => void) | undefined;
+  const tell = (): void => {
+    stopWaiting = undefined;
+    if (lines === 0) return;
+    say(lines);
+    lines = 0;
+    stopWaiting = clock.after(LOSSES_MS, tell);
+  };
+  return {
+    add(more: number): void {
+      lines += more;
+      if (stopWaiting === undefined) tell();
+    },
+    end(): void {
+      stopWaiting?.();
+      if (lines > 0) say(lines);
+    },
+  };
 }
 
 /** As few as there may be with a path that is not too long. */

@@ -1,4 +1,5 @@
-// `haraka reload`: the running runtime reads its config again and applies the difference, or says why it does not.
+// `haraka reload`: the running runtime reads its config again and applies the difference, or says why it does not. Whatever the
+// reason, that is exit 1: who has asked made no mistake on the command line.
 import { ExitCode } from "../errors.ts";
 import { SOCKET_FLAGS } from "./config-flags.ts";
 import { JSON_FLAG, type Verb } from "./verb.ts";
@@ -28,11 +29,8 @@ export const reload: Verb = {
     if (status === 422) {
       const problems = (body.errors ?? [{ message: body.detail ?? "" }]).map(({ message }) => message);
       if (json) io.stdout(`${JSON.stringify({ ok: false, problems })}\n`);
-      else
-        io.stderr(
-          `haraka: cannot reload, nothing was changed:\n${problems.map((each) => `${each}\n`).join("")}`,
-        );
-      return ExitCode.usage;
+      else io.stderr(`haraka: cannot reload, nothing was changed:\n${problems.join("\n")}\n`);
+      return ExitCode.failure;
     }
     io.stdout(json ? `${JSON.stringify({ ok: true, ...body })}\n` : `${inWords(body)}\n`);
     return ExitCode.ok;

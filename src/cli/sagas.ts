@@ -1,11 +1,12 @@
 // `haraka sagas`: the executions of a running runtime's plane, and the decisions about those that are parked. It asks over the
 // control socket, where whoever may open it is an operator of every tenant.
 import { ExitCode, UsageError } from "../errors.ts";
-import type { Client } from "./client.ts";
+import type { Client, Problem } from "./client.ts";
 import { SOCKET_FLAGS } from "./config-flags.ts";
 import { type Args, type Io, JSON_FLAG, type Verb, VerbFailure } from "./verb.ts";
 
 const ACTIONS = ["retry", "done", "skip", "abort"] as const;
+const EXECUTIONS = "/api/v1/executions";
 const WORDS = ["list", "show", "retry", "resolve", "abort"] as const;
 /** What a page asks for; a runtime with smaller pages is asked more often. */
 const PAGE = 100;
@@ -49,7 +50,7 @@ async function operate(args: Args, io: Io): Promise<number> {
   const known = WORDS.find((each) => each === word);
   if (known === undefined || more.length > 0 || (known === "list") !== (id === undefined)) {
     throw new UsageError(
-      `cannot do 'sagas ${args.positionals.join(" ")}': it is sagas list, or sagas show, retry, resolve or abort with one ID`,
+      `cannot do '${["sagas", ...args.positionals].join(" ")}': it is sagas list, or sagas show, retry, resolve or abort with one ID`,
     );
   }
   const order = orderOf(known, args);
@@ -113,10 +114,24 @@ function planeOf(client: Client, tenant: string | undefined): Ask {
     ...(tenant !== undefined && { "haraka-tenant": tenant }),
   };
   return async <T>(method: "GET" | "POST", path: string, body?: object) => {
-    const options = { headers, ...(body && { body }) };
-    const answer = await client.ask<T>(method, `/api/v1/executions${path}`, options);
+    const options = { headers, expect: [404], ...(body && { body }) };
+    const answer = await client.ask<T & Partial<Problem>>(method, `${EXECUTIONS}${path}`, options);
+    if (answer.status === 404) throw notThere(answer.body, { path, tenant });
     return answer.body;
   };
+}
+
+/** Where there is no plane, its paths are unknown; where there is one, no path of ours is. */
+function notThere(
+  { detail = "" }: Partial<Problem>,
+  { path, tenant = "default" }: { path: string; tenant: string | undefined },
+): VerbFailure {
+  if (detail.startsWith(`cannot find ${EXECUTIONS}`))
+    return new VerbFailure("cannot ask for executions: this runtime has no plane; add plane: {}");
+  const id = decodeURIComponent(path.split("/")[1] ?? "");
+  return new VerbFailure(
+    `cannot find the execution "${id}": the tenant "${tenant}" has none; 'sagas list' shows what there is, --tenant another's`,
+  );
 }
 
 async function listed(ask: Ask, state: string | undefined): Promise<Execution[]> {

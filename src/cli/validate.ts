@@ -20,7 +20,7 @@ export const validate: Verb = {
     const { readConfig, checkModules } = await import("../compose/read-config.ts");
     try {
       const { config, print } = readConfig(configRequest(args, io));
-      await checkModules(config);
+      await checkModules(config, { say: (text) => io.stderr(text) });
       const { services } = config;
       if (args.flags.print === true) io.stdout(print());
       else if (args.flags.json === true)

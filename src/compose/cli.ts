@@ -2,10 +2,11 @@
 // server, control, signals and standard output of this process.
 import process from "node:process";
 import type { Config, HttpConfig } from "../config/config.ts";
+import { dialable } from "../config/dialable.ts";
+import type { ServiceSpec } from "../core/spec.ts";
 import { openCgroup } from "../drivers/cgroup.ts";
 import { systemClock } from "../drivers/clock.ts";
 import { logRing } from "../drivers/log-ring.ts";
-import { UsageError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import { createGate, type HttpGate } from "../http/gate.ts";
 import type { Server } from "../http/server.ts";
@@ -24,10 +25,11 @@ import { adoptEnvironment } from "./environment.ts";
 import { manager } from "./manager.ts";
 import { controlOverTcp, openControl } from "./open-control.ts";
 import { endOfRun } from "./end-of-run.ts";
+import { type Facilities, openFacilities } from "./facilities.ts";
+import { moduleOutput } from "./module-output.ts";
 import { openLog } from "./open-log.ts";
 import { openServer } from "./open-server.ts";
 import { adoption } from "./orphans.ts";
-import type { PlaneParts, RunningPlane } from "./plane.ts";
 import { Present } from "./present.ts";
 import { processSockets } from "./process-service.ts";
 import type { ReadConfig } from "./read-config.ts";
@@ -60,29 +62,28 @@ const LEARN_AFTER_MS = 1_000;
 export async function runConfig(config: Config, options: RunOptions): Promise<number> {
   const { names, profiles, env, dev } = options;
   const specs = chosenSpecs(config, { names, profiles });
-  const services = specs.map(({ name }) => name);
-  const { log, logs, flush, terminal } = openLogs(config, { services, json: options.json });
+  const { log, logs, output, flush, lastWords, terminal } = openLogs(config, specs, options);
   const clock = systemClock();
   const loadedMs = clock.wallTime();
   const doors: { server?: Server | undefined } = {};
   const gate = createGate({ clock, close: async () => doors.server?.close() });
-  const plane = await planeOf(config, { clock, log, env });
-  const ofPlane = plane?.services ?? [];
+  const httpPort = () => doors.server?.port;
+  const facilities = await openFacilities(config, { clock, log, env, httpPort });
   const { supervisor, operator } = supervision(config, {
     ...options,
     log,
     clock,
-    gate: plane?.gated(gate) ?? gate,
+    gate: facilities.gated(gate),
     attended: terminal || dev !== undefined,
     async read() {
       const next = await present.read();
-      return { ...next, services: [...ofPlane, ...next.services] };
+      return { ...next, services: [...facilities.parts, ...next.services] };
     },
-    onEvent: (event) => plane?.observe(event, supervisor),
+    onEvent: (event) => facilities.observe(event, supervisor),
   });
   const health = withMemory({ health: supervisor, limits: containerLimits, clock });
   // Before anything is opened: as PID 1 a signal that nobody handles is lost.
-  const signals = attendSignals({ supervisor, operator, log, endures: dev !== undefined });
+  const signals = attendSignals({ supervisor, operator, log, lastWords, endures: dev !== undefined });
   const parts = {
     service: config.runtime.name,
     version,
@@ -93,15 +94,17 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
     log,
     clock,
   };
-  const app = openApp(config, { ...parts, gate, plane });
+  const app = openApp(config, { ...parts, gate, facilities });
   doors.server = await openPort(config.http, { fetch: app.fetch, log, orNext: dev !== undefined });
   const instances = new Map<string, object>();
-  const modules = { supervisor, clock, log, instances, mount: app.mount, planeOf: plane?.slicesOf };
+  const modules = { supervisor, clock, log, instances, ...facilities.ofModules(app.mount), output };
   const orphans = adoption({ clock, log, env });
   const files = serviceFiles({ globs: dev !== undefined });
-  const credentials = plane?.credentials({ url: urlOf(doors.server) });
+  const { answers, tracked } = facilities;
+  const credentials = facilities.credentials?.({ url: urlOf(config, doors.server) });
   const processes = { log, sockets: processSockets(log), ...(credentials && { credentials }) };
-  const context = { names, profiles, env, modules, files, processes, descendants: orphans.descendants };
+  const { descendants } = orphans;
+  const context = { names, profiles, env, modules, files, processes, descendants, tracked };
   adoptEnvironment(env, process.env);
   const running = await createServices(config, specs, context);
   const present = new Present(running, { context, readAgain: options.readAgain, loadedMs, dev });
@@ -109,13 +112,13 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   // Before the services: of two runtimes on one socket the second must not start any.
   const socket = await openControl(config.control, {
     ...parts,
-    plane: plane && ((ending) => plane.answers({ name: parts.service, version, ending, trusting: true })),
+    plane: answers && ((ending) => answers({ name: parts.service, version, ending, trusting: true })),
   });
   const leave = await dev?.attend({ supervisor, operator, present, files, clock, log });
   // What it may reject with is the reason of the end.
-  await Promise.allSettled([supervisor.run([...ofPlane, ...running.services])]);
+  await Promise.allSettled([supervisor.run([...facilities.parts, ...running.services])]);
   // As PID 1 we are given orphans in any case; a start without processes need not wait for that.
-  if (process.pid === 1) await orphans.descendants();
+  if (process.pid === 1) await descendants();
   const learning =
     modules.instances.size === 0 ? undefined : clock.after(LEARN_AFTER_MS, () => void present.learn());
   const report = await supervisor.ended;
@@ -126,40 +129,41 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   return endOfRun(report, { flush, ledger: supervisor.ledger(), signals });
 }
 
-/** Everything that is said goes to standard output, and its last part is kept for `haraka logs`. */
-function openLogs({ runtime }: Config, { services, json }: { services: readonly string[]; json: boolean }) {
-  const { log: output, ...rest } = openLog({
+/** Everything that is said goes to standard output, what modules say too, and its last part is kept for `haraka logs`. */
+function openLogs({ runtime }: Config, specs: readonly ServiceSpec[], { json }: Pick<RunOptions, "json">) {
+  const {
+    log: printed,
+    flush,
+    lastWords,
+    terminal,
+  } = openLog({
     name: runtime.name,
     ...runtime.log,
     ...(json && { format: "json" as const }),
-    services,
+    services: specs.map(({ name }) => name),
   });
   const logs = logRing({ bytesMax: runtime.log.ringBytes, wallTime: Date.now });
-  return { ...rest, logs, log: logs.keeping(output) };
-}
-
-/** What a config without a plane never loads. */
-async function planeOf(
-  { runtime, plane, intents, services }: Config,
-  parts: Pick<PlaneParts, "clock" | "log" | "env">,
-): Promise<RunningPlane | undefined> {
-  if (!plane) return undefined;
-  const { openPlane, PARTS } = await import("./plane.ts");
-  const taken = services.find(({ name }) => PARTS.includes(name));
-  if (taken)
-    throw new UsageError(
-      `cannot run the service '${taken.name}': with a plane that is a part of it; rename it`,
-    );
-  const tenants = new Map(
-    services.flatMap(({ name, tenant }) => (tenant === undefined ? [] : [[name, tenant]])),
-  );
-  const { timeoutMs: startupTimeoutMs } = runtime.startup;
-  return openPlane({ ...parts, config: plane, intents, tenants, startupTimeoutMs, cwd: process.cwd() });
+  const log = logs.keeping(printed);
+  const output = moduleOutput({ log, name: runtime.name });
+  return {
+    log,
+    logs,
+    output,
+    terminal,
+    flush(options: Parameters<typeof flush>[0]) {
+      output.end();
+      return flush(options);
+    },
+    lastWords() {
+      output.end();
+      lastWords();
+    },
+  };
 }
 
 /** Where processes of this machine reach it; absent where no port is open. */
-function urlOf(server: Server | undefined): string | undefined {
-  return server && `http://127.0.0.1:${server.port}`;
+function urlOf({ http }: Config, server: Server | undefined): string | undefined {
+  return http && server ? `http://${dialable(http.host)}:${server.port}` : undefined;
 }
 
 interface SupervisionOptions extends Pick<RunOptions, "env" | "dev"> {
@@ -167,6 +171,7 @@ interface SupervisionOptions extends Pick<RunOptions, "env" | "dev"> {
   clock: Clock;
   gate: Gate;
   attended: boolean;
+  /** What else wants to know. */
   onEvent: (event: RuntimeEvent) => void;
   read: ConstructorParameters<typeof Operator>[0]["read"] & {};
 }
@@ -206,14 +211,14 @@ interface AppParts extends Omit<Parameters<typeof controlOverTcp>[1], "log"> {
   log: Log & Output;
   health: HealthSource;
   gate: HttpGate;
-  plane: RunningPlane | undefined;
+  facilities: Facilities;
 }
 
-function openApp({ http, control }: Config, { gate, plane, ...parts }: AppParts) {
+function openApp({ http, control }: Config, { gate, facilities, ...parts }: AppParts) {
   const { token } = control;
   const overTcp = http && token !== undefined ? controlOverTcp({ token, http }, parts) : undefined;
   const options = { name: parts.service, version, ending: gate.draining, trusting: false };
-  return createApp({ ...parts, gate, control: overTcp, plane: plane?.answers(options) });
+  return createApp({ ...parts, gate, control: overTcp, plane: facilities.answers?.(options) });
 }
 
 interface PortOptions {

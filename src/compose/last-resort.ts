@@ -5,12 +5,13 @@ import process from "node:process";
 import { isAlive } from "../core/service-state.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
 
-/** From now on no process service outlives this process, however it exits. */
-export function killAtExit(supervisor: Supervisor): void {
+/** From now on no process service outlives this process, however it exits, and `lastWords` are called first. */
+export function killAtExit(supervisor: Supervisor, lastWords: () => void): void {
   process.on("exit", (code) => {
     const running = runningProcesses(supervisor);
     for (const { pid } of running) killGroup(pid);
     if (supervisor.state === "uninitialized" || supervisor.state === "destroyed") return;
+    lastWords();
     const where = callerOfExit();
     const why = where === undefined ? "" : `, by process.exit at ${where}`;
     const killed = running.map(({ name }) => `'${name}'`).join(", ");

@@ -2,7 +2,8 @@
 // and `lifecycle` puts it in front of one's own Hono app. It opens no port.
 import process from "node:process";
 import type { MiddlewareHandler } from "hono";
-import type { Condition, RestartConfig } from "../config/config.ts";
+import type { Condition, PlaneConfig, RestartConfig } from "../config/config.ts";
+import { stateFolderOf } from "../config/state-folder.ts";
 import type { RuntimeState } from "../core/snapshot.ts";
 import { PLAIN_SPEC, type ServiceSpec } from "../core/spec.ts";
 import { systemClock } from "../drivers/clock.ts";
@@ -17,10 +18,13 @@ import type { RuntimeEvent } from "../ports/runtime-event.ts";
 import type { ServiceLike } from "../ports/service.ts";
 import type { BackgroundTask, ShutdownTask } from "../runtime/background.ts";
 import { narrate } from "../runtime/narrate.ts";
+import type { SupervisedService } from "../runtime/effects.ts";
 import type { ShutdownReport } from "../runtime/shutdown.ts";
 import { Supervisor } from "../runtime/supervisor.ts";
 import { version } from "./version.ts";
 import { moduleService } from "./module-service.ts";
+import type { Facilities } from "./facilities.ts";
+import { lateGate } from "./late-gate.ts";
 import { type OpenLog, openLog } from "./open-log.ts";
 import {
   ANYTHING,
@@ -33,10 +37,19 @@ import {
   NUMBER,
   OBJECT,
   oneOf,
+  PORT,
   type Rules,
+  TENANT,
   TEXT,
 } from "./option-rules.ts";
 import { flushMs } from "./outgoing.ts";
+import {
+  PLANE_RULES,
+  planeConfigOf,
+  type PlaneOptions,
+  refuseParts,
+  type StoreOption,
+} from "./plane-options.ts";
 
 export interface OrchestratorOptions {
   /** Time; a `testClock()` in tests. Default: the system's. */
@@ -49,6 +62,13 @@ export interface OrchestratorOptions {
   exit?: boolean;
   /** What health answers as `service`. Default: `"haraka-runtime"`. */
   name?: string;
+  /**
+   * Where the plane keeps what must survive: `"sqlite:PATH"`, relative to the working directory, `"memory"`, or as in a config. Default, with
+   * a `plane`: `haraka.db` in the state folder.
+   */
+  store?: StoreOption;
+  /** Sessions, state, intents and sagas, as services find them in `this.runtime`. Default: none, unless there is a `store`. */
+  plane?: PlaneOptions;
 }
 
 type UsedDependency =
@@ -72,6 +92,10 @@ export interface UseOptions {
   startTimeoutMs?: number;
   /** Milliseconds. Default: 5,000. */
   stopTimeoutMs?: number;
+  /** Whom it acts for in the plane. Default: `"default"`. */
+  tenant?: string;
+  /** Where it listens by itself: with a plane others find it there. Default: nowhere. */
+  port?: number;
 }
 
 /** An app, as Hono's, and where its documentation is. */
@@ -79,6 +103,12 @@ export interface DocsProvider {
   fetch?: unknown;
   /** A path on the app's port. A plain Hono app has none. */
   docsUrl?: string;
+}
+
+/** @internal for `testRuntime` */
+export interface OrchestratorInternals {
+  /** When a batch of the plane's is written. Default: when timers and sockets have had their turn. */
+  nextTurn?: (run: () => void) => void;
 }
 
 interface Registration {
@@ -97,10 +127,19 @@ export class Orchestrator {
   readonly #registrations = new Map<string, Registration>();
   readonly #instances = new Map<ServiceLike, string>();
   readonly #gate: HttpGate;
+  readonly #planeConfig: PlaneConfig | undefined;
+  readonly #internals: OrchestratorInternals;
+  #facilities: Facilities | undefined;
+  #runCalled = false;
 
-  /** Throws `UsageError` for an option that is not known. */
-  constructor(options: OrchestratorOptions = {}) {
-    checkOptions(options, { cannot: "cannot make an Orchestrator", rules: OPTIONS });
+  /** Throws `UsageError` for an option that is not known, or cannot be. */
+  constructor(options: OrchestratorOptions = {}, internals: OrchestratorInternals = {}) {
+    const cannot = "cannot make an Orchestrator";
+    checkOptions(options, { cannot, rules: OPTIONS });
+    const cwd = process.cwd();
+    const stateFolder = stateFolderOf(process.env, { cwd });
+    this.#planeConfig = planeConfigOf(options, { cannot, overHttp: false, cwd, stateFolder });
+    this.#internals = internals;
     const own = options.log
       ? { log: options.log, flush: async () => true, terminal: process.stdout.isTTY }
       : openLog({ name: nameOf(options) });
@@ -112,11 +151,11 @@ export class Orchestrator {
     this.#supervisor = new Supervisor({
       clock: this.#clock,
       emit: (event) => this.#publish(event),
-      startup: { timeoutMs: 60_000, concurrency: Infinity, onFailure: "rollback" },
+      startup: { timeoutMs: STARTUP_TIMEOUT_MS, concurrency: Infinity, onFailure: "rollback" },
       shutdown: { budgetMs: "auto", drainMs: "auto" },
       kubernetes: process.env.KUBERNETES_SERVICE_HOST !== undefined,
       attended: own.terminal,
-      gate: this.#gate,
+      gate: lateGate(this.#gate, (gate) => this.#facilities?.gated(gate) ?? gate),
     });
   }
 
@@ -136,9 +175,12 @@ export class Orchestrator {
    */
   use(service: ServiceLike, options: UseOptions = {}): this {
     const name = nameToUse(service, { names: this.#registrations, instances: this.#instances });
-    if (this.state !== "uninitialized")
-      throw new UsageError(`cannot use '${name}': the runtime is ${this.state}`);
+    if (this.#runCalled || this.state !== "uninitialized") {
+      const state = this.state === "uninitialized" ? "starting" : this.state;
+      throw new UsageError(`cannot use '${name}': the runtime is ${state}`);
+    }
     checkUse(name, options);
+    if (this.#planeConfig) refuseParts([name]);
     this.#instances.set(service, name);
     this.#registrations.set(name, { service, name, options });
     return this;
@@ -146,24 +188,21 @@ export class Orchestrator {
 
   /**
    * Starts all services in order and handles SIGINT and SIGTERM from then on. Resolves when they have started. Rejects with
-   * `UsageError` for an impossible graph or a second call, with `StartupError` when one does not come up and everything that
-   * had started has stopped again. With a `port` and an app that has a `docsUrl`, prints where the documentation is.
+   * `UsageError` for an impossible graph or a second call, with `StoreError` for a store that cannot be had, with `StartupError` when
+   * a service does not come up and everything that had started has stopped again. With a `port` and an app that has a `docsUrl`,
+   * prints where the documentation is.
    */
   async run(settings: { port?: number } = {}, app: DocsProvider = {}): Promise<void> {
-    const context = {
-      supervisor: this.#supervisor,
-      clock: this.#clock,
-      log: this.#log,
-      instances: new Map(),
-    };
-    const services = [...this.#registrations.values()].map((registration) =>
-      moduleService(this.#specOf(registration), () => registration.service, context),
-    );
+    if (this.#runCalled && this.state === "uninitialized")
+      throw new UsageError("cannot run: the runtime is starting");
+    this.#runCalled = true;
     const stopListening = this.#listen();
     try {
-      await this.#supervisor.run(services);
+      this.#facilities = await this.#openFacilities(settings);
+      await this.#supervisor.run([...(this.#facilities?.parts ?? []), ...this.#services()]);
     } catch (error) {
       stopListening();
+      await this.#facilities?.close();
       throw error;
     }
     if (settings.port !== undefined && app.docsUrl !== undefined) this.#printDocs(settings.port, app.docsUrl);
@@ -213,6 +252,29 @@ export class Orchestrator {
     });
   }
 
+  /** Loaded only where there is to be something. */
+  async #openFacilities({ port }: { port?: number }): Promise<Facilities | undefined> {
+    const plane = this.#planeConfig;
+    if (!plane || this.state !== "uninitialized") return undefined;
+    const { inCode, openFacilities } = await import("./facilities.ts");
+    const services = [...this.#registrations.keys()].map((name) => ({ name }));
+    const own = { clock: this.#clock, log: this.#log, env: process.env, httpPort: () => port };
+    const asked = inCode({ plane, services, startupTimeoutMs: STARTUP_TIMEOUT_MS });
+    return openFacilities(asked, { ...own, ...this.#internals });
+  }
+
+  #services(): SupervisedService[] {
+    const { tracked, ofModules } = this.#facilities ?? {};
+    const own = { supervisor: this.#supervisor, clock: this.#clock, log: this.#log, instances: new Map() };
+    const shared = { ...own, ...ofModules?.() };
+    return [...this.#registrations.values()].map((registration) => {
+      const { name, service, options } = registration;
+      const context = { ...shared, tenant: options.tenant };
+      const made = moduleService(this.#specOf(registration), () => service, context);
+      return tracked?.({ task: false, ...options, name, group: name }, made) ?? made;
+    });
+  }
+
   #specOf({ service, name, options }: Registration): ServiceSpec {
     return {
       ...PLAIN_SPEC,
@@ -255,6 +317,7 @@ export class Orchestrator {
 
   #publish(event: RuntimeEvent): void {
     narrate(event, this.#log);
+    this.#facilities?.observe(event, this.#supervisor);
     for (const listener of this.#listeners) {
       try {
         listener(event);
@@ -269,12 +332,15 @@ export class Orchestrator {
   }
 }
 
+const STARTUP_TIMEOUT_MS = 60_000;
+
 const OPTIONS: Rules<OrchestratorOptions> = {
   clock: ANYTHING,
   log: ANYTHING,
   readiness: oneOf("manual"),
   exit: BOOLEAN,
   name: TEXT,
+  ...PLANE_RULES,
 };
 
 const USE: Rules<UseOptions> = {
@@ -285,6 +351,8 @@ const USE: Rules<UseOptions> = {
   restart: OBJECT,
   startTimeoutMs: MILLISECONDS,
   stopTimeoutMs: MILLISECONDS,
+  tenant: TENANT,
+  port: PORT,
 };
 
 const DEPENDENCY: Rules<Exclude<UsedDependency, string>> = {

@@ -22,6 +22,7 @@ export function manager({ supervisor, clock }: ManagerOptions): ((event: Runtime
       : 0;
   const tell = notifyManager({ environment: env, openCalls: openSocketCalls });
   let isTold = false;
+  let isStopping = false;
   let stopWatchdog = () => {};
   const feed = () => {
     tell({ WATCHDOG: 1 });
@@ -30,7 +31,8 @@ export function manager({ supervisor, clock }: ManagerOptions): ((event: Runtime
   if (watchdogMs > 0) feed();
   return (event) => {
     if (event.type === "runtime-state-changed" && (event.to === "draining" || event.to === "stopping")) {
-      tell({ STOPPING: 1, STATUS: "stopping" });
+      if (!isStopping) tell({ STOPPING: 1, STATUS: "stopping" });
+      isStopping = true;
     } else if (event.type === "runtime-state-changed" && event.to === "destroyed") {
       stopWatchdog();
     } else if (!isTold && supervisor.state === "started" && supervisor.snapshot().ready) {

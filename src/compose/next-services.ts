@@ -1,16 +1,19 @@
 // What another reading of the config, or other files, make of the services that run: those that are as they were are taken over,
-// so that they go on; the code of the others is loaded before anything is stopped for it.
+// so that they go on; of the others the code is loaded, and the command looked for, before anything is stopped for it.
 import type { Config, ServiceConfig } from "../config/config.ts";
-import { loadEntrypoint } from "../drivers/entrypoint.ts";
+import { dependentsOn } from "../core/graph.ts";
 import { ABSENT } from "../drivers/file-content.ts";
 import { ConfigError, messageOf, UsageError } from "../errors.ts";
 import type { NextServices } from "../runtime/operator.ts";
+import { startProblem } from "./process-service.ts";
 import { diagnosticAt, type ReadConfig } from "./read-config.ts";
 import type { FileContents, ServiceFiles } from "./service-files.ts";
 import {
   chosenSpecs,
   createServices,
   isModule,
+  isProcess,
+  loadModule,
   type RunningServices,
   type ServicesContext,
 } from "./services.ts";
@@ -21,43 +24,46 @@ export type Contents = ReadonlyMap<string, FileContents>;
 export interface Reading {
   running: RunningServices;
   contents: Contents;
+  /** Processes that run as they were, since what the config makes of them would not start. */
+  waiting?: ReadonlySet<string>;
 }
 
 export interface Difference extends NextServices {
   next: Reading;
   /** For each that has changed, the files that have. */
   files: ReadonlyMap<string, readonly string[]>;
-  /** Those whose new code cannot be loaded, and which therefore go on as they are, with the reason. */
+  /** Those whose new code cannot be loaded, or whose new command would not start, and which now go on as they were, with the reason. */
   kept: ReadonlyMap<string, string>;
 }
 
 export interface DifferenceOptions {
   context: ServicesContext;
-  /** What cannot be loaded stays as it is, instead of being a reason to change nothing at all. */
+  /** What cannot be loaded, or would not start, stays as it is, instead of being a reason to change nothing at all. */
   lenient: boolean;
 }
 
 /** What `running` is made of. A file that is known is what it was; one that is not is looked at now. */
 export async function learn(
-  { running, contents }: Reading,
+  reading: Reading,
   files: ServiceFiles,
   options?: { unsureSinceMs?: number },
 ): Promise<Reading> {
+  const { running, contents } = reading;
   const learned = new Map<string, FileContents>();
   for (const service of chosen(running)) {
     const known = contents.get(service.name);
     const found = await files.read(service, options);
     learned.set(service.name, new Map([...found].map(([file, text]) => [file, known?.get(file) ?? text])));
   }
-  return { running, contents: learned };
+  return { ...reading, contents: learned };
 }
 
 /**
- * Throws `UsageError` where more than services has changed, and, unless lenient, `ConfigError` for code that cannot be loaded;
- * nothing has changed then.
+ * Throws `UsageError` where more than services has changed, and, unless lenient, `ConfigError` for code that cannot be loaded and
+ * commands that would not start; nothing has changed then.
  */
 export async function nextServices(
-  { running, contents }: Reading,
+  { running, contents, waiting = new Set() }: Reading,
   { config, env }: Pick<ReadConfig, "config" | "env">,
   { context, lenient }: DifferenceOptions,
 ): Promise<Difference> {
@@ -76,7 +82,11 @@ export async function nextServices(
     .filter(isModule)
     .flatMap(({ name }) => otherThanLoaded(nextContents.get(name), contents));
   const takeBack = stale.length > 0 ? await context.files.renew(stale) : () => {};
-  const broken = await loadProblems(next, new Set([...other, ...added]));
+  const again = names.filter((name) => waiting.has(name) && known.has(name) && isSame(name));
+  const broken = await problemsOf(next, {
+    names: new Set([...other, ...added, ...again]),
+    modules: context.modules,
+  });
   if (!lenient && broken.size > 0) {
     takeBack();
     throw new ConfigError([...broken].map(([name, problem]) => diagnosticAt(config, name, problem)));
@@ -85,11 +95,15 @@ export async function nextServices(
   for (const { name, run } of chosen(next).filter(isModule)) {
     if (broken.has(name)) await context.files.forgetFailure(run.file);
   }
-  const kept = new Map([...broken].filter(([name]) => known.has(name)));
-  const changed = other.filter((name) => !kept.has(name));
+  // What is as it was the last time has been told then.
+  const kept = new Map([...broken].filter(([name]) => other.includes(name)));
+  const changed = [...other, ...again].filter((name) => !broken.has(name));
   const isNew = new Set([...added, ...changed]);
   const services = next.services.map((service) =>
     isNew.has(service.spec.name) ? service : (known.get(service.spec.name) ?? service),
+  );
+  const late = chosen(next).filter(
+    (each) => isProcess(each) && broken.has(each.name) && !isNew.has(each.name),
   );
   return {
     services,
@@ -97,24 +111,51 @@ export async function nextServices(
     changed,
     removed: [...known.keys()].filter((name) => !names.includes(name)),
     // By loading, more may have become known.
-    next: await learn({ running: { ...next, services }, contents: nextContents }, context.files),
+    next: await learn(
+      {
+        running: { ...next, services },
+        contents: nextContents,
+        waiting: new Set(late.map(({ name }) => name)),
+      },
+      context.files,
+    ),
     files,
     kept,
   };
 }
 
-/** Why the code of these cannot be loaded; those of which it can are left out. */
-async function loadProblems(next: RunningServices, names: ReadonlySet<string>): Promise<Map<string, string>> {
+/**
+ * Why the code of these cannot be loaded or their commands would not start; those of which nothing is known are left out. What a
+ * task makes just now may be what others need.
+ */
+async function problemsOf(
+  next: RunningServices,
+  { names, modules }: { names: ReadonlySet<string>; modules: ServicesContext["modules"] },
+): Promise<Map<string, string>> {
   const problems = new Map<string, string>();
+  const tasks = next.specs.filter(({ name, task, schedule }) => task && !schedule && names.has(name));
+  const afterTasks = dependentsOn(
+    next.specs,
+    tasks.map(({ name }) => name),
+  );
   for (const service of chosen(next)) {
-    if (!isModule(service) || !names.has(service.name)) continue;
+    if (!names.has(service.name) || (isProcess(service) && afterTasks.includes(service.name))) continue;
     try {
-      await loadEntrypoint(service.name, service.run);
+      if (isModule(service)) await loadModule(service, modules);
+      else if (isProcess(service)) refuseUnlessStartable(service, next.env);
     } catch (error) {
       problems.set(service.name, messageOf(error));
     }
   }
   return problems;
+}
+
+function refuseUnlessStartable(
+  service: Parameters<typeof startProblem>[0],
+  env: RunningServices["env"],
+): void {
+  const problem = startProblem(service, env);
+  if (problem !== undefined) throw new UsageError(`cannot start: ${problem}; correct that first`);
 }
 
 function chosen({ config, specs }: Pick<RunningServices, "config" | "specs">): ServiceConfig[] {
@@ -151,15 +192,20 @@ function partsOf(service: ServiceConfig | undefined): unknown {
 }
 
 /** What is read once, at the start. */
-const FIXED = ["runtime", "http", "control", "plane", "intents"] as const satisfies (keyof Config)[];
+const FIXED = [
+  "runtime",
+  "http",
+  "control",
+  "plane",
+  "discovery",
+  "intents",
+] as const satisfies (keyof Config)[];
 
 function refuseOtherChanges(before: Config, after: Config): void {
   const changed = FIXED.filter((key) => textOf(before[key]) !== textOf(after[key]));
   if (changed.length === 0) return;
   const verb = changed.length === 1 ? "has" : "have";
-  throw new UsageError(
-    `cannot reload: ${changed.join(", ")} ${verb} changed, which needs a restart of the runtime; nothing was changed`,
-  );
+  throw new UsageError(`${changed.join(", ")} ${verb} changed, which needs a restart of the runtime`);
 }
 
 /** Maps as lists of what is in them, which would otherwise be nothing. */

@@ -25,6 +25,8 @@ export interface OpenLog {
    * up; how much was left behind is then said on standard error.
    */
   flush: (options: FlushOptions) => Promise<boolean>;
+  /** The process ends now, and nothing is awaited any more: writes what is left, as far as there is room for it. */
+  lastWords: () => void;
   /** Somebody reads it on a terminal. */
   terminal: boolean;
 }
@@ -60,8 +62,17 @@ export function openLog(options: LogOptions): OpenLog {
       ? both(recordLog({ ...printed, sink: queue }), recordLog({ ...printed, format: "json", sink: filed }))
       : recordLog({ ...printed, sink: queues.length === 1 ? queue : everyOf(queues) });
   const { log, flush } = outgoing(written, { queues, complain });
-  return { log, flush, terminal: stdout.terminal };
+  const lastWords = (): void => {
+    if (queues.some(({ writing }) => writing))
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LAST_MS);
+    stdout.writeNow(queue.takeRest());
+    if (filed) opened?.writeNow(filed.takeRest());
+  };
+  return { log, flush, lastWords, terminal: stdout.terminal };
 }
+
+/** What is being written goes first, but nothing can tell when it has. */
+const LAST_MS = 10;
 
 function openFile(file: NonNullable<LogConfig["file"]>, log: () => Log): LogFile {
   try {
@@ -100,8 +111,8 @@ function both(first: Log & Output, second: Log & Output): Log & Output {
     info: at("info"),
     warn: at("warn"),
     error: at("error"),
-    open(service, stream) {
-      const sinks = logs.map((log) => log.open(service, stream));
+    open(service, stream, options) {
+      const sinks = logs.map((log) => log.open(service, stream, options));
       return {
         write(lines) {
           for (const sink of sinks) sink.write(lines);

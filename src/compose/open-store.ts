@@ -27,6 +27,8 @@ export interface OpenStoreOptions {
   thorough?: boolean;
   /** Default: what `HARAKA_FAILPOINT` says. */
   failpoint?: Failpoint;
+  /** Calls `run` when a batch is to be written. Default: when timers and sockets have had their turn. */
+  nextTurn?: ((run: () => void) => void) | undefined;
 }
 
 /** Throws `UsageError` for what is no URL of a store, and `StoreError` for one that cannot be had: held, corrupt, newer. */
@@ -40,11 +42,11 @@ export async function openStore(
 }
 
 async function openEmbedded(url: string, options: OpenStoreOptions): Promise<Store & Ownerships> {
-  const { clock, onLost, failpoint = failpointOf(process.env["HARAKA_FAILPOINT"]) } = options;
+  const { clock, onLost, nextTurn, failpoint = failpointOf(process.env["HARAKA_FAILPOINT"]) } = options;
   const engine = await openEngine(url, { ...options, failpoint });
   const { embeddedStore } = await import("../drivers/store-embedded.ts");
   try {
-    return embeddedStore(engine, { clock, failpoint, onLost });
+    return embeddedStore(engine, { clock, failpoint, onLost, nextTurn });
   } catch (error) {
     engine.close();
     throw error;

@@ -2,10 +2,11 @@
 // misspelt is never ignored. Which options there are is said where they are declared. Needs no `node:`.
 import { didYouMean } from "../config/did-you-mean.ts";
 import { isServiceName, NAME_RULE } from "../config/service-name.ts";
+import { isTenantName } from "../config/tenant-name.ts";
 import { UsageError } from "../errors.ts";
 import type { ServiceLike } from "../ports/service.ts";
 
-interface Rule {
+export interface Rule {
   expected: string;
   holds(value: unknown): boolean;
 }
@@ -16,6 +17,14 @@ export type Rules<Options> = Readonly<Record<keyof Options, Rule>>;
 export const ANYTHING: Rule = { expected: "anything", holds: () => true };
 export const BOOLEAN: Rule = { expected: "true or false", holds: (value) => typeof value === "boolean" };
 export const TEXT: Rule = { expected: "a text", holds: (value) => typeof value === "string" };
+export const TENANT: Rule = {
+  expected: "the name of a tenant: text without control characters",
+  holds: (value) => typeof value === "string" && isTenantName(value),
+};
+export const PORT: Rule = {
+  expected: "a port from 1 up to 65535",
+  holds: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 65_535,
+};
 export const NUMBER: Rule = { expected: "a finite number", holds: Number.isFinite };
 export const LIST: Rule = { expected: "a list", holds: Array.isArray };
 export const OBJECT: Rule = { expected: "an object", holds: isObject };

@@ -44,8 +44,8 @@ export function outgoing(
     info: (message, fields) => log.info(message, fields),
     warn: (message, fields) => log.warn(message, fields),
     error: (message, fields) => log.error(message, fields),
-    open(service, stream) {
-      const sink = log.open(service, stream);
+    open(service, stream, options) {
+      const sink = log.open(service, stream, options);
       openStreams++;
       return {
         write(lines) {

@@ -1,20 +1,22 @@
 // The plane of a run: its store is opened before any service starts, its parts are services like any other (`store`,
 // `state_surface`, `wal`, `saga_coordinator`), and what it offers is handed to HTTP and to modules. Loaded only by a run that has one.
-import type { IntentConfig, PlaneConfig, RedisStoreConfig } from "../config/config.ts";
-import { PLAIN_SPEC, type ServiceSpec } from "../core/spec.ts";
-import { moduleLauncher } from "../drivers/module-launcher.ts";
-import { failpointOf } from "../drivers/failpoint.ts";
+// Needs no `node:`: which store it is, and how that is opened, is the business of who makes it.
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import type { IntentConfig, PlaneConfig } from "../config/config.ts";
+import type { StateName } from "../core/service-state.ts";
 import { ExitCode, messageOf, type StoreError, UsageError } from "../errors.ts";
 import type { Fetch } from "../http/server.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Gate } from "../ports/gate.ts";
+import type { Failpoint } from "../ports/failpoint.ts";
 import type { Log } from "../ports/log.ts";
 import type { Executions } from "../ports/plane.ts";
 import type { Probe } from "../ports/probe.ts";
+import type { RegistryReader } from "../ports/registry.ts";
 import type { RuntimeEvent } from "../ports/runtime-event.ts";
-import type { ServiceLike } from "../ports/service.ts";
+import type { Inside } from "../ports/service.ts";
 import type { PlaneSlices } from "../ports/service-plane.ts";
-import type { Store } from "../ports/store.ts";
+import type { Ownerships, Store } from "../ports/store.ts";
 import { Engine } from "../plane/engine.ts";
 import { TenantExecutions } from "../plane/executions.ts";
 import { IntentRegistry } from "../plane/intents.ts";
@@ -23,19 +25,40 @@ import { Saga } from "../plane/saga-builder.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
 import { ExecutionStart } from "./execution-start.ts";
-import { openStore } from "./open-store.ts";
+import { partOf } from "./part.ts";
+import { refuseParts } from "./plane-options.ts";
 
 export interface PlaneParts {
   config: PlaneConfig;
   intents: readonly IntentConfig[];
-  /** Of the services that say one. */
-  tenants: ReadonlyMap<string, string>;
+  /** The names of the services beside it. */
+  services: readonly string[];
   /** How long services may keep executions waiting. */
   startupTimeoutMs: number;
   clock: Clock;
   log: Log;
-  cwd: string;
-  env: Readonly<Record<string, string | undefined>>;
+  failpoint: Failpoint;
+  /** For the calls of sagas. Default: the platform's own, which knows no `svc://`. */
+  fetch?: (url: string, init: RequestInit) => Promise<Response>;
+  /** Rejects with `StoreError` for one that cannot be had. */
+  openStore: (hooks: StoreHooks) => Promise<Store & Ownerships>;
+}
+
+export interface StoreHooks {
+  onLost: (error: StoreError) => void;
+  /** Why it cannot be reached just now; `undefined`: it can again. */
+  onTrouble: (problem: StoreError | undefined) => void;
+  /** What an operator should know, and nothing is stopped by. */
+  onWarning: (message: string) => void;
+}
+
+export interface AnswersOptions {
+  name: string;
+  version: string;
+  ending: AbortSignal;
+  /** Whoever asks is an operator of every tenant, as on the socket. */
+  trusting: boolean;
+  registry: RegistryReader;
 }
 
 export interface PlaneAnswers {
@@ -43,39 +66,57 @@ export interface PlaneAnswers {
   docs: Fetch;
 }
 
+/** A service, as the plane knows it. */
+export interface PlaneUser {
+  service: string;
+  /** Whom it acts for. Default: `default`. */
+  tenant: string | undefined;
+  /** How its code is called. */
+  inside: Inside;
+}
+
+/** Of a service, for its tenant. Default: `default`. */
+type Credentials = (service: string, tenant: string | undefined) => Record<string, string>;
+
 export interface RunningPlane {
   plane: OwnPlane;
+  /** Its store, where several runtimes share it; an embedded one is this process's alone. */
+  shared?: Store;
   /** Its parts, to be started before everything else. */
   services: readonly SupervisedService[];
   /** What a service finds of it as `this.runtime`. */
-  slicesOf(service: string): PlaneSlices;
-  /** What answers for it, and what tells about that. `trusting`: whoever asks is an operator of every tenant, as on the socket. */
-  answers(options: { name: string; version: string; ending: AbortSignal; trusting: boolean }): PlaneAnswers;
+  slicesOf(user: PlaneUser): PlaneSlices;
+  /** What answers for it, and what tells about that. */
+  answers(options: AnswersOptions): PlaneAnswers;
   /** The variables with which a process reaches it, a token of its own among them; anew at every call. */
-  credentials(options: { url: string | undefined }): (service: string) => Record<string, string>;
-  /** The gate, behind which executions count as in flight. */
-  gated(gate: Gate): Gate;
-  /** Once all services are up executions move; once the startup is over a store that is lost ends the runtime. */
+  credentials(options: { url: string | undefined }): Credentials;
+  /** No further step begins. Resolves when those under way have come to their end, or `signal` aborts. */
+  stopSteps(signal: AbortSignal): Promise<unknown>;
+  /** Resolves when no step is under way. */
+  whenStill(): Promise<void>;
+  /**
+   * To be told of everything that happens. Once all services are up executions move; once the startup is over a store that is lost ends
+   * the runtime; what a service has reached the plane with is nobody's when it has ended.
+   */
   observe(event: RuntimeEvent, supervisor: Supervisor): void;
+  /** Lets the store go, where its part has not been started or has not stopped. */
+  close(): Promise<void>;
 }
 
-/** The names of its parts, which no other service may have. */
-export const PARTS: readonly string[] = ["store", "state_surface", "wal", "saga_coordinator"];
+/** States in which no process of a service runs. */
+const ENDED: ReadonlySet<string> = new Set([
+  "backoff",
+  "completed",
+  "failed",
+  "stopped",
+] satisfies StateName[]);
 
-/** Before everything without a number of its own; nobody can ask for more. */
-const FIRST = Number.MAX_SAFE_INTEGER;
-/** A lost store is to be seen at once. */
-const CHECKED = { intervalMs: 1_000, timeoutMs: 1_000, failureThreshold: 1, successThreshold: 1 };
-
-/** Throws `StoreError` for a store that cannot be had. */
+/** Throws `StoreError` for a store that cannot be had, and `UsageError` for a service that has the name of a part. */
 export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
-  const { config, intents, tenants, clock, log, cwd, env } = parts;
-  const failpoint = failpointOf(env["HARAKA_FAILPOINT"]);
+  const { config, intents, services, clock, log, failpoint } = parts;
+  refuseParts(services);
   const watch = new LostWatch();
-  const store = await openStore(config.store.driver === "redis" ? config.store : urlOf(config.store), {
-    clock,
-    cwd,
-    failpoint,
+  const store = await parts.openStore({
     onLost: (error) => watch.tell(error),
     onTrouble(problem) {
       watch.trouble(problem);
@@ -90,8 +131,8 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
     pageMax: config.limits.pageItems,
   };
   const registry = new IntentRegistry({
-    sha256,
-    fetch: (url, init) => fetch(url, init),
+    sha256: (text) => bytesToHex(sha256(utf8ToBytes(text))),
+    fetch: parts.fetch ?? ((url, init) => fetch(url, init)),
     bodyBytesMax: limits.bodyBytesMax,
   });
   for (const intent of intents) registry.registerHttp(intent);
@@ -103,6 +144,7 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
     keepMs: config.retentionMs,
     onError: (message, error) => log.error(message, stackOf(error)),
   });
+  watch.onLost((error) => engine.lost(error));
   const executions = new Map<string, Executions>();
   const executionsOf = (tenant: string): Executions => {
     const { sessions } = plane.tenant(tenant);
@@ -121,26 +163,29 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
       log.warn(`cannot remove what has expired or is older than \`plane.retention\`: ${messageOf(error)}`),
   });
   const start = startOf(engine, parts);
-  const tenantOf = (service: string) => tenants.get(service) ?? DEFAULT_TENANT;
   const serviceTokens = new Map<string, { token: string; tenant: string }>();
   return {
     plane,
+    ...(config.store.driver === "redis" && { shared: store }),
     services: partsOf({ store, plane, engine, watch }),
-    slicesOf: (service) => slicesOf(tenantOf(service), { plane, registry }),
-    gated: (gate) => gatedBy(gate, engine),
+    slicesOf: ({ tenant = DEFAULT_TENANT, inside }) => slicesOf(tenant, { plane, registry, inside }),
+    stopSteps: (signal) => engine.stop({ signal }),
+    whenStill: () => engine.whenStill(),
     answers: answering({ plane, config, limits, clock, log, serviceTokens }),
     credentials:
       ({ url }) =>
-      (service) => {
+      (service, tenant = DEFAULT_TENANT) => {
         if (url === undefined) return {};
         const token = `haraka_${crypto.randomUUID()}${crypto.randomUUID()}`.replaceAll("-", "");
-        serviceTokens.set(service, { token, tenant: tenantOf(service) });
+        serviceTokens.set(service, { token, tenant });
         return { HARAKA_URL: url, HARAKA_TOKEN: token };
       },
     observe(event, supervisor) {
+      if (event.type === "service-state-changed" && ENDED.has(event.to)) serviceTokens.delete(event.service);
       if (event.type === "runtime-state-changed" && event.to === "started") watch.onLost(endOf(supervisor));
       start.observe(event, () => supervisor.fleet);
     },
+    close: () => store.close(),
   };
 }
 
@@ -165,27 +210,42 @@ const endOf =
 class LostWatch {
   #error: StoreError | undefined;
   #trouble: StoreError | undefined;
-  #listener = (_error: StoreError): void => {};
+  readonly #listeners = new Set<(error: StoreError) => void>();
+  /** Whoever wants to ask again when the answer may be another. */
+  readonly #asking = new Set<() => void>();
 
   /** It cannot be reached just now; `undefined`: it can again. */
   trouble(problem: StoreError | undefined): void {
     this.#trouble = problem;
+    this.#changed();
+  }
+
+  #changed(): void {
+    for (const ask of this.#asking) ask();
   }
 
   tell(error: StoreError): void {
     this.#error = error;
-    this.#listener(error);
+    for (const listener of this.#listeners) listener(error);
+    this.#changed();
   }
 
-  onLost(listener: (error: StoreError) => void): void {
-    this.#listener = listener;
+  /** At once if it is lost already. Returns a function that ends it. */
+  onLost(listener: (error: StoreError) => void): () => void {
+    this.#listeners.add(listener);
     if (this.#error) listener(this.#error);
+    return () => void this.#listeners.delete(listener);
   }
 
   readonly probe: Probe = {
     check: async () => {
       const problem = this.#error ?? this.#trouble;
       return problem ? { ok: false, reason: problem.message } : { ok: true };
+    },
+    onChange: (ask) => {
+      this.#asking.add(ask);
+      if (this.#error ?? this.#trouble) ask();
+      return () => void this.#asking.delete(ask);
     },
   };
 }
@@ -198,19 +258,17 @@ interface Parts {
 }
 
 function partsOf({ store, plane, engine, watch }: Parts): SupervisedService[] {
-  const part = (name: string, needs: readonly string[], service: ServiceLike): SupervisedService => ({
-    spec: specOf(name, needs),
-    launcher: moduleLauncher({ load: () => service, task: false, onInstance() {} }),
-    readiness: { probe: watch.probe, schedule: CHECKED },
-  });
+  const { probe } = watch;
+  const surface = { startup: () => plane.start(), shutdown: () => plane.stop() };
+  const coordinator = {
+    startup: () => engine.recover(),
+    shutdown: async (signal: AbortSignal) => void (await engine.stop({ signal })),
+  };
   return [
-    part("store", [], { shutdown: () => store.close() }),
-    part("state_surface", ["store"], { startup: () => plane.start(), shutdown: () => plane.stop() }),
-    part("wal", ["store"], { startup() {} }),
-    part("saga_coordinator", ["state_surface", "wal"], {
-      startup: () => engine.recover(),
-      shutdown: async (signal) => void (await engine.stop({ signal })),
-    }),
+    partOf("store", { shutdown: () => store.close() }, { probe }),
+    partOf("state_surface", surface, { needs: ["store"], probe }),
+    partOf("wal", { startup() {} }, { needs: ["store"], probe }),
+    partOf("saga_coordinator", coordinator, { needs: ["state_surface", "wal"], probe }),
   ];
 }
 
@@ -252,35 +310,9 @@ function later(open: () => Promise<{ fetch: Fetch }>): Fetch {
 
 const DEFAULT_TENANT = "default";
 
-function urlOf(store: Exclude<PlaneConfig["store"], RedisStoreConfig>): string {
-  return store.driver === "memory" ? "memory:" : `sqlite:${store.path}`;
-}
-
-function specOf(name: string, needs: readonly string[]): ServiceSpec {
-  const dependencies = needs.map((service) => ({
-    service,
-    condition: "ready" as const,
-    required: true,
-    restart: false,
-  }));
-  return {
-    ...PLAIN_SPEC,
-    name,
-    group: name,
-    inProcess: true,
-    priority: FIRST,
-    dependencies,
-    readiness: "probe",
-  };
-}
-
-function sha256(text: string): string {
-  return process.getBuiltinModule("node:crypto").createHash("sha256").update(text).digest("hex");
-}
-
 function slicesOf(
   tenant: string,
-  { plane, registry }: { plane: OwnPlane; registry: IntentRegistry },
+  { plane, registry, inside }: { plane: OwnPlane; registry: IntentRegistry; inside: Inside },
 ): PlaneSlices {
   const { sessions, state, wal } = plane.tenant(tenant);
   return {
@@ -289,38 +321,13 @@ function slicesOf(
     wal,
     intents: {
       submit: (intent) => plane.tenant(tenant).executions.submit(intent),
-      register: (type, options, handler) => registry.register(type, options, handler),
+      register: (type, options, handler) => registry.register(type, { ...options, inside }, handler),
     },
     sagas: {
       register(made) {
         if (!(made instanceof Saga)) throw new UsageError("cannot register this saga: make it with saga(…)");
-        registry.registerSaga(made);
+        registry.registerSaga(made, { inside });
       },
     },
-  };
-}
-
-/** With the requests the steps that are under way are finished, and no further one begins. */
-function gatedBy(gate: Gate, engine: Engine): Gate {
-  const cut = new AbortController();
-  let stopping: Promise<unknown> = Promise.resolve();
-  let isStopped = true;
-  return {
-    drain: () => gate.drain(),
-    refuse() {
-      gate.refuse();
-      isStopped = false;
-      stopping = engine.stop({ signal: cut.signal }).finally(() => (isStopped = true));
-    },
-    probers: () => gate.probers(),
-    onAsked: (listener) => gate.onAsked(listener),
-    inFlight: () => gate.inFlight(),
-    async whenEmpty(signal) {
-      signal.addEventListener("abort", () => cut.abort(), { once: true });
-      await gate.whenEmpty(signal);
-      await stopping;
-    },
-    inside: () => [...gate.inside(), ...(isStopped ? [] : ["steps of executions"])],
-    close: () => gate.close(),
   };
 }

@@ -9,7 +9,7 @@ import { pipes } from "../drivers/libc-bun.ts";
 import { logProbe } from "../drivers/log-probe.ts";
 import { newlineSink, notifyProbe, watchdogProbe } from "../drivers/notify-probe.ts";
 import { notifySockets, type NotifySockets, type Speaker, withoutNotify } from "../drivers/notify-socket.ts";
-import { processLauncher } from "../drivers/process-launcher.ts";
+import { launchProblem, processLauncher } from "../drivers/process-launcher.ts";
 import { spawnWith } from "../drivers/spawn-bun.ts";
 import { spawn as spawnByNode } from "../drivers/spawn-node.ts";
 import { tcpProbe } from "../drivers/tcp-probe.ts";
@@ -34,7 +34,7 @@ export interface ProcessContext {
   /** Finds what they leave behind. */
   descendants?: Descendants;
   /** With what a service reaches the plane, made anew at each launch; absent: there is none. */
-  credentials?: (service: string) => Record<string, string>;
+  credentials?: (service: string, tenant: string | undefined) => Record<string, string>;
 }
 
 /** Where services say how they are, for all services of a run. */
@@ -177,6 +177,11 @@ function notifyProbeOf(config: ProbeConfig, { kind, service: { run }, audience }
 
 type ProcessService = ServiceConfig & { run: ProcessConfig };
 
+/** Why its command would not start with this environment to add to, as far as can be told without trying. */
+export function startProblem({ run }: ProcessService, env: ProcessContext["env"]): string | undefined {
+  return launchProblem({ process: run, environment: env, lookUpIds });
+}
+
 export function processService(
   service: ProcessService,
   spec: ServiceSpec,
@@ -206,7 +211,7 @@ export function processService(
   const launcher = processLauncher(options);
   const launcherOfNow = (): Launcher => {
     if (audience.socket.length === 0 && !credentials) return launcher;
-    const own = { ...credentials?.(service.name), ...service.run.environment };
+    const own = { ...credentials?.(service.name, service.tenant), ...service.run.environment };
     const run = { ...service.run, environment: own };
     if (audience.socket.length === 0) return processLauncher({ ...options, process: run });
     const tell = listen(audience.socket);

@@ -2,7 +2,15 @@
 // itself runs on.
 import type { z } from "zod";
 import { lazily, provideModule } from "../drivers/provide-module.ts";
-import { ConfigError, PlaneError, StartupError, StoreError, TimeoutError, UsageError } from "../errors.ts";
+import {
+  ConfigError,
+  PlaneError,
+  StartupError,
+  StoreError,
+  TimeoutError,
+  UnreachableError,
+  UsageError,
+} from "../errors.ts";
 import { upgradeWebSocket } from "../http/web-sockets.ts";
 import { lifecycle, Orchestrator } from "./library.ts";
 import { Retry, saga } from "../plane/saga-builder.ts";
@@ -32,6 +40,7 @@ async function provide(): Promise<void> {
     saga,
     PlaneError,
     StoreError,
+    UnreachableError,
     // No promise may carry the lazy one: resolving would look for `then` on it, which loads it.
     z: typeof Bun === "undefined" ? (await import("zod")).z : lazily<typeof z>(() => require("zod").z),
   });

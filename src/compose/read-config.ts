@@ -91,9 +91,12 @@ function variablesOf(file: string): Record<string, string> {
 
 /**
  * Loads every module service as `run` would, without starting it, each within its `startTimeout`. Throws `ConfigError` with all
- * that cannot be.
+ * that cannot be. From now on what modules say goes to `say`, for the output is not theirs.
  */
-export async function checkModules(config: Config): Promise<void> {
+export async function checkModules(config: Config, { say }: { say: (text: string) => void }): Promise<void> {
+  if (!config.services.some(({ run }) => run.type === "module")) return;
+  const { captureConsole } = await import("../drivers/console-capture.ts");
+  captureConsole({ take: (bytes) => say(Buffer.from(bytes).toString()) });
   await provideLibrary();
   const problems = await Promise.all(
     config.services.map(async (service) => {

@@ -8,6 +8,7 @@ import type { ServiceSpec } from "../core/spec.ts";
 import type { Descendants } from "../drivers/descendants.ts";
 import { loadEntrypoint } from "../drivers/entrypoint.ts";
 import { UsageError } from "../errors.ts";
+import type { ServiceLike } from "../ports/service.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
 import { type ModuleContext, moduleService } from "./module-service.ts";
 import { type ProcessContext, probesOf, processContext, processService } from "./process-service.ts";
@@ -26,6 +27,8 @@ export interface ServicesContext {
   /** Finds what processes leave behind; asked when a config has some, or commands as probes. */
   descendants: () => Promise<Descendants>;
   files: ServiceFiles;
+  /** The same, and it is looked after wherever it is; absent: as it is. */
+  tracked?: ((service: ServiceConfig, made: SupervisedService) => SupervisedService) | undefined;
 }
 
 /** What runs of a config. */
@@ -74,6 +77,7 @@ export async function createServices(
   context: ServicesContext,
 ): Promise<RunningServices> {
   if (config.services.some(isModule)) {
+    await context.modules.output?.open();
     await provideLibrary();
     await context.files.prepare();
   }
@@ -87,7 +91,7 @@ export async function createServices(
   return { config, env: context.env, specs, services };
 }
 
-type ServiceContext = Pick<ServicesContext, "modules" | "files"> & { processes: ProcessContext };
+type ServiceContext = Pick<ServicesContext, "modules" | "files" | "tracked"> & { processes: ProcessContext };
 
 async function processesOf(
   config: Config,
@@ -102,14 +106,15 @@ function createService(
   spec: ServiceSpec,
   context: ServiceContext,
 ): SupervisedService {
-  const made = isProcess(service)
+  const bare = isProcess(service)
     ? processService(service, spec, context.processes)
     : moduleFromDisk(service, spec, context);
+  const made = context.tracked?.(service, bare) ?? bare;
   if (!service.schedule) return made;
   return { ...made, schedule: timesOf(service.schedule) };
 }
 
-function isProcess(service: ServiceConfig): service is ServiceConfig & { run: ProcessConfig } {
+export function isProcess(service: ServiceConfig): service is ServiceConfig & { run: ProcessConfig } {
   return service.run.type === "process";
 }
 
@@ -124,6 +129,15 @@ export function isModule(service: ServiceConfig): service is ServiceConfig & { r
   return service.run.type === "module";
 }
 
+/** A new instance; what its code says meanwhile is its own. */
+export function loadModule(
+  { name, run }: ServiceConfig & { run: ModuleConfig },
+  { output }: ModuleContext,
+): Promise<ServiceLike> {
+  const load = () => loadEntrypoint(name, run);
+  return output ? output.importing(name, { file: run.file, load }) : load();
+}
+
 function moduleFromDisk(
   service: ServiceConfig,
   spec: ServiceSpec,
@@ -133,12 +147,12 @@ function moduleFromDisk(
   const { audience: _, ...probes } = probesOf(service, processes);
   const load = async () => {
     try {
-      return await loadEntrypoint(service.name, service.run);
+      return await loadModule(service, modules);
     } catch (error) {
       // A restart is to try it anew, and an import that has failed is remembered as such.
       await files.forgetFailure(service.run.file);
       throw error;
     }
   };
-  return { ...moduleService(spec, load, modules), ...probes };
+  return { ...moduleService(spec, load, { ...modules, tenant: service.tenant }), ...probes };
 }

@@ -17,6 +17,8 @@ export interface SignalOptions {
   log: Log;
   /** An error that nobody has caught is no reason to end. */
   endures: boolean;
+  /** Says what is left to say; called when the process ends before the supervisor has. */
+  lastWords: () => void;
 }
 
 export interface AttendedSignals extends StopSignals {
@@ -24,7 +26,13 @@ export interface AttendedSignals extends StopSignals {
   forward(config: () => Config): void;
 }
 
-export function attendSignals({ supervisor, operator, log, endures }: SignalOptions): AttendedSignals {
+export function attendSignals({
+  supervisor,
+  operator,
+  log,
+  endures,
+  lastWords,
+}: SignalOptions): AttendedSignals {
   let present: (() => Config) | undefined;
   const takersOf = (signal: string) =>
     (present?.().services ?? []).flatMap(({ name, run }) =>
@@ -43,7 +51,7 @@ export function attendSignals({ supervisor, operator, log, endures }: SignalOpti
     if (takersOf(signal).length === 0) stop(signal);
   });
   handOver();
-  killAtExit(supervisor);
+  killAtExit(supervisor, lastWords);
   onReloadSignal(() => operator.reloadSoon());
   onUncaught((error) => {
     const stack = error instanceof Error ? error.stack : undefined;

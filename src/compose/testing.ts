@@ -1,9 +1,10 @@
-// For tests of services: a clock that is turned by hand, and a runtime on it that touches neither signals nor output.
+// For tests of services: a clock that is turned by hand, and a runtime on it, with a plane if asked for, that touches neither signals
+// nor output.
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { RuntimeEvent } from "../ports/runtime-event.ts";
 import type { ServiceLike } from "../ports/service.ts";
-import { Orchestrator, type UseOptions } from "./library.ts";
+import { Orchestrator, type OrchestratorOptions, type UseOptions } from "./library.ts";
 
 /** A clock that stands still until it is turned. */
 export interface TestClock extends Clock {
@@ -60,15 +61,22 @@ export interface TestRuntime extends AsyncDisposable {
 
 const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
+/** As an `Orchestrator` takes them. */
+export interface TestRuntimeOptions extends Pick<OrchestratorOptions, "plane" | "store"> {}
+
 /**
- * Starts `services`, each alone or with its options, on a test clock. Rejects as `Orchestrator.run` does. Disposing of it
- * shuts it down; a service that waits for time while it stops needs the clock turned first.
+ * Starts `services`, each alone or with its options, on a test clock. A `plane` keeps what it has in memory, unless `store` says
+ * otherwise, and what waits in it for time, as a saga that sleeps, goes on when the clock is turned. Rejects as `Orchestrator.run`
+ * does. Disposing of it shuts it down; a service that waits for time while it stops needs the clock turned first.
  */
 export async function testRuntime(
   services: readonly (ServiceLike | readonly [service: ServiceLike, options: UseOptions])[],
+  { plane, store = plane && "memory" }: TestRuntimeOptions = {},
 ): Promise<TestRuntime> {
   const clock = testClock();
-  const orchestrator = new Orchestrator({ clock, log: SILENT, exit: false });
+  const options = { clock, log: SILENT, exit: false, ...(plane && { plane }), ...(store && { store }) };
+  // In a microtask, so that what follows from a turn of the clock has happened when `advance` resolves.
+  const orchestrator = new Orchestrator(options, { nextTurn: queueMicrotask });
   const events: RuntimeEvent[] = [];
   orchestrator.on((event) => events.push(event));
   for (const entry of services) {

@@ -108,11 +108,33 @@ export function accept(value: unknown): RawDocument | undefined {
   return result === DECLINED ? undefined : (result as RawDocument);
 }
 
-const quantities = quantitiesOf(builders as unknown as Zod) as unknown as Record<"span" | "spans", Schema>;
+/** What stands under `store` and `plane`, the same way. */
+export function acceptPlane({ store, plane }: { store?: unknown; plane?: unknown }) {
+  const given = { ...(store !== undefined && { store }), ...(plane !== undefined && { plane }) };
+  const found = accept({ runtime: {}, http: false, control: {}, services: {}, ...given });
+  return found && { store: found.store, plane: found.plane };
+}
+
+/** `discovery` with its defaults. */
+export function acceptDiscovery() {
+  const found = accept({ runtime: {}, http: false, control: {}, services: {}, discovery: {} });
+  const { ttl = 0, heartbeat = 0 } = found?.discovery?.registry ?? {};
+  return { registry: { ttlMs: ttl, heartbeatMs: heartbeat } };
+}
+
+const quantities = quantitiesOf(builders as unknown as Zod) as unknown as Record<"span" | "spans", Schema> & {
+  size: (max: "1GiB") => Schema;
+};
 
 /** A duration that is not 0, as `5s`, in milliseconds; `undefined`: it is none. */
 export function acceptSpan(text: unknown): number | undefined {
   const result = quantities.span.read(text);
+  return result === DECLINED ? undefined : (result as number);
+}
+
+/** A size, as `1MiB`, in bytes; `undefined`: it is none. */
+export function acceptSize(text: unknown): number | undefined {
+  const result = quantities.size("1GiB").read(text);
   return result === DECLINED ? undefined : (result as number);
 }
 

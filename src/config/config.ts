@@ -12,6 +12,8 @@ export interface Config {
   control: ControlConfig;
   /** Absent: there is no plane. */
   plane?: PlaneConfig;
+  /** Absent: there is no registry. */
+  discovery?: DiscoveryConfig;
   /** In the order of the files; none without a plane. */
   intents: readonly IntentConfig[];
   /** Where what outlives a run is kept: `HARAKA_DATA`, else `STATE_DIRECTORY`, else `data` in the working directory; absolute. */
@@ -83,6 +85,12 @@ export interface RedisStoreConfig {
   checks: "refuse" | "warn";
   /** So many replicas have to have a write before it counts. */
   replicas: number;
+}
+
+export interface DiscoveryConfig {
+  /** The name or address at which others reach this machine, an IPv6 one without brackets; absent: what the runtime finds. */
+  advertise?: string;
+  registry: { ttlMs: number; heartbeatMs: number };
 }
 
 /** An intent that is carried out by HTTP calls. */
@@ -170,6 +178,8 @@ export interface ServiceConfig {
   schedule?: ScheduleConfig;
   /** Who it is on the plane. Default: `default`. */
   tenant?: string;
+  /** Where it listens by itself, for those that look it up. */
+  port?: number;
   /** Globs, absolute, of files that restart it in `haraka dev`. */
   watch: readonly string[];
 }

@@ -77,7 +77,7 @@ const TRANSLATIONS: Record<string, string> = {
   services: "an included file is the manifest of one service; give whole configs with several -c",
 };
 
-const LATER_KEYS = new Set("routes discovery".split(" "));
+const LATER_KEYS = new Set(["routes"]);
 
 /** Words from elsewhere that stand as values. */
 const TRANSLATED_VALUES: Record<string, string> = {

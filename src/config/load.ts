@@ -4,6 +4,7 @@ import { ConfigError, type Diagnostic } from "../errors.ts";
 import type { Config } from "./config.ts";
 import { folderOf, readText, resolvePath, type FileAccess } from "./files.ts";
 import { folderAt, literalAt, locate, mergeLayers, type Layer, type Place } from "./layers.ts";
+import { resolveDiscovery, withDiscovery } from "./discovery.ts";
 import { resolveIntents } from "./intents.ts";
 import { formatPath, isMap, lookup, type Path, type RawMap } from "./path.ts";
 import { resolvePlane, wantsPlane, withPlane } from "./plane.ts";
@@ -80,7 +81,7 @@ interface Assembly {
 
 /** The config, or `undefined` when its shape is wrong. What is well-formed is then still looked at for problems of its own. */
 function assemble(layers: readonly Layer[], { source, values, report }: Assembly): Config | undefined {
-  const merged = withPlane(mergeLayers(BUILT_IN, layers));
+  const merged = withDiscovery(withPlane(mergeLayers(BUILT_IN, layers)));
   const reading: Reading = { layers, source, values, merged, reportFor: oncePerReplica(report) };
   const { root, wrong, document } = readPart({ path: [], replica: 1 }, reading);
   // What an `include` that cannot be used would have brought is not known.
@@ -169,7 +170,7 @@ function withOrigin(message: string, { written, value, secrets }: Origin): strin
 }
 
 /** What stands under these hangs together. */
-const WHOLE: ReadonlySet<unknown> = new Set(["intents", "plane"]);
+const WHOLE: ReadonlySet<unknown> = new Set(["intents", "plane", "discovery"]);
 
 /** The document without what is wrong in it, down to the keys of a service; an intent goes as a whole. */
 function without(root: RawMap, problems: readonly Problem[]): unknown {
@@ -218,6 +219,7 @@ function toConfig(document: RawDocument, context: Context): Config {
     ...(document.plane && {
       plane: resolvePlane({ plane: document.plane, store: document.store }, { stateFolder, report }),
     }),
+    ...(document.discovery && { discovery: resolveDiscovery(document.discovery, { report }) }),
     intents: resolveIntents(document.intents ?? {}, { plane: wantsPlane(root), report }),
     stateFolder,
     services: replicasOf(services, context).map((replica) =>

@@ -39,13 +39,13 @@ export function storeOf({ z, key, preset, required, filled, span, whole }: Kit) 
   });
 }
 
-function authOf({ z, key, preset, required, filled, httpUrl }: Kit) {
+function authOf({ z, key, preset, required, filled, httpUrl, tenant }: Kit) {
   return z.strictObject({
     tokens: preset(
       z.array(
         z.strictObject({
           token: required(filled, "Who has it as `Authorization: Bearer TOKEN` …"),
-          tenant: preset(filled, "default", "… acts for this tenant."),
+          tenant: preset(tenant, "default", "… acts for this tenant."),
           roles: preset(
             z.array(z.literal("operator")),
             [],

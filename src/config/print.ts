@@ -2,6 +2,7 @@
 // the text is itself a config that means the same, except that it names the control socket. It prints replicas as the one service
 // they are in the file.
 import type { Config, LogConfig, ProbeConfig, ServiceConfig } from "./config.ts";
+import { discoveryDocument } from "./discovery.ts";
 import { writeYaml } from "./document.ts";
 import { load, type ConfigSource } from "./load.ts";
 import { isMap, type RawMap } from "./path.ts";
@@ -19,7 +20,8 @@ export function printConfig(source: ConfigSource): string {
 /** Goes over whatever may hold a secret. Names of services hold none, however they sound. */
 type Hide = (value: unknown) => unknown;
 
-function documentOf({ runtime, http, control, plane, intents, services }: Config, hide: Hide): unknown {
+function documentOf(config: Config, hide: Hide): unknown {
+  const { runtime, http, control, plane, discovery, intents, services } = config;
   const { name, startup, shutdown, log, exitCodeFrom } = runtime;
   const groups = Map.groupBy(services, ({ group }) => group);
   return {
@@ -38,6 +40,7 @@ function documentOf({ runtime, http, control, plane, intents, services }: Config
     control: hide({ socket: control.socket, token: control.token }),
     store: plane && hide(storeDocument(plane.store)),
     plane: plane && planeDocument(plane, hide),
+    discovery: discovery && hide(discoveryDocument(discovery)),
     intents: intents.length === 0 ? undefined : intentsDocument(intents, hide),
     services: Object.fromEntries(
       [...groups].map(([group, replicas]) => [
@@ -73,6 +76,7 @@ function serviceDocument(
     replicas: all.length === 1 ? undefined : all.length,
     profiles: hide(service.profiles),
     tenant: service.tenant,
+    port: service.port,
     startTimeout: durationText(service.startTimeoutMs),
     stopTimeout: durationText(service.stopTimeoutMs),
     restart: {

@@ -1,6 +1,7 @@
 // The small values of a config: addresses, and numbers and booleans that may arrive as text. Each is one schema shared by the keys
 // that use it; what a key means, and its default, stands with the key.
 import type * as zod from "zod/mini";
+import { isTenantName, TENANT_RULE } from "./tenant-name.ts";
 
 /** What a schema is built with: zod, or the short way in `accept.ts`. */
 export type Zod = typeof zod;
@@ -64,5 +65,7 @@ export function scalarsOf(z: Zod) {
   /** A regular expression as JavaScript reads it. */
   const pattern = z.string().check(z.refine(isPattern, { error: "expected a regular expression" }));
 
-  return { boolean, hostPort, httpUrl, number, off, on, pattern, whole };
+  const tenant = z.string().check(z.refine(isTenantName, { error: TENANT_RULE }));
+
+  return { boolean, hostPort, httpUrl, number, off, on, pattern, tenant, whole };
 }

@@ -2,6 +2,7 @@
 // and docs/config.md all come from it. It does not import what it is built with: see `accept.ts` for why. Services have a file of
 // their own; what takes more than one key to judge is in `services.ts` and `service-rules.ts`.
 import type * as zod from "zod/mini";
+import { discoveryOf } from "./discovery-schema.ts";
 import { intentOf } from "./intents-schema.ts";
 import { planeOf, storeOf } from "./plane-schema.ts";
 import { kitOf, type Kit } from "./schema-kit.ts";
@@ -132,6 +133,10 @@ export function schemaOf(z: Zod) {
     plane: key(
       planeOf(kit),
       "Sessions, state, intents and sagas over HTTP and in modules. Without it and without `store`: none of that.",
+    ),
+    discovery: key(
+      discoveryOf(kit),
+      "How services find each other. Without it and without a plane: they do not.",
     ),
     intents: key(
       z.record(kit.text, intentOf(kit)),

@@ -64,10 +64,11 @@ function checkName(name: string, { replicas }: RawService, { replicated, report 
 }
 
 function checkTask(path: Path, service: RawService, { report }: RuleScope): void {
-  const { readiness, liveness, notificationFd, restart } = service;
+  const { readiness, liveness, notificationFd, restart, port } = service;
   const never = "a task is never ready, it is done when it ends: leave it out";
   if (readiness !== undefined) report([...path, "readiness"], never, "key");
   if (notificationFd !== undefined) report([...path, "notificationFd"], never, "key");
+  if (port !== undefined) report([...path, "port"], "nobody looks up a task: leave it out", "key");
   if (liveness !== undefined) {
     const message =
       "a task is not asked whether it lives, `startTimeout` is how long it may take: leave it out";

@@ -115,7 +115,7 @@ export function serviceOf(kit: Kit) {
 
 /** What a service is, and what it is to the others. */
 function whatOf(kit: Kit) {
-  const { z, key, preset, text, filled, texts, command, boolean, whole } = kit;
+  const { z, key, preset, text, filled, texts, command, boolean, tenant, whole } = kit;
   return {
     command: key(
       command,
@@ -145,7 +145,11 @@ function whatOf(kit: Kit) {
       1,
       "How many of it run. More than one are called `NAME-1`, `NAME-2` and so on; `${HARAKA_REPLICA}` is the number, in the values of the service and in the environment of its processes.",
     ),
-    tenant: key(filled, "Who it is on the plane. Default: `default`."),
+    tenant: key(tenant, "Who it is on the plane. Default: `default`."),
+    port: key(
+      whole(1, 65_535),
+      "The port that it opens by itself. With it others find the service in the registry; a module with routes is found at `http.port` without it.",
+    ),
     profiles: preset(texts, [], "Start it only when one of these profiles is asked for. Empty: always."),
   };
 }

@@ -46,6 +46,7 @@ export function resolveService({ raw, ...replica }: Replica, scope: ServiceScope
     restart: resolveRestart(group, raw, scope),
     ...resolveProbes(group, raw, scope),
     ...(raw.tenant !== undefined && { tenant: raw.tenant }),
+    ...(raw.port !== undefined && { port: raw.port }),
     ...(raw.schedule && { schedule: raw.schedule satisfies ScheduleConfig }),
     watch: raw.watch.map((glob, index) =>
       resolvePath(scope.folder(["services", group, "watch", index]), glob),

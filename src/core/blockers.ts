@@ -13,16 +13,24 @@ export interface Blocker {
   attempts: number;
 }
 
+/** What reasons are read from. */
+export interface ReasonContext {
+  fleet: Fleet;
+  /** When a scheduled task is due next, in milliseconds since the Unix epoch. */
+  nextRunMs?: ((service: string) => number | undefined) | undefined;
+}
+
 /** What keeps a service from being ready: itself, then what it waits for and what that waits for, nearest first. */
 export function blockersOf(
   member: FleetMember,
-  { fleet, wallOffsetMs }: { fleet: Fleet; wallOffsetMs: number },
+  context: ReasonContext & { wallOffsetMs: number },
 ): Blocker[] {
+  const { fleet, wallOffsetMs } = context;
   const blockers: Blocker[] = [];
   const seen = new Set<FleetMember>();
   const next = [member];
   for (const each of next) {
-    const reason = problemOf(each, fleet);
+    const reason = problemOf(each, context);
     if (reason === undefined || seen.has(each)) continue;
     seen.add(each);
     const sinceMs = each.state.sinceMs + wallOffsetMs;
@@ -38,14 +46,14 @@ export function blockersOf(
 }
 
 /** Why it is not ready, in words; nothing when it is. */
-export function problemOf(member: FleetMember, fleet: Fleet): string | undefined {
+export function problemOf(member: FleetMember, context: ReasonContext): string | undefined {
   const { state, planned, readiness } = member;
   switch (state.name) {
     case "ready":
     case "completed":
       return undefined;
     case "pending":
-      return fleet.waitsFor(member).reason;
+      return waitInWords(member, context);
     case "starting":
       if (planned.spec.task) return "has not completed";
       return state.launched ? "startup probe has not passed" : "is starting";
@@ -67,4 +75,11 @@ export function problemOf(member: FleetMember, fleet: Fleet): string | undefined
     default:
       return state satisfies never;
   }
+}
+
+/** Times are in UTC, which says so itself. */
+function waitInWords(member: FleetMember, { fleet, nextRunMs }: ReasonContext): string {
+  const { reason, byTime } = fleet.waitsFor(member);
+  const atMs = byTime && nextRunMs?.(member.planned.spec.name);
+  return atMs === undefined ? reason : `${reason}, next at ${new Date(atMs).toISOString().slice(0, 19)}Z`;
 }

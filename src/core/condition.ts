@@ -48,3 +48,9 @@ function judge(condition: Condition, state: ServiceState): Verdict {
       return state satisfies never;
   }
 }
+
+/** What has become of a group that is lost, as the end of a sentence. */
+export function fateOf(states: readonly ServiceState[]): string {
+  const names = states.map(({ name }) => name);
+  return names.includes("failed") ? "failed" : `was ${names[0]}`;
+}

@@ -4,7 +4,7 @@ import type { Effect, FleetEvent } from "./event.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { adopt, createMember, type FleetMember, isHeld, type Member, wasEverUp } from "./member.ts";
 import type { Plan } from "./plan.ts";
-import { inWords, NO_RESTARTS } from "./restart.ts";
+import { forgiven, inWords } from "./restart.ts";
 import { isAlive, isSettled, type ServiceState } from "./service-state.ts";
 import { type Boot, StartOrder } from "./start-order.ts";
 import { StopOrder } from "./stop-order.ts";
@@ -114,6 +114,7 @@ export class Fleet {
       if (!predecessor) continue;
       const from = member.state;
       member.incarnation = predecessor.incarnation;
+      member.restarts = forgiven(predecessor.restarts);
       if (fresh.has(member.planned.spec.name) && !other.isAbandoned(predecessor)) continue;
       adopt(member, predecessor);
       this.#startOrder.entered(member.index, from, member.state);
@@ -227,7 +228,7 @@ export class Fleet {
     const { name } = member.state;
     if (name === "stopping" || member.after === "hold") member.after = "restart";
     else if (!isAlive(member.state) && !(name === "pending" && this.#startOrder.isAsked(member.index))) {
-      member.restarts = NO_RESTARTS;
+      member.restarts = forgiven(member.restarts);
       this.#lifecycle.await(member);
     }
   }

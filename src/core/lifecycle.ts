@@ -3,7 +3,7 @@
 // start or stop is not decided here.
 import type { Deadline, Effect, FleetEvent, ProbeName, Target } from "./event.ts";
 import { endingOf } from "./exit.ts";
-import { announcement, isNoLoss, isReplaced, type Member, target, thoseThatFollow } from "./member.ts";
+import { announcement, isNoLoss, isReplaced, type Member, thoseThatFollow } from "./member.ts";
 import { inWords, nextRestart, wantsRestart } from "./restart.ts";
 import { type Failure, isAlive, type ServiceState, transition } from "./service-state.ts";
 import type { StartOrder } from "./start-order.ts";
@@ -132,6 +132,7 @@ export class Lifecycle {
 
   /** Those that want to be, when what they depend on has come back. */
   #restartDependents(member: Member, condition: "started" | "ready"): void {
+    if (!member.planned.isFollowed) return;
     const { members, stopOrder } = this.#options;
     for (const index of thoseThatFollow(member, { condition, members })) {
       (members[index] as Member).after = "restart";
@@ -375,21 +376,20 @@ export class Lifecycle {
     member.isWatched = false;
   }
 
-  #emit(type: "launch" | "stop" | "kill" | "unwatch" | "disarm", member: Member): void {
-    const { service, incarnation } = target(member);
-    this.#effects.push({ type, service, incarnation });
+  #emit(type: "launch" | "stop" | "kill" | "unwatch" | "disarm", { planned, incarnation }: Member): void {
+    this.#effects.push({ type, service: planned.spec.name, incarnation });
   }
 
   #watch(member: Member, probe: ProbeName): void {
-    const { service, incarnation } = target(member);
+    const { planned, incarnation } = member;
     member.isWatched = true;
-    this.#effects.push({ type: "watch", probe, service, incarnation });
+    this.#effects.push({ type: "watch", probe, service: planned.spec.name, incarnation });
   }
 
   #arm(member: Member, deadline: Deadline, delayMs: number): void {
     if (delayMs === Infinity) return;
-    const { service, incarnation } = target(member);
+    const { planned, incarnation } = member;
     member.isTimed = true;
-    this.#effects.push({ type: "arm", deadline, delayMs, service, incarnation });
+    this.#effects.push({ type: "arm", deadline, delayMs, service: planned.spec.name, incarnation });
   }
 }

@@ -69,6 +69,11 @@ export function adopt(member: Member, predecessor: FleetMember): void {
   Object.assign(member, { ...predecessor, planned: member.planned, index: member.index });
 }
 
+/** How often it has begun anew; a run of a scheduled task at its time is none. */
+export function restartsOf({ planned, incarnation, restarts }: FleetMember): number {
+  return planned.spec.schedule ? restarts.total : Math.max(0, incarnation - 1);
+}
+
 /** It is down, or on its way there, until somebody starts it. */
 export function isHeld({ state, after }: FleetMember): boolean {
   return after === "hold" || (state.name === "stopped" && state.held === true);
@@ -141,10 +146,11 @@ export function target({ planned, incarnation }: FleetMember): Target {
 
 /** The news of a state just entered. */
 export function announcement(member: FleetMember, from: ServiceState): Effect {
-  const { service, incarnation } = target(member);
-  const effect: Effect = { type: "announce", service, incarnation, from: from.name, to: member.state.name };
-  if (member.pid !== undefined) effect.pid = member.pid;
-  const reason = reasonOf(member.state);
+  const { planned, incarnation, state, pid } = member;
+  const { name: service } = planned.spec;
+  const effect: Effect = { type: "announce", service, incarnation, from: from.name, to: state.name };
+  if (pid !== undefined) effect.pid = pid;
+  const reason = reasonOf(state);
   if (reason !== undefined) effect.reason = reason;
   return effect;
 }

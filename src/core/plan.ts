@@ -8,6 +8,12 @@ export interface PlannedDependency extends Dependency {
   indexes: readonly number[];
 }
 
+/** A dependency by whose it is and where it stands in that one's list. */
+export interface Naming {
+  dependent: number;
+  position: number;
+}
+
 /** One service with its place. Other services are referred to by their index in `Plan.services`. */
 export interface PlannedService {
   spec: ServiceSpec;
@@ -20,6 +26,10 @@ export interface PlannedService {
   needs: readonly number[];
   /** Indexes of the services that name this one as a dependency. */
   dependents: readonly number[];
+  /** Every place where it, or all of its replicas, is named as a dependency. */
+  namedBy: readonly Naming[];
+  /** One of those restarts when it comes back. */
+  isFollowed: boolean;
   /** Indexes of all replicas, its own among them. */
   replicas: readonly number[];
 }
@@ -42,6 +52,7 @@ export function createPlan(specs: readonly ServiceSpec[]): Plan {
   for (const [index, list] of needs.entries()) {
     for (const target of list) dependents[target]?.push(index);
   }
+  const namings = namingsOf(dependencies);
   const priorities = inherit(specs, needs, dependents);
   const levels = [...new Set(priorities)].sort((a, b) => b - a);
   const phaseOf = new Map(levels.map((level, phase) => [level, phase]));
@@ -57,10 +68,25 @@ export function createPlan(specs: readonly ServiceSpec[]): Plan {
       dependencies: dependencies[index] ?? [],
       needs: needs[index] ?? [],
       dependents: dependents[index] ?? [],
+      namedBy: namings[index] ?? [],
+      isFollowed: (namings[index] ?? []).some(
+        ({ dependent, position }) => dependencies[dependent]?.[position]?.restart,
+      ),
       replicas: called.get(spec.group) ?? [index],
     };
   });
   return { services, phases };
+}
+
+/** By index of the service that is named. */
+function namingsOf(dependencies: readonly (readonly PlannedDependency[])[]): readonly Naming[][] {
+  const namings: Naming[][] = dependencies.map(() => []);
+  for (const [dependent, list] of dependencies.entries()) {
+    for (const [position, { indexes }] of list.entries()) {
+      for (const index of indexes) namings[index]?.push({ dependent, position });
+    }
+  }
+  return namings;
 }
 
 /** Indexes by everything a dependency may say: a service's name, or the group of its replicas. */

@@ -8,9 +8,16 @@ export interface RestartHistory {
   inRow: number;
   /** When it was restarted, oldest first; only what still counts against the limit. */
   timesMs: readonly number[];
+  /** All there ever were. */
+  total: number;
 }
 
-export const NO_RESTARTS: RestartHistory = { inRow: 0, timesMs: [] };
+export const NO_RESTARTS: RestartHistory = { inRow: 0, timesMs: [], total: 0 };
+
+/** A clean slate: nothing counts against the limit. */
+export function forgiven({ total }: RestartHistory): RestartHistory {
+  return { ...NO_RESTARTS, total };
+}
 
 /** How an incarnation ended. */
 export interface Ending {
@@ -44,7 +51,8 @@ export function nextRestart(config: RestartConfig, history: RestartHistory, endi
   const inRow = isHealthy ? 0 : history.inRow;
   const ceilingMs = Math.min(backoff.maxMs, backoff.minMs * 2 ** Math.min(inRow - 1, 40));
   const delayMs = inRow === 0 ? 0 : Math.round(ceilingMs * random);
-  return { restart: true, delayMs, history: { inRow: inRow + 1, timesMs: [...timesMs, nowMs] } };
+  const next = { inRow: inRow + 1, timesMs: [...timesMs, nowMs], total: history.total + 1 };
+  return { restart: true, delayMs, history: next };
 }
 
 /** A span of time for a message. */

@@ -1,5 +1,6 @@
 // Which services an operator's order is about: a name stands for a service or all its replicas, starting takes along what is
 // needed and down, stopping what would lose what it needs. Looks at the fleet, and changes nothing.
+import { fateOf, judgeGroup } from "./condition.ts";
 import type { Fleet } from "./fleet.ts";
 import { type FleetMember, isHeld } from "./member.ts";
 import { isAlive } from "./service-state.ts";
@@ -48,6 +49,38 @@ export function dependentsOf(fleet: Fleet, services: readonly FleetMember[]): st
   };
   for (const member of services) visit(member);
   return [...found].map(nameOf);
+}
+
+/** Those given and all that restart by themselves when what they need has come back. */
+export function withFollowers(fleet: Fleet, services: readonly FleetMember[]): FleetMember[] {
+  const found = new Set(services);
+  for (const { index, planned } of found) {
+    for (const each of planned.dependents) {
+      const dependent = fleet.members[each];
+      const follows = dependent?.planned.dependencies.some(
+        ({ restart, indexes }) => restart && indexes.includes(index),
+      );
+      if (dependent && follows && isAlive(dependent.state) && !isHeld(dependent)) found.add(dependent);
+    }
+  }
+  return [...found];
+}
+
+/** What keeps one of these from coming up again once it is down: a requirement that is not there, will not come, and is none of them. */
+export function missingNeed(
+  fleet: Fleet,
+  services: readonly FleetMember[],
+): { service: string; needs: string; fate: string } | undefined {
+  for (const { planned } of services) {
+    for (const { required, condition, indexes, service } of planned.dependencies) {
+      const needed = indexes.flatMap((index) => fleet.members[index] ?? []);
+      if (!required || needed.some((each) => services.includes(each))) continue;
+      const stateOf = (index: number) => (fleet.members[index] as FleetMember).state;
+      if (judgeGroup(condition, indexes, stateOf) === "lost")
+        return { service: planned.spec.name, needs: service, fate: fateOf(needed.map(({ state }) => state)) };
+    }
+  }
+  return undefined;
 }
 
 function isDown(member: FleetMember): boolean {

@@ -2,7 +2,7 @@
 // has changed; immutable, and never holds a live reference into it.
 import type { Fleet } from "./fleet.ts";
 import { type FleetMember, isReplaced } from "./member.ts";
-import { type Blocker, problemOf } from "./blockers.ts";
+import { type Blocker, problemOf, type ReasonContext } from "./blockers.ts";
 import type { StateName } from "./service-state.ts";
 
 /** The runtime's own state, as the seed names it. */
@@ -41,10 +41,12 @@ export interface SnapshotContext {
   started: boolean;
   /** What to add to the fleet's times to get milliseconds since the Unix epoch. */
   wallOffsetMs: number;
+  /** As `ReasonContext` has it. */
+  nextRunMs?: ReasonContext["nextRunMs"];
 }
 
 export function createSnapshot(fleet: Fleet, context: SnapshotContext): Snapshot {
-  const { state, started, wallOffsetMs } = context;
+  const { state, started, wallOffsetMs, nextRunMs } = context;
   const components: Record<string, Component> = {};
   const blockedBy: Blocker[] = [];
   let degraded = false;
@@ -55,7 +57,7 @@ export function createSnapshot(fleet: Fleet, context: SnapshotContext): Snapshot
   for (const member of fleet.members) {
     const { name, critical } = member.planned.spec;
     const sinceMs = member.state.sinceMs + wallOffsetMs;
-    const problem = problemOf(member, fleet);
+    const problem = problemOf(member, { fleet, nextRunMs });
     const status = statusOf(member);
     degraded ||= status === "degraded" || status === "unavailable";
     components[name] = { status, state: member.state.name, sinceMs, ...(problem && { reason: problem }) };

@@ -1,7 +1,7 @@
 // Which service may start next: dependencies first, then, while booting, phases of effective priority, then the order of asking
 // under the concurrency limit. It hears of every change of state and only counts; launching is the fleet's business.
-import { judgeGroup, type Verdict } from "./condition.ts";
-import type { Plan, PlannedDependency } from "./plan.ts";
+import { fateOf, judgeGroup, type Verdict } from "./condition.ts";
+import type { Naming, Plan, PlannedDependency } from "./plan.ts";
 import { isSettled, type ServiceState } from "./service-state.ts";
 
 /** How far boot has come: `held` when nothing moves until somebody calls `markReady`. */
@@ -125,7 +125,7 @@ export class StartOrder {
     this.#backingOff += Number(to.name === "backoff") - Number(from.name === "backoff");
     this.#stopping += Number(to.name === "stopping") - Number(from.name === "stopping");
     if (this.#options.isProbed(index)) this.#probing += Number(isProbing(to)) - Number(isProbing(from));
-    for (const dependent of planned.dependents) this.#reconsider(dependent, index);
+    for (const naming of planned.namedBy) this.#reconsider(naming);
     if (hasArrived(to)) this.#coming.delete(index);
     if (isSettled(to) && this.#booting.delete(index)) {
       this.#unsettled[planned.phase] = (this.#unsettled[planned.phase] ?? 0) - 1;
@@ -134,12 +134,19 @@ export class StartOrder {
   }
 
   /** What a pending service waits for, in words: the dependency that is nearest, or else the service of higher priority. */
-  waitsFor(index: number): { dependency?: PlannedDependency; barrier?: number; reason: string } {
+  waitsFor(index: number): {
+    dependency?: PlannedDependency;
+    barrier?: number;
+    byTime?: true;
+    reason: string;
+  } {
     const planned = this.#plan.services[index];
     const waiting = this.#waiting[index];
     if (this.#over) return { reason: "is not started any more" };
     if (waiting === undefined) {
-      return { reason: planned?.spec.schedule ? "waits for its time" : "waits to be started" };
+      return planned?.spec.schedule
+        ? { byTime: true, reason: "waits for its time" }
+        : { reason: "waits to be started" };
     }
     for (const position of waiting) {
       const dependency = planned?.dependencies[position];
@@ -169,17 +176,14 @@ export class StartOrder {
     }
   }
 
-  #reconsider(dependent: number, index: number): void {
+  #reconsider({ dependent, position }: Naming): void {
     const waiting = this.#waiting[dependent];
-    const planned = this.#plan.services[dependent];
-    if (!planned || !waiting) return;
-    for (const [position, dependency] of planned.dependencies.entries()) {
-      if (!dependency.indexes.includes(index)) continue;
-      const verdict = this.#judge(dependency);
-      if (verdict === "lost" && dependency.required) return this.#lose(dependent, dependency);
-      if (verdict === "waiting") waiting.add(position);
-      else if (waiting.delete(position) && waiting.size === 0) this.#offer(dependent);
-    }
+    const dependency = this.#plan.services[dependent]?.dependencies[position];
+    if (!waiting || !dependency) return;
+    const verdict = this.#judge(dependency);
+    if (verdict === "lost" && dependency.required) this.#lose(dependent, dependency);
+    else if (verdict === "waiting") waiting.add(position);
+    else if (waiting.delete(position) && waiting.size === 0) this.#offer(dependent);
   }
 
   /** Whether everything it needs holds now; notes what does not. */
@@ -199,8 +203,7 @@ export class StartOrder {
   }
 
   #lose(index: number, { service, indexes }: PlannedDependency): void {
-    const names = indexes.map((each) => this.#options.stateOf(each).name);
-    const fate = names.includes("failed") ? "failed" : `was ${names[0]}`;
+    const fate = fateOf(indexes.map((each) => this.#options.stateOf(each)));
     this.#lost.push({ index, reason: `needs '${service}', which ${fate}` });
   }
 

@@ -14,7 +14,7 @@
 import { linkSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
-import { messageOf } from "../errors.ts";
+import { mayNotWrite, messageOf } from "../errors.ts";
 
 /** sockaddr_un holds 108 bytes on Linux and 104 elsewhere, the last of them NUL. */
 const PATH_BYTES_MAX = process.platform === "linux" ? 107 : 103;
@@ -194,11 +194,8 @@ function reasonOf(error: unknown, path: string): string {
   const folder = existing(dirname(path));
   switch (codeOf(error)) {
     case "EACCES":
-    case "EPERM": {
-      const { uid, mode } = lstatSync(folder);
-      const owner = `it belongs to uid ${uid}, mode 0${(mode & 0o7777).toString(8)}`;
-      return `uid ${process.geteuid?.()} may not write in ${folder}: ${owner}; chown or chmod it, or ${ELSEWHERE}`;
-    }
+    case "EPERM":
+      return `${mayNotWrite(`in ${folder}`, { uid: process.geteuid?.(), owner: lstatSync(folder) })}, or ${ELSEWHERE}`;
     case "EROFS":
       return `${folder} is on a read-only file system; mount a volume there, or ${ELSEWHERE}`;
     case "ENOTDIR":

@@ -3,7 +3,7 @@
 // never stops it: what cannot be written is counted, and it is tried again every second.
 import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync } from "node:fs";
 import { renameSync, rmSync, statSync, write, writeSync } from "node:fs";
-import { messageOf } from "../errors.ts";
+import { mayNotWrite, messageOf } from "../errors.ts";
 
 export interface LogFileOptions {
   /** Absolute. */
@@ -21,6 +21,8 @@ export interface LogFileOptions {
 export interface LogFile {
   /** Appends whole lines. Never rejects; one call at a time. */
   write(bytes: Buffer): Promise<void>;
+  /** The same at once, for a process that ends now, and without turning over. Never throws. */
+  writeNow(bytes: Buffer): void;
 }
 
 /** How often to look whether the file is still in its place, and to try again what failed. */
@@ -72,6 +74,14 @@ class RotatedFile implements LogFile {
     }
   }
 
+  writeNow(bytes: Buffer): void {
+    try {
+      writeSync(this.#fd, bytes);
+    } catch {
+      // Nobody could be told any more.
+    }
+  }
+
   /** How many of the bytes go into this file: whole lines; 0 when it is to be turned over first. */
   #countThatFits(bytes: Buffer): number {
     const room = this.#options.maxBytes - this.#size;
@@ -112,7 +122,7 @@ class RotatedFile implements LogFile {
     } catch (error) {
       if (this.#unturnedMs === undefined)
         this.#options.onTrouble(
-          `cannot turn over the log file ${path}: ${problemWith(path, error)}; it grows until that works`,
+          `cannot turn over the log file ${path}: ${problemWith(folderOf(path), error)}; it grows until that works`,
         );
       this.#unturnedMs = performance.now();
       return;
@@ -139,7 +149,7 @@ class RotatedFile implements LogFile {
 
   #open(): number {
     const { path } = this.#options;
-    mkdirSync(path.slice(0, path.lastIndexOf("/") + 1), { recursive: true });
+    mkdirSync(`${folderOf(path)}/`, { recursive: true });
     const fd = openSync(path, "a+", 0o640);
     this.#size = fstatSync(fd).size;
     this.#endLastLine(fd);
@@ -200,12 +210,10 @@ function codeOf(error: unknown): string {
 function problemWith(path: string, error: unknown): string {
   switch (codeOf(error)) {
     case "EACCES":
-    case "EPERM": {
-      const uid = process.geteuid?.() ?? "?";
-      return `permission denied for uid ${uid}${ownerOf(path)}; give it to that user, or name a file in a folder of its own`;
-    }
+    case "EPERM":
+      return `${refusalAt(path, messageOf(error))}, or ${ELSEWHERE}`;
     case "EROFS":
-      return "the file system is read-only; mount a volume there, or name a file on one";
+      return `the file system is read-only; mount a volume there, or ${ELSEWHERE}`;
     case "ENOSPC":
     case "EDQUOT":
       return "no space left on the disk";
@@ -217,15 +225,24 @@ function problemWith(path: string, error: unknown): string {
   }
 }
 
-/** Whose the nearest thing is that exists of the path. */
-function ownerOf(path: string): string {
-  for (let at = path; at !== ""; at = at.slice(0, at.lastIndexOf("/"))) {
+const ELSEWHERE = "name another with runtime.log.file";
+
+/** Of the nearest thing on the path that there is. */
+function refusalAt(path: string, reason: string): string {
+  for (let rest = path, at = ""; at !== "/"; rest = folderOf(rest)) {
+    at = rest || "/";
     try {
-      const stat = statSync(at, { throwIfNoEntry: false });
-      if (stat) return ` (${at} belongs to uid ${stat.uid}, mode ${(stat.mode & 0o7777).toString(8)})`;
+      const owner = statSync(at, { throwIfNoEntry: false });
+      if (owner)
+        return mayNotWrite(owner.isDirectory() ? `in ${at}` : at, { uid: process.geteuid?.(), owner });
     } catch {
       // Not to be looked at either; its folder may be.
     }
   }
-  return "";
+  return reason;
+}
+
+/** Of an absolute path; that of a name in `/` is empty. */
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
 }

@@ -44,9 +44,9 @@ export function logRing({ bytesMax, wallTime }: LogRingOptions): LogRing {
       info: record(log, "info"),
       warn: record(log, "warn"),
       error: record(log, "error"),
-      open(service, stream): LineSink {
+      open(service, stream, options): LineSink {
         const ring = ringOf(service);
-        const next = log.open(service, stream);
+        const next = log.open(service, stream, options);
         return {
           write(lines) {
             ring.keepLines(lines, { stream, atMs: wallTime() });

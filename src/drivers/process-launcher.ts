@@ -1,5 +1,6 @@
 // Services that are processes: argv without a shell, in a group of their own. It reports what happens and sends what it is told
-// to; it never restarts, never waits for readiness and never signals a process that is gone.
+// to, and can tell beforehand what would keep one from starting; it never restarts, never waits for readiness and never signals a
+// process that is gone.
 import { accessSync, constants, statSync } from "node:fs";
 import process from "node:process";
 import type { ProcessConfig } from "../config/config.ts";
@@ -165,6 +166,22 @@ function ending({ report, left }: Exit): {
   };
 }
 
+/** Why it would not start, as far as can be told without trying, in the words of a launch that fails; absent: nothing is known. */
+export function launchProblem({
+  process: service,
+  environment,
+  lookUpIds,
+}: Pick<ProcessLauncherOptions, "process" | "environment" | "lookUpIds">): string | undefined {
+  try {
+    lookUpIds(service);
+  } catch (error) {
+    return messageOf(error);
+  }
+  const path = { ...environment, ...service.environment }.PATH;
+  const isAnywhere = !path && !service.argv[0]?.includes("/");
+  return folderProblem(service.cwd) ?? (isAnywhere ? undefined : lookUp(service, path).problem);
+}
+
 interface Attempt {
   process: ProcessConfig;
   /** The PATH the command was looked up in. */
@@ -182,10 +199,12 @@ function failureReason(error: unknown, attempt: Attempt): string {
     case "ENOTDIR":
     case "EACCES":
     case "EPERM": {
-      const folder = kindOf(cwd);
-      if (folder === "none") return `working directory "${cwd}" does not exist`;
-      if (folder === "file") return `working directory "${cwd}" is not a directory`;
-      return commandFailure(name, { ...attempt, missing: code === "ENOENT" });
+      const { file, problem } = lookUp(attempt.process, attempt.path);
+      const known = folderProblem(cwd) ?? problem;
+      if (known !== undefined) return known;
+      if (code === "ENOENT")
+        return `command ${name} (${file}) needs an interpreter or loader that does not exist`;
+      return notPermitted(attempt);
     }
     case "ENOEXEC":
       return `command ${name} is neither a program for this machine nor a script with a #! line`;
@@ -201,25 +220,36 @@ function failureReason(error: unknown, attempt: Attempt): string {
   }
 }
 
-function commandFailure(name: string, attempt: Attempt & { missing: boolean }): string {
-  const {
-    process: { argv, cwd },
-    path,
-    ids,
-  } = attempt;
+function notPermitted({ process: { argv, cwd }, ids }: Attempt): string {
+  const who = `uid ${ids.uid ?? process.getuid?.()}, gid ${ids.gid ?? process.getgid?.()}`;
+  return `not permitted to run ${JSON.stringify(argv[0])} in "${cwd}" with ${who} (the runtime has uid ${process.getuid?.()})`;
+}
+
+function folderProblem(cwd: string): string | undefined {
+  const kind = kindOf(cwd);
+  if (kind === "none") return `working directory "${cwd}" does not exist`;
+  return kind === "file" ? `working directory "${cwd}" is not a directory` : undefined;
+}
+
+/** The program that a command stands for, or what is wrong with the nearest to one. */
+function lookUp(
+  { argv, cwd }: ProcessConfig,
+  path: string | undefined,
+): { file: string; problem?: undefined } | { file?: undefined; problem: string } {
   const command = argv[0] ?? "";
+  const name = JSON.stringify(command);
   const folders = command.includes("/") ? [""] : (path ?? "").split(":");
   const { resolve } = process.getBuiltinModule("node:path");
   const files = folders.map((folder) => resolve(cwd, folder, command));
-  const file = files.find((candidate) => kindOf(candidate) !== "none");
-  if (file === undefined) {
-    return `command ${name} not found ${command.includes("/") ? `at ${files[0]}` : `in PATH (${path ?? "not set"})`}`;
+  const program = files.find((file) => kindOf(file) === "file" && isExecutable(file));
+  if (program !== undefined) return { file: program };
+  const nearest = files.find((file) => kindOf(file) !== "none");
+  if (nearest === undefined) {
+    const where = command.includes("/") ? `at ${files[0]}` : `in PATH (${path ?? "not set"})`;
+    return { problem: `command ${name} not found ${where}` };
   }
-  if (kindOf(file) === "directory") return `command ${name} is a directory (${file})`;
-  if (!isExecutable(file)) return `command ${name} is not executable; chmod +x ${file}`;
-  if (attempt.missing) return `command ${name} (${file}) needs an interpreter or loader that does not exist`;
-  const who = `uid ${ids.uid ?? process.getuid?.()}, gid ${ids.gid ?? process.getgid?.()}`;
-  return `not permitted to run ${name} in "${cwd}" with ${who} (the runtime has uid ${process.getuid?.()})`;
+  if (kindOf(nearest) === "directory") return { problem: `command ${name} is a directory (${nearest})` };
+  return { problem: `command ${name} is not executable; chmod +x ${nearest}` };
 }
 
 function kindOf(path: string): "none" | "file" | "directory" {

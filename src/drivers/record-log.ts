@@ -34,7 +34,7 @@ type LineFormat = (lines: Lines, page: Page) => void;
 
 interface Format {
   record(level: LogLevel, message: string, fields: LogFields): string;
-  lines(service: string, stream: OutputStream): LineFormat;
+  lines(service: string, stream: OutputStream, level: LogLevel): LineFormat;
 }
 
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
@@ -54,8 +54,8 @@ export function recordLog(options: RecordLogOptions): Log & Output {
     info: at("info"),
     warn: at("warn"),
     error: at("error"),
-    open(service, stream): LineSink {
-      const put = format.lines(service, stream);
+    open(service, stream, { level = "info" } = {}): LineSink {
+      const put = format.lines(service, stream, level);
       return {
         write(lines) {
           put(lines, page);
@@ -145,8 +145,8 @@ function jsonFormat({ name, wallTime }: RecordLogOptions): Format {
       const members = present(record).map(([key, value]) => `${JSON.stringify(key)}:${stringify(value)}`);
       return `{${members.join(",")}}\n`;
     },
-    lines(service, stream) {
-      const who = `"level":"info","service":${JSON.stringify(service)},"stream":"${stream}"`;
+    lines(service, stream, level) {
+      const who = `"level":"${level}","service":${JSON.stringify(service)},"stream":"${stream}"`;
       const head = Buffer.from(`{"time":"${NO_TIME}",${who},"message":`);
       return (lines, page) => {
         head.write(time(), TIME_AT, "latin1");

@@ -1,6 +1,6 @@
 // A file descriptor of this process that others read: a pipe, a terminal, a file. It is written to without ever blocking the
 // event loop, and a reader that is gone is no error.
-import { fstatSync, write } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, write, writeSync } from "node:fs";
 
 /** A full non-blocking pipe is tried again after this long at first, and then ever less often. */
 const RETRY_MS_MIN = 1;
@@ -12,6 +12,8 @@ export interface Stdout {
   readonly terminal: boolean;
   /** Resolves when all has left the process, or nobody is there to read it. Never rejects; one call at a time. */
   write(bytes: Buffer): Promise<void>;
+  /** What goes without waiting for a reader, at once: for a process that ends now. Never throws. */
+  writeNow(bytes: Buffer): void;
 }
 
 export interface StdoutOptions {
@@ -23,18 +25,55 @@ export interface StdoutOptions {
 
 export function openStdout({ fd = 1, onGone }: StdoutOptions): Stdout {
   let gone = false;
+  let writing = false;
   return {
     get terminal() {
       return isTerminal(fd);
     },
     async write(bytes) {
       if (gone) return;
+      writing = true;
       const reason = await writeAll(fd, bytes);
+      writing = false;
       if (reason === undefined) return;
       gone = true;
       onGone(reason);
     },
+    writeNow(bytes) {
+      if (gone || bytes.length === 0) return;
+      const own = unblocked(fd);
+      // A write that is under way may be waiting for a reader who never comes.
+      if (own === undefined && writing) return;
+      try {
+        let left = own === undefined && mayBlock(fd) ? wholeLines(bytes) : bytes;
+        while (left.length > 0) left = left.subarray(writeSync(own ?? fd, left));
+      } catch {
+        // It is full, or nobody reads it.
+      }
+      if (own !== undefined) closeSync(own);
+    },
   };
+}
+
+/** What surely has room where nothing waits, up to the end of a line. */
+const ROOM_BYTES = 64 * 1024;
+
+function wholeLines(bytes: Buffer): Buffer {
+  return bytes.length <= ROOM_BYTES ? bytes : bytes.subarray(0, bytes.lastIndexOf("\n", ROOM_BYTES - 1) + 1);
+}
+
+function mayBlock(fd: number): boolean {
+  return !fstatSync(fd).isFile();
+}
+
+/** The same pipe as a descriptor that never waits; undefined where that is not to be had, as of another user's pipe. */
+function unblocked(fd: number): number | undefined {
+  try {
+    if (!fstatSync(fd).isFIFO()) return undefined;
+    return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK);
+  } catch {
+    return undefined;
+  }
 }
 
 function isTerminal(fd: number): boolean {

@@ -38,7 +38,7 @@ export interface EmbeddedStoreOptions {
   /** Called once, with what every later call rejects with. */
   onLost?: ((error: StoreError) => void) | undefined;
   /** Calls `run` when timers and sockets have had their turn. */
-  nextTurn?: (run: () => void) => void;
+  nextTurn?: ((run: () => void) => void) | undefined;
   /** Default 256 MiB. */
   waitingBytesMax?: number;
 }
@@ -157,10 +157,10 @@ class EmbeddedStore implements Store, Ownerships {
     return this.#read(() => this.#engine.log(tenant, query).map((row) => recordOf(tenant, row)));
   }
 
-  watch(tenant: string, onAppended: () => void): () => void {
+  watch(tenant: string, onWritten: () => void): () => void {
     const watchers = this.#watchers.get(tenant) ?? new Set();
     // Of its own, so that one function may watch twice.
-    const watcher = (): void => onAppended();
+    const watcher = (): void => onWritten();
     this.#watchers.set(tenant, watchers.add(watcher));
     return () => {
       watchers.delete(watcher);
@@ -236,8 +236,8 @@ class EmbeddedStore implements Store, Ownerships {
     const results = this.#transact(batch);
     if (results === undefined) return;
     batch.forEach(({ resolve }, index) => resolve(results[index] as CommitResult));
-    const appendedTo = batch.filter(({ append }, index) => append.length > 0 && results[index]?.ok);
-    for (const tenant of new Set(appendedTo.map((write) => write.tenant))) this.#hint(tenant);
+    const written = batch.filter(({ records }, index) => records > 0 && results[index]?.ok);
+    for (const tenant of new Set(written.map((write) => write.tenant))) this.#hint(tenant);
     if (this.#waiting.length > 0) this.#schedule();
     else if (this.#closing) this.#letGo();
   }

@@ -5,6 +5,7 @@ import {
   closeSync,
   fstatSync,
   fsyncSync,
+  lstatSync,
   openSync,
   readSync,
   realpathSync,
@@ -15,7 +16,7 @@ import {
 } from "node:fs";
 import process from "node:process";
 import type { DatabaseSync } from "node:sqlite";
-import { messageOf, StoreError } from "../errors.ts";
+import { mayNotWrite, messageOf, StoreError } from "../errors.ts";
 import type { Failpoint } from "../ports/failpoint.ts";
 
 /** Older ones can corrupt a WAL. */
@@ -85,6 +86,9 @@ export function openSqliteFile(path: string, options: SqliteFileOptions): Databa
 export function placeOf(named: string, { create }: Pick<SqliteFileOptions, "create">): string {
   const found = look(named);
   if (!found) {
+    // What it leads to may only not be mounted yet: nothing is begun anew in its place.
+    if (isLink(named))
+      throw refusal(named, "it is a link to what is not there; mount or make that, or remove the link");
     if (!create) throw refusal(named, "there is no such file");
     const { basename, dirname, join } = process.getBuiltinModule("node:path");
     return exists(dirname(named)) ? join(realpathSync(dirname(named)), basename(named)) : named;
@@ -126,6 +130,10 @@ function look(path: string): Stats | undefined {
   } catch (error) {
     throw refusal(path, `${messageOf(error)}; name another path`);
   }
+}
+
+function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }
 
 function exists(path: string): boolean {
@@ -206,10 +214,8 @@ function openWritable(path: string): number {
   try {
     return openSync(path, "r+");
   } catch (error) {
-    const { uid, mode } = statSync(path);
-    const owner = `it belongs to uid ${uid}, mode 0${(mode & 0o7777).toString(8)}`;
-    const reason = `uid ${process.geteuid?.()} may not write it: ${owner} (${messageOf(error)})`;
-    throw refusal(path, `${reason}; chown or chmod it`);
+    const reason = mayNotWrite("it", { uid: process.geteuid?.(), owner: statSync(path) });
+    throw refusal(path, `${reason} (${messageOf(error)})`);
   }
 }
 

@@ -4,7 +4,7 @@
 
 /** Above this many waiting bytes it is full. */
 const WAITING_BYTES_MAX = 1024 * 1024;
-/** Above this many, records, which cannot wait, are lost, and counted. */
+/** Above this many, what cannot wait is lost, and counted: records, and lines of modules. */
 const HELD_BYTES_MAX = 16 * 1024 * 1024;
 /** What the memory begins with, and what it goes back to. */
 const IDLE_BYTES = 16 * 1024;
@@ -62,6 +62,18 @@ export class WriteQueue {
     return this.#filled + this.#leaving;
   }
 
+  /** What has not begun to be written, and will not be: the process ends now, and somebody else writes it. */
+  takeRest(): Buffer {
+    const rest = this.#memory.subarray(0, this.#filled);
+    this.#filled = 0;
+    return rest;
+  }
+
+  /** Whether some bytes are being written. */
+  get writing(): boolean {
+    return this.#leaving > 0;
+  }
+
   /** Resolves when there are none. */
   flush(): Promise<void> {
     return this.#pumping ?? Promise.resolve();
@@ -71,10 +83,10 @@ export class WriteQueue {
     return this.#filled > WAITING_BYTES_MAX;
   }
 
-  /** Who can wait was asked to: lines that come all the same were let in when there was room, and are not many. */
+  /** Who can wait was asked to: what comes all the same was let in when there was room, and is not much, or cannot wait. */
   #hasRoomFor(kind: keyof Lost): boolean {
-    if (kind === "records") return this.#filled <= HELD_BYTES_MAX;
-    return this.#options.overflow === "pause" || !this.#isFull();
+    const canBeDropped = kind === "lines" && this.#options.overflow === "drop";
+    return canBeDropped ? !this.#isFull() : this.#filled <= HELD_BYTES_MAX;
   }
 
   #makeRoom(bytes: number): void {

@@ -6,6 +6,7 @@ import { messageOf } from "../errors.ts";
 import type { StateName } from "../core/service-state.ts";
 import type { HealthSource } from "../ports/health-source.ts";
 import type { Log } from "../ports/log.ts";
+import type { Inside } from "../ports/service.ts";
 import { CONTROL_PATHS, DOCS_PATHS } from "./api-paths.ts";
 import { type Claim, claimsOf, isReserved, refuseReserved, refuseShared } from "./claims.ts";
 import type { HttpGate } from "./gate.ts";
@@ -14,6 +15,7 @@ import { HEALTH_PATHS, createHealth } from "./health.ts";
 import { absolute, pathOf } from "./normalise.ts";
 import { problem, unavailable } from "./problem.ts";
 import type { Fetch } from "./server.ts";
+import { callHandlers } from "./web-sockets.ts";
 
 export interface AppOptions extends Identity {
   health: HealthSource;
@@ -30,16 +32,19 @@ export interface App {
   fetch(request: Request, env?: unknown, context?: ExecutionContext): Response | Promise<Response>;
   /**
    * Calls `register` with an app of the service's own, whose routes answer at `/` while the service is up and 503 otherwise.
-   * Mounting a service again replaces its routes. Throws `UsageError` for a path the runtime or another service has.
+   * Mounting a service again replaces its routes. `inside` calls what answers. Throws `UsageError` for a path the runtime or another service has.
    */
-  mount(service: string, register: (app: Hono) => void): void;
+  mount(service: string, register: (app: Hono) => void, options?: { inside?: Inside }): void;
 }
 
 interface Mount {
   service: string;
   app: Hono;
+  inside: Inside;
   claims: readonly Claim[];
 }
+
+const AS_IT_IS: Inside = (work) => work();
 
 /** States in which a service can answer. */
 const UP: ReadonlySet<string | undefined> = new Set(["started", "ready", "unready"] satisfies StateName[]);
@@ -52,7 +57,6 @@ export function createApp({ health, gate, log, control, plane, ...identity }: Ap
 
   function compose(): Hono {
     const app = new Hono({ getPath: pathOf });
-    for (const [path, probe] of HEALTH_PATHS) app.all(path, (c) => answers[probe](c.req.raw, c.env));
     const all = [...mounts.values()].flatMap((mount) => mount.claims.map((claim) => ({ ...claim, mount })));
     addApis(app, { control, plane, gate, taken: all });
     for (const { method, path, mount } of all.filter(({ middleware }) => !middleware)) {
@@ -62,7 +66,7 @@ export function createApp({ health, gate, log, control, plane, ...identity }: Ap
     for (const { method, path, mount } of all.filter(({ middleware }) => middleware)) {
       app.on(method, path, (c, next) => (isUp(mount) && !isReserved(c.req.path) ? visit(c, mount) : next()));
     }
-    return app.notFound((c) => gate.pass(c, async () => unmatched(c)));
+    return app.notFound((c) => gate.pass(c, async () => unmatched(c, health)));
   }
 
   function isUp({ service }: Mount): boolean {
@@ -74,20 +78,12 @@ export function createApp({ health, gate, log, control, plane, ...identity }: Ap
       if (!isUp(mount))
         return unavailable(`cannot answer ${c.req.path}: service "${mount.service}" is not up`);
       try {
-        const answer: unknown = await mount.app.fetch(absolute(c.req.raw), c.env, executionContextOf(c));
-        if (isResponse(answer)) return answer;
-        throw new TypeError(`the handler returned ${typeof answer}, not a Response`);
+        return await answerOf(c, mount);
       } catch (thrown) {
         // Hono hands an app's error handler only what is an `Error`.
         return failed(thrown, { c, service: mount.service });
       }
     });
-  }
-
-  function unmatched(c: Context): Response {
-    if (!health.snapshot().started)
-      return unavailable(`cannot answer ${c.req.path}: the runtime is starting`);
-    return notFound(c);
   }
 
   function failed(thrown: unknown, { c, service }: { c: Context; service: string }): Response {
@@ -101,15 +97,28 @@ export function createApp({ health, gate, log, control, plane, ...identity }: Ap
   }
 
   return {
-    fetch: (request, env, context) => (front ??= compose()).fetch(request, env as object, context),
-    mount(service, register) {
-      const mount = { service, ...serviceApp(register, (error, c) => failed(error, { c, service })) };
+    fetch(request, env, context) {
+      // Not by way of Hono: the front app is not there at the first probe, nor after each mount.
+      const probe = HEALTH_PATHS.get(pathOf(request));
+      if (probe) return answers[probe](request, env);
+      return (front ??= compose()).fetch(request, env as object, context);
+    },
+    mount(service, register, { inside = AS_IT_IS } = {}) {
+      const mount = { service, inside, ...serviceApp(register, (error, c) => failed(error, { c, service })) };
       refuseReserved(service, mount.claims);
       for (const other of mounts.values()) if (other.service !== service) refuseShared(mount, other);
       mounts.set(service, mount);
       front = undefined;
     },
   };
+}
+
+async function answerOf(c: Context, { app, inside }: Mount): Promise<Response> {
+  const request = absolute(c.req.raw);
+  callHandlers(request, inside);
+  const answer: unknown = await inside(() => app.fetch(request, c.env, executionContextOf(c)));
+  if (isResponse(answer)) return answer;
+  throw new TypeError(`the handler returned ${typeof answer}, not a Response`);
 }
 
 interface Apis extends Pick<AppOptions, "control" | "plane" | "gate"> {
@@ -129,7 +138,7 @@ function addApis(app: Hono, { control, plane, gate, taken }: Apis): void {
   app.on(["GET", "HEAD"], free, (c) => gate.pass(c, async () => plane.docs(c.req.raw, c.env)));
 }
 
-function serviceApp(register: (app: Hono) => void, failed: ErrorHandler): Omit<Mount, "service"> {
+function serviceApp(register: (app: Hono) => void, failed: ErrorHandler): Omit<Mount, "service" | "inside"> {
   const app = new Hono().notFound(notFound).onError(failed);
   register(app);
   const claims = claimsOf(app);
@@ -137,6 +146,11 @@ function serviceApp(register: (app: Hono) => void, failed: ErrorHandler): Omit<M
   // has.
   app.use((_c, next) => next());
   return { app, claims };
+}
+
+function unmatched(c: Context, health: HealthSource): Response {
+  if (!health.snapshot().started) return unavailable(`cannot answer ${c.req.path}: the runtime is starting`);
+  return notFound(c);
 }
 
 function notFound(c: Context): Response {

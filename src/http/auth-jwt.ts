@@ -1,6 +1,7 @@
 // JSON Web Tokens as credentials: checked with the keys of a JWKS, which are fetched when a token names one that is not known, and
 // no more often than its limits say. What a token may not be is decided here; signatures are the business of `jose`.
 import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } from "jose";
+import { isTenantName } from "../config/tenant-name.ts";
 import { messageOf } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -76,7 +77,7 @@ export function createJwtVerifier({ jwt, clock, log, fetch = globalThis.fetch }:
         : unavailable("cannot check the credential: the keys of plane.auth.jwt cannot be had; try again");
     }
     const tenant = own(payload, jwt.tenantClaim);
-    if (typeof tenant !== "string" || tenant === "") return unauthorised();
+    if (typeof tenant !== "string" || !isTenantName(tenant)) return unauthorised();
     return { tenant, roles: rolesOf(jwt.rolesClaim === undefined ? [] : own(payload, jwt.rolesClaim)) };
   };
 }

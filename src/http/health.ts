@@ -1,5 +1,6 @@
 // The health endpoints: which path asks what, and an answer from the current snapshot without asking anyone. A page is
-// rendered once for each snapshot and kind of client, and stamped with the time at most once a millisecond.
+// rendered once for each snapshot and kind of client, and stamped with the time at most once a millisecond. Only who wants to see
+// the components has anything measured.
 import type { Snapshot } from "../core/snapshot.ts";
 import type { HealthSource } from "../ports/health-source.ts";
 import { isLocal } from "./connection.ts";
@@ -49,6 +50,11 @@ interface Prepared {
 /** The answers to one probe, each prepared when it is first asked for. */
 type Answers = Partial<Record<Format | "jsonWithoutReasons" | "draftWithoutReasons", Prepared>>;
 
+/** What is ready to be said about a snapshot. */
+interface Pages extends Record<Probe, Answers> {
+  reasoned: boolean;
+}
+
 const bytes = new TextEncoder();
 
 /** One handler for each probe. */
@@ -58,15 +64,7 @@ export function createHealth({
   trusting = false,
   ...identity
 }: HealthOptions): Record<Probe, HealthHandler> {
-  let current: Snapshot | undefined;
-  let reasoned = false;
-  let prepared = noAnswers();
-
-  function refresh(snapshot: Snapshot): void {
-    current = snapshot;
-    reasoned = hasReasons(snapshot);
-    prepared = noAnswers();
-  }
+  const about = new WeakMap<Snapshot, Pages>();
 
   function prepare(
     snapshot: Snapshot,
@@ -87,7 +85,7 @@ export function createHealth({
     const timestamp = new Date(nowMs).toISOString();
     answer.body = answer.page.body({ uptimeMs: Math.round(health.uptimeMs()), timestamp });
     answer.stampedAtMs = nowMs;
-    // For HEAD: Hono takes the content away, and with it what the server could count.
+    // For HEAD: without content the server has nothing to count.
     const length = String(bytes.encode(answer.body).length);
     for (const { headers } of [answer.init, answer.closingInit]) headers.set("content-length", length);
   }
@@ -98,19 +96,23 @@ export function createHealth({
       const { method } = request;
       if (method !== "GET" && method !== "HEAD") return methodNotAllowed(method);
       if (probe === "ready") gate.watch.asked(request, env);
-      const snapshot = health.snapshot();
-      if (snapshot !== current) refresh(snapshot);
       const format = request.headers.get("accept")?.includes(MEDIA_TYPES.draft) ? "draft" : "json";
-      const guarded = reasoned || probe === "health" || format === "draft";
+      const isWhole = probe === "health" || format === "draft";
+      const snapshot = (isWhole && health.measured?.()) || health.snapshot();
+      const pages = about.get(snapshot) ?? noPages(about, snapshot);
+      const guarded = pages.reasoned || isWhole;
       // Asking for the peer costs more than the whole answer, so only when there is something to hide.
       const withoutReasons = guarded && !trusting && !isLocal(request, env);
       const kind = withoutReasons ? (`${format}WithoutReasons` as const) : format;
-      const answer = (prepared[probe][kind] ??= prepare(snapshot, { probe, format, withoutReasons }));
+      const answer = (pages[probe][kind] ??= prepare(snapshot, { probe, format, withoutReasons }));
       const nowMs = Date.now();
       if (nowMs !== answer.stampedAtMs) stamp(answer, nowMs);
-      const isVerbose = probe === "health" && format === "json" && VERBOSE.test(request.url);
+      const isVerbose = isWhole && method === "GET" && format === "json" && VERBOSE.test(request.url);
       if (isVerbose && (trusting || isLocal(request, env))) return verbose(answer, health);
-      return new Response(answer.body, gate.closing ? answer.closingInit : answer.init);
+      return new Response(
+        method === "HEAD" ? null : answer.body,
+        gate.closing ? answer.closingInit : answer.init,
+      );
     };
   return {
     health: handlerOf("health"),
@@ -129,8 +131,10 @@ async function verbose({ body, init }: Prepared, health: HealthSource): Promise<
   return new Response(`${body.slice(0, -1)},${JSON.stringify(details).slice(1)}`, init);
 }
 
-function noAnswers(): Record<Probe, Answers> {
-  return { health: {}, ready: {}, live: {}, startup: {} };
+function noPages(about: WeakMap<Snapshot, Pages>, snapshot: Snapshot): Pages {
+  const pages = { reasoned: hasReasons(snapshot), health: {}, ready: {}, live: {}, startup: {} };
+  about.set(snapshot, pages);
+  return pages;
 }
 
 /** A ready `Headers` object is cheaper for every response than a plain one. */

@@ -4,6 +4,7 @@ import { Hono, type Context } from "hono";
 import { messageOf } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Plane } from "../ports/plane.ts";
+import type { RegistryReader } from "../ports/registry.ts";
 import type { Asker } from "./asker.ts";
 import { type AuthOptions, createAuth } from "./auth.ts";
 import { keepOpen } from "./connection.ts";
@@ -24,6 +25,7 @@ export interface PlaneApiOptions extends Omit<AuthOptions, "keyBytesMax"> {
   clock: Clock;
   /** `undefined` until it is there. */
   plane: () => Plane | undefined;
+  registry: RegistryReader;
   limits: PlaneLimits;
   /** Aborts when streams should end and who waits should be answered. */
   ending: AbortSignal;
@@ -135,9 +137,10 @@ class Door {
     const json = body ? await readJson(request, this.#options.limits.bodyBytesMax) : undefined;
     const bodyRead = body && read(body, json, problems);
     refuse(problems);
-    const { ending } = this.#options;
+    const { ending, registry } = this.#options;
     return {
       plane: plane.tenant(asker.tenant),
+      registry,
       asker,
       params,
       query: queryRead,

@@ -154,7 +154,8 @@ function actions(limits: PlaneLimits): Operation[] {
       ...shared,
       id: "retryExecution",
       path: "/executions/{id}/retry",
-      summary: "Tries again what has failed or is parked.",
+      summary: "Tries again what has failed or is parked. For operators.",
+      role: "operator",
       handle: async ({ plane, params: { id = "" } }) => accepted(await plane.executions.retry(id)),
     }),
     operation({

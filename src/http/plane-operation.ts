@@ -1,6 +1,7 @@
 // One operation of the plane's HTTP API: what it takes, what it answers, who may, and the function that does it. The routes, the
 // checks and the OpenAPI document are all made of these; an operation itself never looks at the request.
 import type { TenantPlane } from "../ports/plane.ts";
+import type { RegistryReader } from "../ports/registry.ts";
 import type { Asker } from "./asker.ts";
 import type { Condition } from "./plane-conditions.ts";
 import type { Schema, z } from "./plane-schema-kit.ts";
@@ -14,11 +15,13 @@ export const TAGS = {
   executions: "What became of them.",
   state: "Versioned values by namespace and key.",
   wal: "The log of everything that was decided.",
+  registry: "Who is where.",
 } as const;
 
 /** What an operation is handed. */
 export interface Call<Query = unknown, Body = unknown> {
   plane: TenantPlane;
+  registry: RegistryReader;
   asker: Asker;
   /** From the path. */
   params: Readonly<Record<string, string>>;

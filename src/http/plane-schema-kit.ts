@@ -53,7 +53,8 @@ export function object() {
 /** A whole number that arrives as text. */
 export function whole({ minimum, maximum }: { minimum: number; maximum: number }) {
   const toNumber = z.transform((text) => (/^\d{1,16}$/.test(String(text)) ? Number(text) : text));
-  const schema = z.pipe(toNumber, z.int().check(z.minimum(minimum), z.maximum(maximum)));
+  const error = `expected a whole number from ${minimum} to ${maximum}`;
+  const schema = z.pipe(toNumber, z.int({ error }).check(z.minimum(minimum), z.maximum(maximum)));
   about.add(schema, { type: "integer", minimum, maximum });
   return schema;
 }

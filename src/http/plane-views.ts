@@ -8,6 +8,7 @@ import type {
   StateChange,
   StateEntry,
 } from "../ports/plane.ts";
+import type { InstanceState, RegistryEntry } from "../ports/registry.ts";
 import { type LogRecord, type Page, WAL_TYPES } from "../ports/store.ts";
 import { about, answered, described, object, optional, type Schema, z } from "./plane-schema-kit.ts";
 
@@ -222,6 +223,36 @@ export function recordView({ seq, id, type, tenant, timeMs, ...rest }: LogRecord
   };
 }
 
+const INSTANCE_STATES = ["starting", "ready", "draining"] as const satisfies readonly InstanceState[];
+
+const instance = answered(
+  "Instance",
+  z.strictObject({
+    id: text("`instance_…`."),
+    service: text("Its key in the config: what replicas have in common."),
+    address: text("A name or an address, an IPv6 one without brackets."),
+    port: z.int(),
+    tags: z.array(z.string()),
+    state: described(
+      z.enum(INSTANCE_STATES),
+      "`starting`: not ready, or not just now. `draining`: it takes nothing new.",
+    ),
+    intents: described(z.array(z.string()), "The types of intents that it handles."),
+  }),
+);
+
+export function instanceView({
+  instance: id,
+  service,
+  address,
+  port,
+  tags,
+  state,
+  intents = [],
+}: RegistryEntry) {
+  return { id, service, address, port, tags, state, intents };
+}
+
 export const problemBody = answered(
   "Problem",
   described(
@@ -248,6 +279,7 @@ export const sessionPage = pageOf("SessionPage", session);
 export const executionPage = pageOf("ExecutionPage", execution);
 export const statePage = pageOf("StatePage", stateEntry);
 export const walPage = pageOf("WalPage", walRecord);
+export const instancePage = pageOf("InstancePage", instance);
 
 export function pageView<T, V>({ items, cursor }: Page<T>, view: (item: T) => V) {
   return { items: items.map(view), cursor: cursor ?? null };

@@ -3,6 +3,7 @@
 import type { Context } from "hono";
 import { defineWebSocketHelper, type UpgradeWebSocket, WSContext, type WSEvents } from "hono/ws";
 import { UsageError } from "../errors.ts";
+import type { Inside } from "../ports/service.ts";
 
 /** RFC 6455, section 7.4.1: "going away". */
 const GOING_AWAY = 1001;
@@ -50,6 +51,21 @@ export function createWebSockets(): WebSockets {
       closing = true;
       for (const socket of open) leave(socket);
     },
+  };
+}
+
+/** The handlers of the WebSocket that this request may become are called by way of `inside`. */
+export function callHandlers(request: Request, inside: Inside): void {
+  const tracker = trackers.get(request);
+  if (tracker) trackers.set(request, { track: (events) => tracker.track(calledBy(inside, events)) });
+}
+
+function calledBy(inside: Inside, { onOpen, onMessage, onClose, onError }: WSEvents): WSEvents {
+  return {
+    ...(onOpen && { onOpen: (event, socket) => inside(() => onOpen(event, socket)) }),
+    ...(onMessage && { onMessage: (event, socket) => inside(() => onMessage(event, socket)) }),
+    ...(onClose && { onClose: (event, socket) => inside(() => onClose(event, socket)) }),
+    ...(onError && { onError: (event, socket) => inside(() => onError(event, socket)) }),
   };
 }
 

@@ -152,6 +152,14 @@ export class Engine implements RunHost {
     return { late };
   }
 
+  /** Resolves when no call and no write is under way: what is left waits for time, a signal or somebody. */
+  async whenStill(): Promise<void> {
+    do {
+      await nextTurn();
+      await Promise.all([...this.#runs.values()].map((run) => run.whenIdle()));
+    } while (this.#ready.length > 0 || this.#leases.isBusy);
+  }
+
   /** Others may go on with it while this process still waits for the calls of the rest. */
   #handOver(run: Run): void {
     this.#forget(run);

@@ -2,7 +2,7 @@
 // redirect, reads no more of an answer than it may, and opens no connection itself: `fetch` is handed in.
 import type { Failure, Json } from "../core/saga-event.ts";
 import type { Result } from "../core/saga-outcome.ts";
-import { messageOf } from "../errors.ts";
+import { causesOf, messageOf, neverConnected } from "../errors.ts";
 import type { CallContext, Caller } from "./calls.ts";
 import { traceparentOf } from "./ids.ts";
 import { frozen } from "./stored-json.ts";
@@ -77,20 +77,9 @@ function requestOf({ method, headers }: HttpCall, context: CallContext): Request
   };
 }
 
-/** What the runtimes call a connection that never came to be. */
-const NOT_CONNECTED =
-  /ConnectionRefused|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|FailedToOpenSocket|DNSResolveFailed|connection refused|dns error|failed to lookup/i;
-
 function unanswered(error: unknown): Result {
-  const causes: unknown[] = [];
-  for (let cause: unknown = error; cause instanceof Error && causes.length < 5; cause = cause.cause)
-    causes.push(cause);
-  const said = causes.map((cause) => {
-    const { message, code } = cause as Error & { code?: unknown };
-    return `${typeof code === "string" ? code : ""} ${message}`;
-  });
-  const message = messageOf(causes.at(-1) ?? error);
-  return said.some((words) => NOT_CONNECTED.test(words))
+  const message = messageOf(causesOf(error).at(-1) ?? error);
+  return neverConnected(error)
     ? { type: "notDone", error: { message, reason: "refused" } }
     : { type: "unknown", error: { message, reason: "cut" } };
 }

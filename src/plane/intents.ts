@@ -3,6 +3,7 @@
 import { canonicalText } from "../core/saga-definition.ts";
 import { type SagaDefinition, sagaProblems } from "../config/saga-definition.ts";
 import { UsageError } from "../errors.ts";
+import type { Inside } from "../ports/service.ts";
 import { type Caller, type FunctionHandler, functionCaller, handlerCaller } from "./calls.ts";
 import { functionMachine } from "./function-machine.ts";
 import { type Fetch, httpCaller, type StepHttpCalls } from "./http-calls.ts";
@@ -40,6 +41,11 @@ export interface IntentsOptions {
   fetch: Fetch;
   /** Of the answer to a call. */
   bodyBytesMax: number;
+}
+
+/** How the functions are called; absent: as they are. */
+interface Calling {
+  inside?: Inside | undefined;
 }
 
 const TYPE = /^[A-Za-z][\w.-]{0,127}$/;
@@ -80,7 +86,7 @@ export class IntentRegistry {
   /** A function that carries it out. Registered anew it takes the place of the one before. */
   register<Input = unknown>(
     type: string,
-    { input }: { input?: StandardSchema<Input> },
+    { input, inside }: { input?: StandardSchema<Input> | undefined } & Calling,
     handler: FunctionHandler<Input>,
   ): void {
     if (!TYPE.test(type)) {
@@ -94,17 +100,21 @@ export class IntentRegistry {
       machine: functionMachine({ type, isKnown: true }) as AnyMachine,
       check: input ? checkByStandard(input) : anything,
       signals: new Map(),
-      call: handlerCaller(handler as FunctionHandler<unknown>),
+      call: calledBy(inside, handlerCaller(handler as FunctionHandler<unknown>)),
     });
   }
 
   /** A saga written in TypeScript. */
-  registerSaga<Input, Outputs>({ definition, input, functions, signals }: Saga<Input, Outputs>): void {
+  registerSaga<Input, Outputs>(
+    { definition, input, functions, signals }: Saga<Input, Outputs>,
+    { inside }: Calling = {},
+  ): void {
     const check = input ? checkByStandard(input as StandardSchema) : anything;
     const ofSignals = [...signals].map(
       ([name, schema]) => [name, checkByStandard(schema as StandardSchema)] as const,
     );
-    this.#addSaga(definition, { check, signals: new Map(ofSignals), call: functionCaller(functions) });
+    const call = calledBy(inside, functionCaller(functions));
+    this.#addSaga(definition, { check, signals: new Map(ofSignals), call });
   }
 
   /** A saga of a config. */
@@ -130,6 +140,10 @@ export class IntentRegistry {
     this.#byDefinition.set(handler.definition, handler);
     for (const listener of this.#listeners) listener(handler);
   }
+}
+
+function calledBy(inside: Inside | undefined, call: Caller): Caller {
+  return inside ? (context) => inside(() => call(context)) : call;
 }
 
 const FUNCTION = "function/";

@@ -45,6 +45,11 @@ export class Leases {
     return this.#leaseMs !== undefined;
   }
 
+  /** It is taking what is free. */
+  get isBusy(): boolean {
+    return this.#looking !== undefined;
+  }
+
   /** Resolves when all that is free by now is taken; of a shared store, all that is known here. */
   async start(): Promise<void> {
     const leaseMs = this.#leaseMs;

@@ -49,7 +49,7 @@ export interface ServiceStatus {
   reason?: string;
   critical: boolean;
   pid?: number;
-  /** How often it was started again by itself or by an operator. */
+  /** How often it was started again by itself or by an operator; a run of a scheduled task at its time does not count. */
   restarts: number;
   /** How its last incarnation ended. */
   lastExit?: { code: number | null; signal: string | null; atMs: number };
@@ -94,7 +94,7 @@ export type ReloadOutcome =
       changed: readonly string[];
       removed: readonly string[];
     }
-  /** Nothing was changed; one problem a line. */
+  /** Nothing was changed; one reason a line, without what could not be done. */
   | { ok: false; problems: readonly string[] };
 
 /** What can be looked at. */

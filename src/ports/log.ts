@@ -44,8 +44,8 @@ export interface LineSink {
 
 /** The output of services. */
 export interface Output {
-  /** Where the lines of one stream of a service go. */
-  open(service: string, stream: OutputStream): LineSink;
+  /** Where the lines of one stream of a service go. `level`: what they are said to be; default `info`. */
+  open(service: string, stream: OutputStream, options?: { level?: LogLevel }): LineSink;
   /** Lines should now be kept back until `drained` resolves; those that come all the same are taken. */
   readonly full: boolean;
   /** Resolves when there is room. Of many who wait, some are let in at a time, in the order they came. */

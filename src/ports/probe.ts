@@ -10,6 +10,10 @@ export interface Probe {
    */
   readonly waits?: boolean;
   /**
+   * Calls `ask` whenever the answer may be another one: then it is asked again, and at no other time. Returns a function that ends it.
+   */
+  onChange?(ask: () => void): () => void;
+  /**
    * Asks once. Resolves, never rejects; an abort (timeout, service gone) resolves with `ok: false`.
    */
   check(signal: AbortSignal): Promise<ProbeResult>;

@@ -2,10 +2,14 @@
 import type { Hono } from "hono";
 import type { Clock } from "./clock.ts";
 import type { Log } from "./log.ts";
+import type { DiscoverySlices } from "./registry.ts";
 import type { PlaneSlices } from "./service-plane.ts";
 
-/** What the runtime offers a service, as `this.runtime`. The parts of the plane throw `UsageError` where there is none. */
-export interface Runtime extends PlaneSlices {
+/**
+ * What the runtime offers a service, as `this.runtime`. The parts of the plane throw `UsageError` where there is none; `registry`
+ * and `fetch` where there is neither a plane nor discovery.
+ */
+export interface Runtime extends PlaneSlices, DiscoverySlices {
   /** Marks a service with `readiness: "manual"` as ready. Repeated calls do nothing. Throws `UsageError` for an unknown name. */
   markReady(name?: string): void;
   /** The instance of a service this one depends on. Throws `UsageError` for anything else. */
@@ -50,6 +54,9 @@ export class Service<Settings = undefined> {
    */
   health?(): unknown;
 }
+
+/** Calls `work` as the code of one service: what it says on the console is that service's. */
+export type Inside = <T>(work: () => T) => T;
 
 /** What the runtime drives: a `Service`, or any object with the parts of one. */
 export interface ServiceLike {

@@ -117,6 +117,12 @@ export interface Page<T> {
 }
 
 /**
+ * Whose the entries are that belong to no tenant, as those of the registry. Nobody can be called that: the names of tenants have no
+ * control characters. It has no records, and nothing of it is worth keeping: what copies or compares stores passes it over.
+ */
+export const SYSTEM_TENANT = "\u0000system";
+
+/**
  * All methods reject with `StoreError` when the store is lost, full or closed; what was to be written is then not acknowledged,
  * and never written in part. `commit` rejects with an error of its own, and the store goes on, for what is no JSON or no Unicode.
  */
@@ -133,10 +139,10 @@ export interface Store {
     query: { after: number; limit: number; execution?: string },
   ): Promise<readonly LogRecord[]>;
   /**
-   * Calls `onAppended` after each append, perhaps once for several, and when the store is lost or closed: a hint to read on, which
-   * may find nothing, or reject. Returns a function that ends it.
+   * Calls `onWritten` after each commit that has written something, records, entries or removals, perhaps once for several, and
+   * when the store is lost or closed: a hint to read on, which may find nothing, or reject. Returns a function that ends it.
    */
-  watch(tenant: string, onAppended: () => void): () => void;
+  watch(tenant: string, onWritten: () => void): () => void;
   /** Tenants that have anything, ascending, and the sequence number of their last record. */
   tenants(): Promise<readonly { tenant: string; lastSeq: number }[]>;
   /** Entries that have expired and are still kept, of all tenants, for whoever removes them. */

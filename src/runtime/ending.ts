@@ -5,6 +5,7 @@ import { drainRule } from "../core/drain.ts";
 import type { Effect, FleetEvent } from "../core/event.ts";
 import { exitCodeOf } from "../core/exit.ts";
 import type { Fleet } from "../core/fleet.ts";
+import { isAlive } from "../core/service-state.ts";
 import type { RuntimeState } from "../core/snapshot.ts";
 import { ExitCode } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -127,6 +128,8 @@ export class Ending {
     runtime.emit({ type: "shutdown-began", ...cause });
     runtime.quiesce();
     const { sinceMs } = this.#progress;
+    const gone = runtime.fleet().members.filter(({ state }) => !isAlive(state));
+    const wereGone = new Set(gone.map(({ planned }) => planned.spec.name));
     const { stages, overran } = await shutDown({
       clock,
       budgetMs: budget,
@@ -143,7 +146,7 @@ export class Ending {
         return runtime.servicesEnded();
       },
       killServices: () => runtime.dispatch({ type: "kill-requested" }),
-      lateServices: () => this.#lateServices(),
+      lateServices: () => this.#lateServices(wereGone),
       emit: (event) => {
         if (event.type === "stage-ended") done.push(event);
         if (runtime.state() !== "destroyed") runtime.emit(event);
@@ -181,9 +184,10 @@ export class Ending {
     this.#end({ ...cause, forced: true, stages: [] });
   }
 
-  #lateServices(): string[] {
+  /** Who was killed or abandoned before this began is late no more. */
+  #lateServices(wereGone: ReadonlySet<string>): string[] {
     return this.#options.runtime.fleet().members.flatMap(({ lateMs, pid, planned }) => {
-      if (lateMs === undefined) return [];
+      if (lateMs === undefined || wereGone.has(planned.spec.name)) return [];
       const fate = pid === undefined ? "abandoned" : "SIGKILL";
       return [`${planned.spec.name} (${fate} after ${(lateMs / 1000).toFixed(1)}s)`];
     });

@@ -1,5 +1,5 @@
 // The health picture with the container's memory in it: a component that is degraded while nearly all of it is used. Looks at
-// most once a second, and only when somebody asks; there is no timer.
+// most once a second, and only when somebody asks about it, which who probes readiness does not; there is no timer.
 import type { Component, Snapshot } from "../core/snapshot.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Limits } from "../ports/control.ts";
@@ -15,7 +15,11 @@ export interface MemoryHealthOptions {
   clock: Clock;
 }
 
-export function withMemory({ health, limits, clock }: MemoryHealthOptions): HealthSource {
+export function withMemory({
+  health,
+  limits,
+  clock,
+}: MemoryHealthOptions): HealthSource & Required<Pick<HealthSource, "measured">> {
   let lookedMs = -Infinity;
   let memory: Component | undefined;
   let base: Snapshot | undefined;
@@ -32,7 +36,8 @@ export function withMemory({ health, limits, clock }: MemoryHealthOptions): Heal
   return {
     uptimeMs: () => health.uptimeMs(),
     limits,
-    snapshot() {
+    snapshot: () => health.snapshot(),
+    measured() {
       if (clock.now() - lookedMs >= LOOK_AGAIN_MS) look();
       const snapshot = health.snapshot();
       if (memory === undefined) return snapshot;

@@ -2,8 +2,8 @@
 // what follows from an order is the fleet's business, and reading a config is handed in.
 import { blockersOf, problemOf } from "../core/blockers.ts";
 import type { Order } from "../core/event.ts";
-import type { FleetMember } from "../core/member.ts";
-import { called, dependentsOf, withNeeds } from "../core/selection.ts";
+import { type FleetMember, restartsOf } from "../core/member.ts";
+import { called, dependentsOf, missingNeed, withFollowers, withNeeds } from "../core/selection.ts";
 import { ConfigError, messageOf } from "../errors.ts";
 import type {
   ActionOutcome,
@@ -119,11 +119,12 @@ export class Operator implements Control, StatusSource {
   }
 
   #statusOf(member: FleetMember): ServiceStatus {
-    const { fleet, wallOffsetMs, ...supervisor } = this.#world();
-    const { planned, state, incarnation, pid, lastExit } = member;
+    const world = this.#world();
+    const { wallOffsetMs } = world;
+    const { planned, state, pid, lastExit } = member;
     const { spec } = planned;
-    const reason = problemOf(member, fleet);
-    const nextRunMs = supervisor.nextRunMs(spec.name);
+    const reason = problemOf(member, world);
+    const nextRunMs = world.nextRunMs(spec.name);
     const isRunning = state.name !== "stopped" && state.name !== "failed" && state.name !== "completed";
     return {
       name: spec.name,
@@ -134,9 +135,9 @@ export class Operator implements Control, StatusSource {
       ...(reason !== undefined && { reason }),
       critical: spec.critical,
       ...(pid !== undefined && isRunning && { pid }),
-      restarts: Math.max(0, incarnation - 1),
+      restarts: restartsOf(member),
       ...(lastExit && { lastExit: { ...lastExit, atMs: lastExit.atMs + wallOffsetMs } }),
-      blockedBy: blockersOf(member, { fleet, wallOffsetMs }).slice(1),
+      blockedBy: blockersOf(member, world).slice(1),
       ...(nextRunMs !== undefined && { nextRunMs }),
       dependencies: spec.dependencies.map(({ service }) => service),
     };
@@ -184,6 +185,13 @@ export class Operator implements Control, StatusSource {
       const reason = `cannot ${action} '${abandoned}': an earlier instance overran its time and still runs in this process; restart the runtime`;
       return { ok: false, kind: "conflict", reason };
     }
+    const restarting = services.flatMap((name) => called(fleet, name));
+    const missing = action === "restart" && missingNeed(fleet, withFollowers(fleet, restarting));
+    if (missing) {
+      const { service, needs, fate } = missing;
+      const reason = `cannot restart '${names.join("', '")}': '${service}' needs '${needs}', which ${fate}, and would not come up again; start '${needs}' first`;
+      return { ok: false, kind: "conflict", reason };
+    }
     supervisor.announce({ type: "order-received", action, services });
     supervisor.order({ type: ORDERS[action], services });
     return { ok: true, services };
@@ -220,9 +228,9 @@ export class Operator implements Control, StatusSource {
 
   async #reload(): Promise<ReloadOutcome> {
     const { supervisor, read, reloadsEarly = false } = this.#options;
-    if (!read) return { ok: false, problems: ["cannot reload: there is no config to read"] };
+    if (!read) return { ok: false, problems: ["there is no config to read"] };
     if (supervisor.state !== "started" && !(reloadsEarly && supervisor.state === "starting"))
-      return { ok: false, problems: [`cannot reload: the runtime is ${supervisor.state}`] };
+      return { ok: false, problems: [`the runtime is ${supervisor.state}`] };
     try {
       const { services, added, changed, removed, applied } = await read();
       await supervisor.replace(services, new Set(changed));

@@ -47,14 +47,16 @@ export function watchProbe(
     if (!progress.passing && !result.ok && counts) {
       onFailed(attempt.signal.aborted ? `no answer within ${schedule.timeoutMs}ms` : result.reason);
     }
-    if (!stopped && !(probe.waits && progress.passing)) {
+    if (!stopped && !probe.onChange && !(probe.waits && progress.passing)) {
       cancelTimer = clock.after(nextDelayMs(progress, { ...schedule, isEager }), () => void ask());
     }
   };
 
+  const unlisten = probe.onChange?.(() => void ask());
   void ask();
   return () => {
     stopped = true;
+    unlisten?.();
     cancelTimer();
     asking.abort();
   };

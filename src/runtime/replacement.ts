@@ -1,15 +1,28 @@
 // The time in which services make room for others of their name, after a config was read again. Remembers which of them are wanted
-// down afterwards, too, and keeps orders from bringing one back before its successor.
+// down afterwards, too, and which came due meanwhile, and keeps orders from bringing one back before its successor.
 import type { Order } from "../core/event.ts";
 
 export class Replacement {
   readonly #leaving: ReadonlySet<string>;
   readonly #held: Set<string>;
+  readonly #due: Set<string>;
 
-  /** `held`: those of the leaving that somebody has stopped. */
-  constructor(leaving: readonly string[], held: readonly string[]) {
+  /** Of the leaving: those that somebody has `held` down, and those that are to run once more because they came `due`. */
+  constructor(leaving: readonly string[], { held, due }: Record<"held" | "due", readonly string[]>) {
     this.#leaving = new Set(leaving);
     this.#held = new Set(held);
+    this.#due = new Set(due);
+  }
+
+  /** Whose successors have a run to make up for. */
+  get due(): ReadonlySet<string> {
+    return this.#due;
+  }
+
+  /** It is due; false: it is not leaving, and can run now. */
+  postpone(service: string): boolean {
+    if (this.#leaving.has(service)) this.#due.add(service);
+    return this.#leaving.has(service);
   }
 
   isHeld(service: string): boolean {

@@ -24,10 +24,14 @@ export class Scheduler {
     this.#options = options;
   }
 
-  /** From now on these, and no others, are waited for. */
+  /** From now on these, and no others, are waited for. What of them is due at this moment is so still. */
   use(schedules: ReadonlyMap<string, Schedule>): void {
+    const { clock, onDue } = this.#options;
+    const nowMs = clock.wallTime();
+    const due = [...schedules.keys()].filter((service) => (this.nextRunMs(service) ?? Infinity) <= nowMs);
     this.stop();
     for (const [service, schedule] of schedules) this.#plan(service, schedule);
+    for (const service of due) onDue(service);
   }
 
   stop(): void {

@@ -3,6 +3,7 @@ import type { ServiceSpec } from "../core/spec.ts";
 import { UsageError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log, LogFields } from "../ports/log.ts";
+import type { DiscoverySlices } from "../ports/registry.ts";
 import type { Runtime } from "../ports/service.ts";
 import type { PlaneSlices } from "../ports/service-plane.ts";
 import type { BackgroundTask } from "./background.ts";
@@ -19,6 +20,8 @@ export interface ServiceRuntimeOptions {
   signal: AbortSignal;
   /** The plane as the service's tenant sees it; absent: there is none. */
   plane?: PlaneSlices | undefined;
+  /** Absent: there is no registry. */
+  discovery?: DiscoverySlices | undefined;
 }
 
 /** A class, so that a thousand services do not make a thousand sets of functions. */
@@ -87,6 +90,20 @@ export class ServiceRuntime implements Runtime {
 
   get sagas(): PlaneSlices["sagas"] {
     return this.#plane("sagas").sagas;
+  }
+
+  get registry(): DiscoverySlices["registry"] {
+    return this.#discovery("registry").registry;
+  }
+
+  async fetch(url: string | URL, init?: RequestInit): Promise<Response> {
+    return this.#discovery("fetch").fetch(url, init);
+  }
+
+  #discovery(slice: keyof DiscoverySlices): DiscoverySlices {
+    const { discovery } = this.#options;
+    if (discovery) return discovery;
+    throw new UsageError(`cannot use ${slice}: no registry; add plane: {}, or discovery: {} in a config`);
   }
 
   #plane(slice: keyof PlaneSlices): PlaneSlices {

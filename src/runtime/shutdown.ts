@@ -42,6 +42,8 @@ export interface ShutdownContext {
 
 /** How long killed processes may take to be gone. */
 const KILLED_MS = 250;
+/** How long those who look this runtime up may take to know: one round trip to a store. */
+const LEAVE_MS = 500;
 /** How long the port may take to close: it is the last thing, and no budget is kept for it. */
 const CLOSE_MS = 250;
 
@@ -49,9 +51,12 @@ export async function shutDown(
   context: ShutdownContext,
 ): Promise<{ stages: StageReport[]; overran: boolean }> {
   const { clock, emit, gate, signal } = context;
+  const startMs = clock.now();
+  const known = gate?.leave?.();
+  if (known) await within(known, LEAVE_MS, { clock, signal });
   const result = await runLedger(stageWork(context), {
     clock,
-    budgetMs: context.budgetMs,
+    budgetMs: context.budgetMs - (clock.now() - startMs),
     drainMs: drainMs(context.drain, context.budgetMs),
     onStageEnded: (report) => emit({ type: "stage-ended", ...report }),
     signal,

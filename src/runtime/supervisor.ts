@@ -8,7 +8,7 @@ import { type FleetMember, isHeld, target } from "../core/member.ts";
 import { isAlive } from "../core/service-state.ts";
 import { createSnapshot, type RuntimeState, type Snapshot } from "../core/snapshot.ts";
 import type { ServiceSpec } from "../core/spec.ts";
-import { ExitCode, StartupError, TimeoutError, UsageError } from "../errors.ts";
+import { ExitCode, StartupError, UsageError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Gate } from "../ports/gate.ts";
 import type { LedgerStatus } from "../ports/control.ts";
@@ -17,6 +17,7 @@ import type { NewRuntimeEvent, RuntimeEvent } from "../ports/runtime-event.ts";
 import { type BackgroundTask, BackgroundTasks, type ShutdownTask } from "./background.ts";
 import { Effects, type SupervisedService } from "./effects.ts";
 import { causeInWords, Ending, type ShutdownCause } from "./ending.ts";
+import { waitUntilReady } from "./ready-wait.ts";
 import { Replacement } from "./replacement.ts";
 import { type Schedule, Scheduler } from "./scheduler.ts";
 import type { ShutdownReport } from "./shutdown.ts";
@@ -59,7 +60,7 @@ export class Supervisor implements HealthSource {
   #stateSinceMs: number;
   #startedOnce = false;
   #startMs: number | undefined;
-  #snapshot: { value: Snapshot; version: string } | undefined;
+  #snapshot: { value: Snapshot; version: number } | undefined;
   #cancelStartupTimeout = () => {};
   #bootDone: { resolve: () => void; reject: (error: unknown) => void } | undefined;
   readonly #ending: Ending;
@@ -78,7 +79,7 @@ export class Supervisor implements HealthSource {
       clock: options.clock,
       onDue: (service) => {
         this.#emit({ type: "schedule-came-due", service });
-        this.#dispatch({ type: "schedule-came-due", service });
+        if (!this.#replacement?.postpone(service)) this.#dispatch({ type: "schedule-came-due", service });
       },
     });
     this.#background = new BackgroundTasks((reason) =>
@@ -145,7 +146,8 @@ export class Supervisor implements HealthSource {
       .map(({ planned }) => planned.spec.name)
       .filter((name) => !kept.has(name));
     const held = leaving.filter((name) => this.#is(name, isHeld));
-    const replacement = new Replacement(leaving, held);
+    const due = leaving.filter((name) => this.#is(name, ({ isDue }) => isDue));
+    const replacement = new Replacement(leaving, { held, due });
     this.#replacement = replacement;
     this.#dispatch({ type: "hold-requested", services: leaving });
     await this.#when(() => leaving.every((name) => !this.#is(name, ({ state }) => isAlive(state))));
@@ -163,6 +165,8 @@ export class Supervisor implements HealthSource {
         !schedule && !replacement.isHeld(name) && (fresh.has(name) || !known.member(name)),
     );
     this.#dispatch({ type: "start-requested", services: wanted.map(({ name }) => name) });
+    for (const { name, schedule } of specs)
+      if (schedule && replacement.due.has(name)) this.#dispatch({ type: "schedule-came-due", service: name });
   }
 
   /** Has something started, stopped or run, in order with everything else that happens. */
@@ -233,26 +237,8 @@ export class Supervisor implements HealthSource {
 
   /** Rejects with `TimeoutError`, naming who is not ready, after `timeoutMs`, or at once when the runtime ends. */
   waitForAllReady({ timeoutMs }: { timeoutMs: number }): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const check = () => {
-        if (this.snapshot().ready) done(resolve);
-        else if (this.#state === "destroyed") fail("the runtime has ended");
-      };
-      const fail = (why: string) => {
-        const names = this.snapshot().blockedBy.map(({ service, reason }) => `${service} (${reason})`);
-        const waitsFor =
-          this.#state === "uninitialized" ? "run, which has not been called" : names.join(", ");
-        done(() => reject(new TimeoutError(`not all services are ready: ${why}; waiting for ${waitsFor}`)));
-      };
-      const done = (settle: () => void) => {
-        cancel();
-        this.#waiters.delete(check);
-        settle();
-      };
-      const cancel = this.#clock.after(timeoutMs, () => fail(`${timeoutMs}ms have passed`));
-      this.#waiters.add(check);
-      check();
-    });
+    const [clock, snapshot] = [this.#clock, () => this.snapshot()];
+    return waitUntilReady({ clock, timeoutMs, snapshot, watch: (check) => this.#watch(check) });
   }
 
   addBackgroundTask(task: BackgroundTask): void {
@@ -264,13 +250,14 @@ export class Supervisor implements HealthSource {
   }
 
   snapshot(): Snapshot {
-    const version = `${this.#state}/${this.#fleet.version}`;
-    if (this.#snapshot?.version !== version) {
+    const { version } = this.#fleet;
+    if (this.#snapshot?.version !== version || this.#snapshot.value.state !== this.#state) {
       const value = createSnapshot(this.#fleet, {
         state: this.#state,
         stateSinceMs: this.#stateSinceMs,
         started: this.#startedOnce,
         wallOffsetMs: this.#wallOffsetMs,
+        nextRunMs: (service) => this.nextRunMs(service),
       });
       this.#snapshot = { value, version };
     }
@@ -300,7 +287,7 @@ export class Supervisor implements HealthSource {
 
   #refuseUnlessUp(): void {
     if (this.#state !== "started" && this.#state !== "starting")
-      throw new UsageError(`cannot reload: the runtime is ${this.#state}`);
+      throw new UsageError(`the runtime is ${this.#state}`);
   }
 
   #is(service: string, holds: (member: FleetMember) => boolean): boolean {
@@ -320,12 +307,18 @@ export class Supervisor implements HealthSource {
     return new Promise((resolve) => {
       const check = () => {
         if (!holds()) return;
-        this.#waiters.delete(check);
+        unwatch();
         resolve();
       };
-      this.#waiters.add(check);
+      const unwatch = this.#watch(check);
       check();
     });
+  }
+
+  /** Has `check` called after every turn of the loop, until the function that this returns is called. */
+  #watch(check: () => void): () => void {
+    this.#waiters.add(check);
+    return () => void this.#waiters.delete(check);
   }
 
   #schedule(): void {
@@ -347,8 +340,9 @@ export class Supervisor implements HealthSource {
     if (this.#state !== "starting" || !isOver) return;
     this.#cancelStartupTimeout();
     this.#startedOnce = true;
-    this.#enter("started");
+    // Whoever is told of the start may ask for the next runs.
     this.#schedule();
+    this.#enter("started");
     this.#background.start();
     this.#bootDone?.resolve();
   }
@@ -383,6 +377,8 @@ export class Supervisor implements HealthSource {
 
   #emit(event: NewRuntimeEvent): void {
     // Stamped in place: there are several for every service, and a copy of each is a tenth of a large start.
-    this.#options.emit(Object.assign(event, { atMs: this.#clock.now() + this.#wallOffsetMs }));
+    const stamped = event as RuntimeEvent;
+    stamped.atMs = this.#clock.now() + this.#wallOffsetMs;
+    this.#options.emit(stamped);
   }
 }

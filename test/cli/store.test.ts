@@ -9,7 +9,7 @@ import { main } from "../../src/cli/cli.ts";
 import { openStore } from "../../src/compose/open-store.ts";
 import { testClock } from "../../src/compose/testing.ts";
 import { FAILPOINTS } from "../../src/ports/failpoint.ts";
-import type { Commit } from "../../src/ports/store.ts";
+import { type Commit, SYSTEM_TENANT } from "../../src/ports/store.ts";
 import { done } from "../contracts/store-tools.ts";
 import { type Folder, storeFolder } from "../drivers/store-rig.ts";
 
@@ -105,6 +105,22 @@ for (const [name, sql, says] of [
     );
   });
 }
+
+test("what belongs to no tenant is in neither hash", async () => {
+  using folder = storeFolder();
+  const system: Work = [[SYSTEM_TENANT, { put: [{ key: "registry/api/instance_a", value: 1 }] }]];
+  const said: string[] = [];
+  for (const [name, work] of [
+    ["1.db", WORK],
+    ["2.db", [...WORK, ...system]],
+  ] as const) {
+    await write(folder, name, [...work]);
+    const hash = await haraka(folder, "store", "hash", `sqlite:${name}`, "--json");
+    const wal = await haraka(folder, "wal", "verify", "--store", `sqlite:${name}`, "--json");
+    said.push(hash.stdout + wal.stdout);
+  }
+  assert.equal(said[0], said[1]);
+});
 
 test("store hash is the same for what is the same, and no other", async () => {
   using folder = storeFolder();

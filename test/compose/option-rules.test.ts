@@ -102,6 +102,68 @@ test("Orchestrator refuses an option that it does not know", () => {
   );
 });
 
+for (const [options, says] of [
+  [{ store: 5 }, 'store is 5; expected "sqlite:PATH", as "sqlite:data/app.db", or "memory", or an object'],
+  [
+    { store: "redis://here" },
+    'store is "redis://here"; expected "sqlite:PATH", as "sqlite:data/app.db", or "memory"',
+  ],
+  [{ store: "sqlite:" }, 'store is "sqlite:"; expected "sqlite:PATH", as "sqlite:data/app.db", or "memory"'],
+  [{ store: { driver: "redis" } }, 'store.driver is "redis"; expected "sqlite" or "memory"'],
+  [{ store: { drivr: "sqlite" } }, 'there is no option "store.drivr"; did you mean "driver"?'],
+  [{ store: { driver: "memory", path: "a.db" } }, "store.path: `path` is for `driver: sqlite`"],
+  [{ store: { path: "" } }, 'store.path is ""; expected a text that is not empty'],
+  [{ plane: true }, "plane is true; expected an object"],
+  [{ plane: { sesions: {} } }, 'there is no option "plane.sesions"; did you mean "sessions"?'],
+  [{ plane: { auth: {} } }, 'there is no option "plane.auth"; there is sessions, retention, limits'],
+  [{ plane: { retention: 7 } }, 'plane.retention is 7; expected a duration such as "168h", or "forever"'],
+  [
+    { plane: { retention: "1h" } },
+    "plane.retention: a key is to be known for a day at least: write 24h or more",
+  ],
+  [{ plane: { sessions: { idle: 5 } } }, 'plane.sessions.idle is 5; expected a duration such as "30m"'],
+  [
+    { plane: { limits: { body: "1GB", key: 0 } } },
+    "plane.limits.key is 0; expected a whole number from 1 up to 65536",
+  ],
+  [
+    { plane: { limits: { body: "2GiB" } } },
+    'plane.limits.body is "2GiB"; expected a size from 1KiB up to 1GiB such as "1MiB"',
+  ],
+] as const) {
+  test(`Orchestrator refuses ${JSON.stringify(options)}`, () => {
+    refuses(() => new Orchestrator(options as object), `cannot make an Orchestrator: ${says}`);
+  });
+}
+
+for (const [auth, says] of [
+  [{ tokens: [{}] }, "plane.auth.tokens[0] has no token"],
+  [{ tokens: ["sesame"] }, "plane.auth.tokens[0] is no object; expected one"],
+  [{ tokens: [{ token: "" }] }, 'plane.auth.tokens[0].token is ""; expected a text that is not empty'],
+  [
+    { tokens: [{ token: "a", roles: ["root"] }] },
+    'plane.auth.tokens[0].roles is ["root"]; expected a list of "operator"',
+  ],
+  [{ tokens: [{ token: "a" }, { token: "a" }] }, "plane.auth.tokens.1.token: this token is listed twice"],
+  [{}, "plane.auth: nobody could use the plane: add `tokens` or `jwt`, or leave `auth` out"],
+  [{ jwt: { jwks: "here" } }, 'plane.auth.jwt.jwks is "here"; expected an http: or https: URL'],
+  [{ jwt: { jwks: "https://here/keys" } }, "plane.auth.jwt has no issuer"],
+] as const) {
+  test(`edge refuses plane.auth ${JSON.stringify(auth)}`, () => {
+    refuses(
+      () => edge({ name: "market", services: [], log, store: "memory", plane: { auth: auth as object } }),
+      `cannot make an edge handler: ${says}`,
+    );
+  });
+}
+
+test("a service may not have the name of a part of the plane", () => {
+  const says = "cannot run the service 'wal': with a plane that is a part of it; rename it";
+  refuses(() => new Orchestrator({ log, exit: false, plane: {} }).use(new Named("wal")), says);
+  refuses(() => edge({ name: "market", services: [new Named("wal")], log, store: "memory" }), says);
+  orchestrator().use(new Named("wal"));
+});
+
 test("edge refuses what use refuses, and options that it does not know", () => {
   const made = (...services: Service<string>[]) => edge({ name: "market", services, log });
   refuses(() => made(new Named("Bad Name")), /^cannot use a service called "Bad Name": /);

@@ -95,6 +95,7 @@ const service = mapOf({
   command: fc.oneof(fc.constant(["echo"]), fc.constant("echo hello")),
   entrypoint: fc.constant("./a.ts#A"),
   tenant: fc.constant("a"),
+  port: fc.constantFrom<unknown>(7001, "7001", 0),
   kind: fc.constant("task"),
   settings: loose,
   priority: fc.constantFrom<unknown>(0, -5, "7"),
@@ -207,7 +208,11 @@ const document = mapOf({ include: texts, runtime, control }).chain((rest) =>
   fc.tuple(http, services).map(([server, all]) => ({ http: server, services: all, ...(rest as object) })),
 );
 
-const withPlane = mapOf({ store, plane, intents: map(intent) }).map((rest) => ({
+const discovery = mapOf({
+  advertise: fc.constantFrom("10.0.0.5", "[::1]", "10.0.0.5:80"),
+  registry: mapOf({ ttl: duration, heartbeat: duration }),
+});
+const withPlane = mapOf({ store, plane, discovery, intents: map(intent) }).map((rest) => ({
   http: false,
   services: {},
   ...(rest as object),

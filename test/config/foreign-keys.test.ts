@@ -53,13 +53,13 @@ for (const [line, advice] of KEYS) {
 
 test("keys of probes, of restart and of the whole file get theirs", () => {
   const yaml = `version: "3"
-discovery: {}
+routes: []
 services:
   a: { command: [x], liveness: { test: [x], initialDelaySeconds: 5 }, restart: { max_restarts: 5 } }
 `;
   assert.deepEqual(problemsOf(yaml), [
     'runtime.yaml:1:1 version: unknown key "version": leave it out: there is one version of this format',
-    `runtime.yaml:2:1 discovery: unknown key "discovery": ${later}`,
+    `runtime.yaml:2:1 routes: unknown key "routes": ${later}`,
     'runtime.yaml:4:34 services.a.liveness.test: unknown key "test": use `exec`, `http: URL` or `tcp: host:port`',
     'runtime.yaml:4:45 services.a.liveness.initialDelaySeconds: unknown key "initialDelaySeconds": leave it out: `startup` is asked from the beginning and may fail for as long as `startTimeout`, the others are asked once it has started',
     'runtime.yaml:4:82 services.a.restart.max_restarts: unknown key "max_restarts": use `limit: COUNT/DURATION`',

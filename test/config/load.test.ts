@@ -57,7 +57,7 @@ const ROOT: [yaml: string, ...problems: string[]][] = [
       ["include: [5]", "1:11 include[0]: expected text, got 5"],
       [
         "name: x",
-        '1:1 name: unknown key "name"; known are include, runtime, http, control, store, plane, intents, services',
+        '1:1 name: unknown key "name"; known are include, runtime, http, control, store, plane, discovery, intents, services',
       ],
     ] satisfies [string, ...string[]][]
   ).map(([line, ...problems]): [string, ...string[]] => [

@@ -58,9 +58,11 @@ intents:
         - { name: waiting, signal: approved }
         - { name: cooling, sleep: 10s }
         - { name: charge, execute: { url: "http://a/" }, pivot: true }
+discovery: { advertise: "[::1]", registry: { ttl: 90s } }
 services:
   a:
     tenant: "a:b"
+    port: 7001
     command: sh -c 'echo $$HOME'
     cwd: .
     user: 022

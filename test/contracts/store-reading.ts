@@ -159,6 +159,31 @@ export function readContract(make: MakeStore): void {
     assert.deepEqual({ hints, others }, { hints: before, others: 0 });
     endOther();
   });
+
+  test("a watcher hears of entries that are written and removed, and of nothing where nothing was written", async () => {
+    await using rig = await make();
+    const { store } = rig;
+    let heard = Promise.withResolvers<void>();
+    let hints = 0;
+    const end = store.watch("t", () => {
+      hints++;
+      heard.resolve();
+    });
+    for (const commit of [{ put: [{ key: "k", value: 1 }] }, { remove: ["k"] }]) {
+      heard = Promise.withResolvers();
+      await done(store.commit("t", commit));
+      await heard.promise;
+    }
+    const before = hints;
+    await done(store.commit("t", {}));
+    await store.commit("t", { expect: [{ key: "k", version: 9 }], put: [{ key: "k", value: 2 }] });
+    // What would have been a hint for these has come by the time of one that is.
+    heard = Promise.withResolvers();
+    await done(store.commit("t", { append: [record()] }));
+    await heard.promise;
+    assert.equal(hints, before + 1);
+    end();
+  });
 }
 
 export function tenantContract(make: MakeStore): void {

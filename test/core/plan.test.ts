@@ -34,3 +34,22 @@ test("createPlan puts no service in a later phase than one that needs it (10,000
   });
   fc.assert(holds, { numRuns: 10_000 });
 });
+
+test("createPlan knows where each is named, replicas by their group, and who is followed", () => {
+  const plan = createPlan([
+    spec("db-1", { group: "db" }),
+    spec("db-2", { group: "db" }),
+    spec("cache"),
+    spec("api", { dependencies: [needs("cache"), { ...needs("db"), restart: true }] }),
+    spec("mail", { dependencies: [needs("db-2")] }),
+  ]);
+  const api = { dependent: 3, position: 1 };
+  assert.deepEqual(
+    plan.services.map(({ namedBy }) => namedBy),
+    [[api], [api, { dependent: 4, position: 0 }], [{ dependent: 3, position: 0 }], [], []],
+  );
+  assert.deepEqual(
+    plan.services.map(({ isFollowed }) => isFollowed),
+    [true, true, false, false, false],
+  );
+});

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import {
   appendFileSync,
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -149,12 +150,46 @@ test(
       assert.throws(
         () => open({ path }),
         new RegExp(
-          `^Error: permission denied for uid 12345 \\(${closed} belongs to uid 0, mode 755\\); give it to that user, or name`,
+          `^Error: uid 12345 may not write in ${closed}: it belongs to uid 0, mode 0755; chown or chmod it, or name another with runtime.log.file$`,
         ),
       );
     } finally {
       process.seteuid?.(0);
       rmSync(closed, { recursive: true });
+    }
+  },
+);
+
+test(
+  "whose the file is, or the folder that lets nothing be renamed, is said",
+  { skip: process.getuid?.() !== 0 && "needs root" },
+  async () => {
+    const place = mkdtempSync("/tmp/haraka-closed-");
+    chmodSync(place, 0o755);
+    const path = join(place, "log");
+    writeFileSync(path, "");
+    try {
+      process.seteuid?.(12345);
+      assert.throws(
+        () => open({ path }),
+        new RegExp(
+          `^Error: uid 12345 may not write ${path}: it belongs to uid 0, mode 0644; chown or chmod it, or`,
+        ),
+      );
+      process.seteuid?.(0);
+      chownSync(path, 12345, 12345);
+      process.seteuid?.(12345);
+      const { write, said } = open({ path });
+      for (let index = 0; index < 30; index++) await write("line 4567\n");
+      assert.match(
+        String(said),
+        new RegExp(
+          `^cannot turn over the log file ${path}: uid 12345 may not write in ${place}: it belongs to uid 0, mode 0755; .*; it grows until that works$`,
+        ),
+      );
+    } finally {
+      process.seteuid?.(0);
+      rmSync(place, { recursive: true });
     }
   },
 );

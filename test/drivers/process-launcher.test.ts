@@ -15,7 +15,11 @@ import { join } from "node:path";
 import process from "node:process";
 import { after, describe, test } from "node:test";
 import type { ProcessConfig } from "../../src/config/config.ts";
-import { processLauncher, type ProcessLauncherOptions } from "../../src/drivers/process-launcher.ts";
+import {
+  launchProblem,
+  processLauncher,
+  type ProcessLauncherOptions,
+} from "../../src/drivers/process-launcher.ts";
 import { spawnWith } from "../../src/drivers/spawn-bun.ts";
 import { spawn as spawnByNode } from "../../src/drivers/spawn-node.ts";
 import type { Spawn } from "../../src/ports/spawn.ts";
@@ -37,6 +41,18 @@ interface Started extends Recorded {
 
 const isRoot = process.getuid?.() === 0;
 
+function configOf(config: Partial<ProcessConfig> & { argv: string[] }): ProcessConfig {
+  return {
+    type: "process",
+    cwd: folder,
+    environment: {},
+    stdin: "null",
+    stopSignal: "SIGTERM",
+    forwardSignals: [],
+    ...config,
+  };
+}
+
 const ways: Readonly<Record<string, Spawn>> = {
   "by Bun": spawnByBun,
   "by Bun where no pipes can be had": spawnWith(() => undefined),
@@ -54,15 +70,7 @@ function suite(spawn: Spawn): void {
     const waiting = new Set<() => void>();
     let open = 2;
     const launcher = processLauncher({
-      process: {
-        type: "process",
-        cwd: folder,
-        environment: {},
-        stdin: "null",
-        stopSignal: "SIGTERM",
-        forwardSignals: [],
-        ...config,
-      },
+      process: configOf(config),
       environment: { PATH: process.env["PATH"] },
       spawn,
       lookUpIds: () => ({}),
@@ -87,9 +95,20 @@ function suite(spawn: Spawn): void {
     return { ...record(launcher), written, wrote, ended: ended.promise };
   }
 
+  /** Said by a launch that fails; where it can be told beforehand, it is told in the same words. */
   const reasonOf = async (...args: Parameters<typeof start>): Promise<string> => {
+    const [config, options] = args;
+    const environment = { PATH: process.env["PATH"] };
+    const known = launchProblem({
+      environment,
+      lookUpIds: () => ({}),
+      ...options,
+      process: configOf(config),
+    });
     const outcome = await start(...args).end;
-    return outcome.type === "failed" ? outcome.reason : assert.fail(`not failed but ${outcome.type}`);
+    if (outcome.type !== "failed") assert.fail(`not failed but ${outcome.type}`);
+    assert.ok(known === undefined || known === outcome.reason, known);
+    return outcome.reason;
   };
 
   test("launch gives the process its folder, environment and user", async () => {
@@ -286,4 +305,36 @@ test("a process that a realtime signal ends has not ended well", async () => {
     onError: exit.reject,
   });
   assert.deepEqual(await exit.promise, [162, null]);
+});
+
+test("what would keep a process from starting is told beforehand, where it can be told", () => {
+  writeFileSync(join(folder, "plain"), "hello\n");
+  mkdirSync(join(folder, "tools/first/tool"), { recursive: true });
+  mkdirSync(join(folder, "tools/second"));
+  writeFileSync(join(folder, "tools/second/tool"), "#!/bin/sh\n", { mode: 0o755 });
+  const problem = (config: Parameters<typeof configOf>[0], environment: Record<string, string> = {}) =>
+    launchProblem({ process: configOf(config), environment, lookUpIds: () => ({}) });
+  const path = "tools/first:tools/second";
+  assert.equal(problem({ argv: ["tool"] }, { PATH: path }), undefined, "what is no program is passed over");
+  assert.equal(problem({ argv: ["tool"], environment: { PATH: path } }, { PATH: "/" }), undefined);
+  assert.equal(problem({ argv: ["true"] }), undefined, "without PATH the system has one of its own");
+  assert.equal(
+    problem({ argv: ["./plain"] }),
+    `command "./plain" is not executable; chmod +x ${folder}/plain`,
+  );
+  assert.equal(
+    problem({ argv: ["tool"] }, { PATH: "/nowhere" }),
+    'command "tool" not found in PATH (/nowhere)',
+  );
+  assert.equal(
+    problem({ argv: ["/bin/sh"], cwd: "/nowhere" }),
+    'working directory "/nowhere" does not exist',
+  );
+  const lookUpIds = () => {
+    throw new Error('unknown user "nobody-here"');
+  };
+  assert.equal(
+    launchProblem({ process: configOf({ argv: ["/bin/sh"] }), environment: {}, lookUpIds }),
+    'unknown user "nobody-here"',
+  );
 });

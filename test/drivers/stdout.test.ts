@@ -1,7 +1,16 @@
 // Writing to real descriptors: a file, a pipe somebody reads late, a pipe nobody reads, one that would block.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -51,6 +60,35 @@ test("a pipe that is read late gets all of it, and the event loop turns meanwhil
   child.stderr.once("data", () => child.stdout.on("data", (chunk: Buffer) => (read += chunk.length)));
   assert.equal(await exit, 0);
   assert.equal(read, 5_000_000);
+});
+
+test("what is left at the end goes as far as there is room, and never waits for a reader", () => {
+  const fifo = join(folder, "fifo");
+  execFileSync("mkfifo", [fifo]);
+  const reading = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
+  const fd = openSync(fifo, "w");
+  const out = openStdout({ fd, onGone: assert.fail });
+  out.writeNow(Buffer.from("first "));
+  out.writeNow(Buffer.alloc(5_000_000, "y"));
+  out.writeNow(Buffer.from("z"));
+  const memory = Buffer.alloc(6_000_000);
+  const read = memory.toString("utf8", 0, readSync(reading, memory));
+  assert.match(read, /^first y{1000,}$/);
+  closeSync(reading);
+  out.writeNow(Buffer.from("to nobody"));
+  closeSync(fd);
+});
+
+test("what is left at the end goes into a socket as far as that surely has room", async () => {
+  const body = `out.writeNow(Buffer.from("first\\n"));
+    out.writeNow(Buffer.alloc(5_000_000, "0123456789abcde\\n")); say("over"); process.exit(0);`;
+  const { child, said, exit } = program(body);
+  child.once("exit", () => child.stdout.resume());
+  let read = "";
+  child.stdout.on("data", (chunk: Buffer) => (read += chunk.toString())).pause();
+  assert.equal(await exit, 0);
+  assert.equal(said(), "over");
+  assert.match(read, /^first\n(0123456789abcde\n){4096}$/);
 });
 
 test("a full pipe that does not block is tried until it takes all", async () => {

@@ -53,6 +53,20 @@ test("what is written in one turn leaves in one call, as it was, and flush waits
   assert.equal(queue.waiting, 0);
 });
 
+test("what is taken at the end is what nobody has begun to write", async () => {
+  const { queue, batches, next } = open();
+  queue.write(Buffer.from("a"), LINES);
+  assert.equal(queue.writing, false);
+  await new Promise((turn) => setImmediate(turn));
+  queue.write(Buffer.from("b"), LINES);
+  assert.equal(queue.writing, true);
+  assert.equal(String(queue.takeRest()), "b");
+  assert.equal(String(queue.takeRest()), "");
+  await next();
+  await queue.flush();
+  assert.deepEqual(batches, ["a"]);
+});
+
 test("what comes while the writer writes is the next batch, and counts as waiting", async () => {
   const { queue, batches, next } = open();
   queue.write(Buffer.from("a"), LINES);

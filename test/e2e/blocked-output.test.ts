@@ -36,7 +36,13 @@ interface Blocked extends AsyncDisposable {
 let count = 0;
 
 /** A runtime whose output is a FIFO that is open and that nobody reads; it has written as much as goes in. */
-async function blocked({ log = {}, budget = "60s", both = false }): Promise<Blocked> {
+async function blocked({
+  log = {},
+  budget = "60s",
+  both = false,
+  services = { ...floods, counting } as object,
+  files = {},
+}): Promise<Blocked> {
   const fifo = join(folder, `fifo-${(count += 1)}`);
   execFileSync("mkfifo", [fifo]);
   const reading = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -45,10 +51,10 @@ async function blocked({ log = {}, budget = "60s", both = false }): Promise<Bloc
   const config = {
     runtime: { log, shutdown: { budget, drain: "0s" } },
     http: { port, host: "127.0.0.1" },
-    services: { ...floods, counting },
+    services,
   };
   const runtime = start({
-    files: { "runtime.yaml": JSON.stringify(config) },
+    files: { "runtime.yaml": JSON.stringify(config), ...files },
     stdout: writing,
     ...(both && { stderr: writing }),
   });
@@ -143,6 +149,32 @@ test("drop: the services go on, and how many lines were dropped is said once the
     .map(({ message }) => String(message))
     .filter((text) => text.includes("dropped"));
   assert.match(said[0] ?? "", /^\d+ lines were dropped: the output was not read fast enough$/);
+});
+
+test("a module, which cannot wait, is cut off when nobody reads, and that is said once there is room", async () => {
+  const talker = `
+    import { writeFileSync } from "node:fs";
+    let line = 0;
+    const talk = () => {
+      for (let each = 0; each < 1000; each++) console.log("line " + ++line + " ${"x".repeat(1000)}");
+      writeFileSync("count", String(line));
+      if (line < 100_000) setTimeout(talk);
+    };
+    export default { startup: () => void talk() };`;
+  await using it = await blocked({
+    services: { talker: { entrypoint: "./talker.ts" } },
+    files: { "talker.ts": talker },
+  });
+  const { runtime, origin } = it;
+  await until(() => counted(runtime) === 100_000);
+  assert.equal(await ask(`${origin}/health`), 200);
+  assert.ok(rssMib(runtime.pid) < 250, `${rssMib(runtime.pid)} MiB`);
+  const records = it.read("haraka");
+  await runtime.stop();
+  const said = (await records).map(({ message }) => String(message));
+  const [, dropped] =
+    /^(\d+) lines were dropped: /.exec(said.find((text) => text.includes("dropped")) ?? "") ?? [];
+  assert.ok(Number(dropped) > 50_000, said.join("\n"));
 });
 
 test("a stop ends with the budget when nobody reads, and says how much was lost", async () => {

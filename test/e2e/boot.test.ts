@@ -1,9 +1,12 @@
 // From config to ready and back: every config that is shipped boots, services start in order and stop in reverse, tasks end,
 // and what was asked for by name or profile is what runs.
 import assert from "node:assert/strict";
-import { globSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import test from "node:test";
+import test, { after, before } from "node:test";
+import { installDebian } from "./support/debian.ts";
 import { freePort } from "./support/ports.ts";
 import { root } from "./support/binary.ts";
 import { haraka, start } from "./support/runtime.ts";
@@ -11,9 +14,29 @@ import { haraka, start } from "./support/runtime.ts";
 /** A process service that does nothing until it is told to end. */
 const IDLE = 'command: [sleep, "1000"]';
 
-for (const file of ["config/runtime.yaml", ...globSync("config/examples/*/runtime.yaml", { cwd: root })]) {
+/** A stack is a folder with a `runtime.yaml`, or a file beside the folder of what belongs to it. */
+const EXAMPLES = globSync("config/examples/{*/runtime.yaml,*.yaml}", { cwd: root });
+/** What the examples listen on. */
+const PORTS = ["PORT", "BACKEND_PORT", "BANK_PORT", "COURIER_PORT"];
+
+let data = "";
+before(() => {
+  data = mkdtempSync(join(tmpdir(), "haraka-boot-"));
+  if (spawnSync("python3", ["--version"]).error !== undefined) installDebian(["python3"]);
+});
+
+after(() => rmSync(data, { recursive: true, force: true }));
+
+test("the README counts the examples right", () => {
+  const words = ["four", "five", "six", "seven", "eight"];
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  assert.equal(words.indexOf(/has (\w+) stacks/.exec(readme)?.[1] ?? "") + 4, EXAMPLES.length);
+});
+
+for (const file of ["config/runtime.yaml", ...EXAMPLES]) {
   test(`${file} boots to ready and ends with 0 on SIGTERM`, async () => {
-    const env = { BACKEND_PORT: String(await freePort()) };
+    const ports = await Promise.all(PORTS.map(async (name) => [name, String(await freePort())]));
+    const env: Record<string, string> = { ...Object.fromEntries(ports), HARAKA_DATA: data };
     const config = join(root, file);
     await using runtime = start({ args: ["run", "-c", config], cwd: dirname(config), env });
     await runtime.started();

@@ -91,13 +91,13 @@ suite("against a runtime", () => {
     });
   }
 
-  test("reload says what changed; a config that is wrong is exit 2", async () => {
+  test("reload says what changed; a config that is wrong is exit 1", async () => {
     assert.deepEqual(await ask("reload"), { code: 0, signal: null, stdout: "added: new\n", stderr: "" });
     await rig.command("invalid a.yaml:1:1 services: wrong");
     const { code, stderr } = await ask("reload");
     assert.deepEqual(
       [code, stderr],
-      [2, "haraka: cannot reload, nothing was changed:\na.yaml:1:1 services: wrong\n"],
+      [1, "haraka: cannot reload, nothing was changed:\na.yaml:1:1 services: wrong\n"],
     );
     const json = await ask("reload", "--json");
     assert.deepEqual(JSON.parse(json.stdout), { ok: false, problems: ["a.yaml:1:1 services: wrong"] });
@@ -358,7 +358,10 @@ suite("against somebody else", () => {
     const { code, stderr } = await haraka({ args: ["status"], files });
     assert.deepEqual(
       [code, stderr],
-      [1, "haraka: cannot ask the runtime: its config has control.socket: false\n"],
+      [
+        1,
+        "haraka: cannot ask the runtime: its config has control.socket: false; remove that and restart the runtime\n",
+      ],
     );
   });
 });

@@ -66,11 +66,61 @@ suite("over the socket", () => {
       cwd: runtime.folder,
       env: { HARAKA_SOCKET: socketOf(runtime) },
     });
-    assert.equal(code, 2);
+    assert.equal(code, 1);
     assert.match(stderr, /nothing was changed:\nruntime\.yaml:7:\d+ .*comand/);
     assert.equal(
       (await haraka({ args: ["status", "more"], env: { HARAKA_SOCKET: socketOf(runtime) } })).code,
       0,
+    );
+  });
+
+  test("a reload to what would not start changes nothing, and says all of it; so does SIGHUP", async () => {
+    await using runtime = await start({ files }).started();
+    const more = `
+  nobody: { command: [sleep, "1"], user: nobody-here }
+  lost: { command: [no-such-command] }
+  made: { command: [./made], cwd: ., dependencies: { maker: completed } }
+  maker: { kind: task, command: [sh, -c, "printf '#!/bin/sh\\nexec sleep 1000' > made; chmod +x made"], cwd: . }
+`;
+    const wrong = `${CONFIG.replace('api: { command: [sleep, "1000"]', "api: { command: [sleep, '1'], cwd: gone")}${more}`;
+    runtime.write("runtime.yaml", wrong).signal("SIGHUP");
+    await runtime.record("haraka", /^config not reloaded, nothing has changed: .*no-such-command/);
+    const { code, stderr } = await beside(runtime, "reload");
+    assert.equal(code, 1);
+    const said = stderr.split("\n");
+    assert.equal(said.length, 5, stderr);
+    assert.equal(said[0], "haraka: cannot reload, nothing was changed:");
+    assert.match(
+      said[1] ?? "",
+      /^runtime\.yaml:5:3 services\.api: cannot start: working directory ".*\/gone" does not exist; correct that first$/,
+    );
+    assert.match(
+      said[2] ?? "",
+      /^runtime\.yaml:\d+:3 services\.nobody: cannot start: unknown user "nobody-here"/,
+    );
+    assert.match(
+      said[3] ?? "",
+      /^runtime\.yaml:\d+:3 services\.lost: cannot start: command "no-such-command" not found in PATH/,
+    );
+    assert.deepEqual(runtime.messages("api", "runtime"), ["ready"]);
+    runtime.write("runtime.yaml", `${CONFIG}${more.replace(/.*(nobody|lost):.*\n/g, "")}`);
+    assert.equal((await beside(runtime, "reload")).stdout, "added: made, maker\n");
+    await runtime.record("made", "ready");
+  });
+
+  test("a module that was abandoned is not started again, which is an error with what to do", async () => {
+    const yaml = "http: false\nservices: { m: { entrypoint: ./m.ts, stopTimeout: 50ms } }";
+    const module = "export default { startup() {}, shutdown: () => new Promise(() => {}) };";
+    await using runtime = await start({ files: { "runtime.yaml": yaml, "m.ts": module } }).started();
+    assert.equal((await beside(runtime, "stop", "m")).code, 0);
+    await runtime.record("m", /^failed: abandoned/);
+    const { code, stderr } = await beside(runtime, "start", "m");
+    assert.deepEqual(
+      [code, stderr],
+      [
+        1,
+        "haraka: cannot start 'm': an earlier instance overran its time and still runs in this process; restart the runtime\n",
+      ],
     );
   });
 
@@ -92,6 +142,11 @@ suite("over the socket", () => {
       /\nstopping \(.*SIGTERM\): services, .* of 1m 30s\n/,
     );
     assert.match((await beside(runtime, "start", "slow")).stderr, /the runtime is shutting down/);
+    const reload = await beside(runtime, "reload");
+    assert.deepEqual(
+      [reload.code, reload.stderr],
+      [1, "haraka: cannot reload, nothing was changed:\nthe runtime is stopping\n"],
+    );
   });
 
   test("a shutdown can be asked for", async () => {

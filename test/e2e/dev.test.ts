@@ -1,7 +1,7 @@
 // `haraka dev` and all files but code: follows every one that counts, restarts what changes and what needs it, and outlives whatever
 // a developer does to it. Files are written as editors write them; what is waited for is what the runtime says.
 import assert from "node:assert/strict";
-import { mkdirSync, renameSync, rmSync, utimesSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { changes, DEV, develop, quiet, SPEAKER, word } from "./support/develop.ts";
@@ -129,6 +129,29 @@ describe("dev and the config", () => {
     await runtime.record("haraka", /^nothing has changed:/);
     runtime.write("words/word.ts", word("two"));
     await runtime.record("speaker", "says two");
+  });
+
+  test("a command in it that would not start is said, and what runs goes on until it would", async () => {
+    const config = (command: string, more = "") =>
+      `services: { app: { command: [${command}], cwd: . }, other: { command: [sh, -c, "cat in.txt; exec sleep 1000"], watch: ["in.txt"] }${more} }\n`;
+    const say = (text: string) => `sh, -c, "echo ${text}; exec sleep 1000"`;
+    await using runtime = develop({ "runtime.yaml": config(say("one")), "in.txt": "one\n" });
+    await runtime.record("app", "one");
+    await runtime.started();
+    runtime.write("runtime.yaml", config("./tool", ", new: { command: [no-such-command] }"));
+    await runtime.record("app", /^stays as it is: cannot start: command ".\/tool" not found at/);
+    await runtime.record("new", /^failed: command "no-such-command" not found in PATH/);
+    runtime.write("in.txt", "two\n");
+    await runtime.record("other", "two");
+    assert.deepEqual(
+      runtime.messages("app").filter((message) => /stopped|stays/.test(String(message))).length,
+      1,
+      "it is told once",
+    );
+    writeFileSync(join(runtime.folder, "tool"), "#!/bin/sh\necho tool\nexec sleep 1000\n", { mode: 0o755 });
+    runtime.write("in.txt", "three\n");
+    await runtime.record("app", "tool");
+    assert.equal((await runtime.stop()).code, 0);
   });
 
   test("what counts from the next start on is said, and keeps nothing else from being done", async () => {

@@ -14,7 +14,7 @@ import { edge, Service } from "../../src/edge.ts";
 import { root } from "./support/binary.ts";
 import { JAVASCRIPT_RUNTIMES } from "./support/programs.ts";
 
-const WORKERS = ["shop", "broken"] as const;
+const WORKERS = ["shop", "broken", "stall"] as const;
 type Worker = (typeof WORKERS)[number];
 
 let folder = "";
@@ -36,7 +36,7 @@ function sourceOf(worker: Worker): string {
 }
 
 interface Served extends AsyncDisposable {
-  get(path: string): Promise<Response>;
+  get(path: string, init?: RequestInit): Promise<Response>;
 }
 
 /** Runs a server until it is disposed of. `portIn` gives the port once a line of what it says names it. */
@@ -60,7 +60,7 @@ async function serve(
   }
   assert.ok(port, `${command} has not opened a port: ${said.join("\n")}`);
   return {
-    get: (path) => fetch(`http://127.0.0.1:${port}${path}`),
+    get: (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init),
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
       await exited;
@@ -126,12 +126,39 @@ for (const [name, open] of Object.entries({ "deno serve": denoServe, workerd }))
       assert.equal(detail, "cannot answer /visits: the runtime did not start; the log says why");
       assert.equal((await server.get("/health/live")).status, 200);
     });
+
+    test("a plane serves sessions, intents and sagas to whom its auth lets in", async () => {
+      await using server = await open("stall");
+      assert.equal((await server.get("/api/v1/sessions")).status, 401);
+      const headers = { authorization: "Bearer sesame", "content-type": "application/json" };
+      const post = async (path: string, body: object): Promise<{ id: string }> => {
+        const init = { method: "POST", headers, body: JSON.stringify(body) };
+        return (await (await server.get(`/api/v1${path}`, init)).json()) as { id: string };
+      };
+      const { id: session } = await post("/sessions", { user: "ann" });
+      const results = ["greet", "sell"].map(async (type) => {
+        const { id } = await post("/intents", { type, session, payload: "ann" });
+        const answer = await server.get(`/api/v1/executions/${id}?wait=10s`, { headers });
+        return (await answer.json()) as { state: string; result?: unknown; saga?: { steps: object[] } };
+      });
+      const [greeted, sold] = await Promise.all(results);
+      assert.deepEqual([greeted?.state, greeted?.result], ["completed", "hello ann"]);
+      assert.equal(sold?.state, "completed");
+      assert.deepEqual(sold?.saga?.steps.at(-1), {
+        name: "charge",
+        state: "completed",
+        attempts: 1,
+        output: 42,
+      });
+    });
   });
 }
 
 test("a bundle for the edge imports nothing, no built-in either", async () => {
-  const bundle = await Bun.file(join(folder, "shop.js")).text();
-  assert.deepEqual(new Bun.Transpiler({ loader: "js" }).scanImports(bundle), []);
+  for (const worker of ["shop", "stall"]) {
+    const bundle = await Bun.file(join(folder, `${worker}.js`)).text();
+    assert.deepEqual(new Bun.Transpiler({ loader: "js" }).scanImports(bundle), []);
+  }
 });
 
 test("edge hands the start to the platform, so that it outlives the request that began it", async () => {

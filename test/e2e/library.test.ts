@@ -25,6 +25,9 @@ before(async () => {
 });
 after(() => rmSync(folder, { recursive: true }));
 
+/** The parts of a plane, as health has them. */
+const PLANE = ["store", "state_surface", "wal", "saga_coordinator", "registry"];
+
 /** What comes next on the socket up to `end`. */
 async function readUntil(socket: Socket, end: string): Promise<string> {
   let received = "";
@@ -44,13 +47,30 @@ for (const [name, program] of Object.entries(programs)) {
       await runtime.started();
       const health = (await (await runtime.get("/health")).json()) as { status: string; components: object };
       assert.equal(health.status, "healthy");
-      assert.deepEqual(Object.keys(health.components), ["cache", "api"]);
+      assert.deepEqual(Object.keys(health.components), [...PLANE, "cache", "api"]);
       assert.deepEqual(await (await runtime.get("/health/ready")).json(), { status: "ready" });
       assert.equal(await (await runtime.get("/")).text(), "hi");
       assert.deepEqual(runtime.messages("api").slice(0, 1), ["uses cache://local"]);
       const { code, stderr } = await runtime.stop();
       assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
-      assert.deepEqual(runtime.whoBecame("stopped"), ["api", "cache"]);
+      const stopped = runtime.whoBecame("stopped");
+      assert.deepEqual(
+        stopped.filter((name) => !PLANE.includes(name)),
+        ["api", "cache"],
+      );
+      assert.equal(stopped.at(-1), "store");
+    });
+
+    test("keeps in its store what the next start finds", { timeout: 60_000 }, async () => {
+      await using first = start({ program, args: [] });
+      await first.started();
+      assert.equal(await (await first.get("/visits")).json(), 1);
+      first.signal("SIGKILL");
+      await first.ended;
+      await using second = start({ program, args: [], cwd: first.folder });
+      await second.started();
+      assert.equal(await (await second.get("/visits")).json(), 2);
+      assert.equal((await second.stop()).code, 0);
     });
 
     test(
@@ -86,6 +106,19 @@ for (const [name, words] of Object.entries(JAVASCRIPT_RUNTIMES)) {
     assert.match(stdout, /^shut down$/m);
   });
 }
+
+for (const [name, words] of Object.entries(JAVASCRIPT_RUNTIMES)) {
+  test(`a saga's sleep goes on in the next process under ${name}`, { timeout: 60_000 }, async () => {
+    const program = [...words, join(fixtures, "sleeper.ts")];
+    await using first = start({ program, args: [] });
+    assert.deepEqual({ ...(await first.ended), stdout: first.lines }, ended(["hello ann", "reserve"]));
+    const second = await haraka({ program, args: [], cwd: first.folder });
+    assert.deepEqual({ ...second, stdout: second.stdout.trim().split("\n") }, ended(["charge", "completed"]));
+  });
+}
+
+/** Well, having said this. */
+const ended = (stdout: string[]) => ({ code: 0, signal: null, stdout, stderr: "" });
 
 test("Service takes settings where its type has them, and only there", () => {
   class Cache extends Service<{ url: string }> {}

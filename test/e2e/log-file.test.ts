@@ -1,6 +1,7 @@
 // A log file beside the output, through the binary: what it has in it, where it may not be, and a disk that is full for a while.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "node:test";
 import { haraka, start } from "./support/runtime.ts";
@@ -42,6 +43,31 @@ test("a file that cannot be opened ends the start with 1 and says why, before an
     /^haraka: cannot open the log file \/.*\/state\/taken\/log: a part of its path is a file, not a folder\n$/,
   );
 });
+
+test(
+  "a folder that may not be written is said with who may not, whose it is, and what to do",
+  { skip: process.getuid?.() !== 0 && "needs root" },
+  async () => {
+    const config = "runtime: { log: { file: logs/all.log } }\nservices: { app: { command: [touch, ran] } }";
+    const folder = await mkdtemp("/tmp/haraka-closed-");
+    try {
+      await chmod(folder, 0o755);
+      await writeFile(join(folder, "runtime.yaml"), config);
+      const { code, stdout, stderr } = await haraka({
+        cwd: folder,
+        prefix: ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"],
+        env: { HARAKA_DATA: folder },
+      });
+      assert.deepEqual({ code, stdout }, { code: 1, stdout: "" });
+      assert.equal(
+        stderr,
+        `haraka: cannot open the log file ${folder}/logs/all.log: uid 12345 may not write in ${folder}: it belongs to uid 0, mode 0755; chown or chmod it, or name another with runtime.log.file\n`,
+      );
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  },
+);
 
 test(
   "a full disk is said once, the runtime goes on, and the file when there is room again",

@@ -38,6 +38,9 @@
 // |                 | no drain delay                              | shutdown.test.ts "a prober is waited for …"                  |
 // |                 | exit 0 after a fault                        | modules.test.ts "an error that nobody catches …",            |
 // |                 |                                             | exits.test.ts "a failing task rolls back …"                  |
+// | DBOS, Restate,  | a server or a database beside the app       | durable.test.ts "a saga that a crash …"                      |
+// | Temporal,       | no compensation                             | durable.test.ts "a saga that a crash …"                      |
+// | BullMQ          | no fencing                                  | durable.test.ts "two runtimes never …"                       |
 import assert from "node:assert/strict";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { after, suite, test } from "node:test";
-import { isRunning, type Runtime, start } from "./support/runtime.ts";
+import { haraka, isRunning, type Runtime, start } from "./support/runtime.ts";
 
 const linuxOnly = process.platform === "linux" ? false : "looks into /proc";
 const known = new Set<number>();
@@ -52,16 +52,32 @@ suite("nothing of a probe runs on", { skip: linuxOnly }, () => {
     }
   }
 
-  test("when the runtime ends while the probe runs", async () => {
+  /** Its liveness probe has begun, has left what it leaves, and goes on. */
+  async function whileItsProbeRuns(): Promise<Runtime> {
     const probes = [
       `liveness: { exec: [sh, -c, ${JSON.stringify(`${LEAVE}; sleep 1000`)}], timeout: 60s }`,
       'readiness: { exec: [sh, -c, "test $(wc -l < pids) -eq 2"], interval: 20ms }',
     ];
     const yaml = `http: false\nservices: { app: { ${OF_A_PROCESS}, ${probes.join(", ")} } }`;
-    await using runtime = start({ files: { "runtime.yaml": yaml } });
+    const runtime = start({ files: { "runtime.yaml": yaml } });
     await runtime.record("app", /^ready/);
     assert.equal(leftovers(runtime).length, 2);
+    return runtime;
+  }
+
+  test("when the runtime ends while the probe runs", async () => {
+    await using runtime = await whileItsProbeRuns();
     await runtime.stop();
     assert.deepEqual(leftovers(runtime), []);
+  });
+
+  test("when its service stops while the probe runs", async () => {
+    await using runtime = await whileItsProbeRuns();
+    const { code, stderr } = await haraka({ args: ["stop", "app"], cwd: runtime.folder });
+    assert.deepEqual([code, stderr], [0, ""]);
+    await runtime.record("app", /^stopped/);
+    // Nobody waits for the end of a probe whose answer is of no use any more.
+    while (leftovers(runtime).length > 0) await new Promise((turn) => setImmediate(turn));
+    assert.equal((await runtime.stop()).code, 0);
   });
 });

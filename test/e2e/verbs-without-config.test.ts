@@ -36,3 +36,20 @@ for (const [what, broken] of [
     assert.match(nobody.stderr, /cannot read the config, .* --socket PATH .*:\nruntime\.yaml:/);
   });
 }
+
+test("a config that is wrong and has no socket says both, and how to name one", async () => {
+  const port = await freePort();
+  const env = { PORT: String(port) };
+  const files = { "runtime.yaml": SOUND };
+  await using runtime = await start({ files, env }).started();
+  runtime.write("runtime.yaml", `control: { socket: false }\nservices: { a: { comand: [x] } }\n`);
+  const beside = (...args: string[]): Promise<Outcome> => haraka({ args, cwd: runtime.folder, env });
+  const { code, stderr } = await beside("status");
+  assert.equal(code, 2);
+  assert.match(
+    stderr,
+    /^haraka: cannot read the config, which has control\.socket: false as far as can be told; correct it, or name the runtime's socket with --socket PATH or HARAKA_SOCKET:\nruntime\.yaml:2:\d+ .*comand/,
+  );
+  assert.equal((await beside("status", "--socket", "data/own.sock")).code, 0);
+  assert.equal((await beside("health")).stdout, "healthy\n", "by the port");
+});

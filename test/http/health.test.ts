@@ -187,6 +187,26 @@ test("health+json fails with the status of its endpoint", async () => {
   assert.equal((await ask("/livez", { health: scriptedHealth(starting()), accept })).body["status"], "pass");
 });
 
+test("nothing is measured for who does not ask about the components", async () => {
+  let looks = 0;
+  const health = { ...scriptedHealth(), measured: () => (looks++, degraded()) };
+  for (const path of ["/readyz", "/livez", "/startupz"])
+    assert.equal((await ask(path, { health })).status, 200);
+  assert.equal(looks, 0);
+  assert.equal((await ask("/health", { health })).body["status"], "degraded");
+  await ask("/readyz", { health, accept: "application/health+json" });
+  assert.equal(looks, 2);
+});
+
+test("HEAD has the length that GET has, and no content", async () => {
+  for (const path of ["/health/live", "/health?verbose"]) {
+    const request = new Request(`http://localhost${path}`, { method: "HEAD" });
+    const answer = await appOf(scriptedHealth()).fetch(request, LOCAL);
+    assert.equal(answer.body, null);
+    assert.ok(Number(answer.headers.get("content-length")) > 0);
+  }
+});
+
 test("10,000 concurrent probes read the snapshot and the clock, and render once", async () => {
   let rendered = 0;
   const snapshot = degraded();
@@ -208,7 +228,7 @@ test("10,000 concurrent probes read the snapshot and the clock, and render once"
   const probe = async () => (await app.fetch(new Request("http://a/health"), LOCAL)).status;
   const statuses = await Promise.all(Array.from({ length: 10_000 }, probe));
   assert.ok(statuses.every((status) => status === 200));
-  assert.deepEqual(called, new Set(["snapshot", "uptimeMs"]));
+  assert.deepEqual(called, new Set(["measured", "snapshot", "uptimeMs"]));
   // Once to see whether there is something to hide, once to write it down.
   assert.equal(rendered, 2);
 });

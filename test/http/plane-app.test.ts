@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { suite, test } from "node:test";
+import { RuntimeRegistry } from "../../src/discovery/registry.ts";
 import { systemClock } from "../../src/drivers/clock.ts";
 import { besideControl } from "../../src/http/api-paths.ts";
 import { createApp } from "../../src/http/app.ts";
@@ -24,7 +25,8 @@ const clock = systemClock();
 /** What compose makes of it. */
 function doors(options: Partial<PlaneApiOptions>): { api: Fetch; docs: Fetch } {
   const ending = new AbortController().signal;
-  const shared = { limits: PLANE_LIMITS, clock, log: silentLog };
+  const registry = new RuntimeRegistry({ clock, random: Math.random });
+  const shared = { limits: PLANE_LIMITS, clock, log: silentLog, registry };
   const app = createPlaneApi({ ...shared, plane: () => plane, ending, ...options });
   const hasAuth = options.auth !== undefined;
   return {

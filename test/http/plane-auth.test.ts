@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from "jose";
 import type { JwtAuth } from "../../src/http/auth-jwt.ts";
+import { SYSTEM_TENANT } from "../../src/ports/store.ts";
 import { type Ask, LOCAL, peer, planeRig } from "./plane-rig.ts";
 
 const NOT_SET = "plane.auth is not set, so only loopback is served; set plane.auth.tokens";
@@ -234,6 +235,7 @@ suite("with JWT", () => {
       "for another audience": await sign({ aud: "other" }),
       "without a tenant": await sign({ "https://id.example/tenant": undefined }),
       "with an empty tenant": await sign({ "https://id.example/tenant": "" }),
+      "for what belongs to no tenant": await sign({ "https://id.example/tenant": SYSTEM_TENANT }),
       "with a list of tenants": await sign({ "https://id.example/tenant": ["shop"] }),
       "with an unknown key": await sign({}, { kid: "two", alg: "RS256" }),
       altered: (await sign()).replace(/\.[^.]+\./, `.${btoa('{"exp":99999999999}').replace(/=+$/, "")}.`),

@@ -2,6 +2,7 @@
 // otherwise.
 import assert from "node:assert/strict";
 import { testClock } from "../../src/compose/testing.ts";
+import { RuntimeRegistry } from "../../src/discovery/registry.ts";
 import { createPlaneApi, type PlaneApiOptions } from "../../src/http/plane-api.ts";
 import { PLANE_LIMITS } from "../../src/http/plane-limits.ts";
 import type { Operation } from "../../src/http/plane-operation.ts";
@@ -27,10 +28,12 @@ export type Answered = { status: number; headers: Headers; text: string; body: a
 export function planeRig(options: Partial<PlaneApiOptions> = {}) {
   const plane = fakePlane();
   const clock = testClock();
+  const registry = new RuntimeRegistry({ clock, random: () => 0 });
   const ending = new AbortController();
   const errors: string[] = [];
   const app = createPlaneApi({
     plane: () => plane,
+    registry,
     limits: PLANE_LIMITS,
     clock,
     ending: ending.signal,
@@ -75,7 +78,7 @@ export function planeRig(options: Partial<PlaneApiOptions> = {}) {
     const json = { type: "order.place", session: (await session("ann", options)).id, payload: { sku: "x" } };
     return (await ask("POST /intents", { json, ...options })).body as { id: string; session: string };
   };
-  return { app, plane, clock, ending, errors, request, ask, session, execution };
+  return { app, plane, registry, clock, ending, errors, request, ask, session, execution };
 }
 
 const OPERATIONS = operationsOf(PLANE_LIMITS).map((operation) => ({

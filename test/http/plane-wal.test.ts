@@ -49,7 +49,7 @@ suite("the log", () => {
       ["after", "type[0]", "type[1]", "execution", "limit", "cursor"],
     );
     assert.match(body.errors[1].message, /did you mean "session_created"/);
-    assert.match(body.errors[4].message, /at most 1000/);
+    assert.match(body.errors[4].message, /from 1 to 1000/);
     assert.equal((await ask("GET /wal", { headers: { ...STREAM, "last-event-id": "x" } })).status, 422);
   });
 

@@ -55,7 +55,7 @@ test("a reload while starting is refused", async () => {
   const { operator, supervisor, running } = starting({ reloadsEarly: false });
   assert.deepEqual(await operator.reload(), {
     ok: false,
-    problems: ["cannot reload: the runtime is starting"],
+    problems: ["the runtime is starting"],
   });
   await supervisor.shutdown();
   await running.catch(() => {});

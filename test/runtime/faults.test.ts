@@ -2,13 +2,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Gate } from "../../src/ports/gate.ts";
-import type { SupervisedService } from "../../src/runtime/effects.ts";
-import { Operator } from "../../src/runtime/operator.ts";
 import { ServiceRuntime } from "../../src/runtime/service-runtime.ts";
-import type { Supervisor } from "../../src/runtime/supervisor.ts";
 import { testClock } from "../../src/testing.ts";
 import { needs, spec } from "../core/arbitrary.ts";
-import { fast, service, supervised } from "./rig.ts";
+import { fast, operatorOf, service, supervised } from "./rig.ts";
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -44,21 +41,6 @@ function countingClock() {
     };
   };
   return { clock, armed };
-}
-
-function operatorOf(
-  supervisor: Supervisor,
-  read: () => readonly SupervisedService[],
-  changed: readonly string[],
-) {
-  return new Operator({
-    supervisor,
-    name: "test",
-    version: "0",
-    pid: 1,
-    limits: () => ({}),
-    read: async () => ({ services: read(), added: [], changed, removed: [], applied() {} }),
-  });
 }
 
 describe("Supervisor forced to end", () => {
@@ -202,7 +184,7 @@ describe("Supervisor.replace", () => {
       const running = supervisor.run([old]);
       old.launcher.report({ type: "launched" });
       await running;
-      const reloading = operatorOf(supervisor, () => [fresh], ["api"]).reload();
+      const reloading = operatorOf(supervisor, { read: () => [fresh], changed: ["api"] }).reload();
       await clock.advance(0);
       supervisor.order({ type: order, services: ["api"] });
       old.launcher.report(fast(0));
@@ -221,17 +203,14 @@ describe("Supervisor.replace", () => {
     const running = supervisor.run([old]);
     old.launcher.report({ type: "launched" });
     await running;
-    const operator = operatorOf(supervisor, () => [service("api")], ["api"]);
+    const operator = operatorOf(supervisor, { read: () => [service("api")], changed: ["api"] });
     const waiting = operator.reload();
     await clock.advance(0);
     const ending = supervisor.shutdown();
     await clock.advance(0);
     old.launcher.report(fast(0));
-    assert.deepEqual(await waiting, { ok: false, problems: ["cannot reload: the runtime is draining"] });
-    await assert.rejects(
-      supervisor.replace([service("api")], new Set()),
-      /cannot reload: the runtime is draining/,
-    );
+    assert.deepEqual(await waiting, { ok: false, problems: ["the runtime is draining"] });
+    await assert.rejects(supervisor.replace([service("api")], new Set()), /the runtime is draining/);
     await clock.advance(1_000);
     await ending;
   });
@@ -241,7 +220,7 @@ describe("Supervisor.replace", () => {
     const [old, fresh] = [service("api"), service("api")];
     await supervisor.run([old]);
     supervisor.order({ type: "hold-requested", services: ["api"] });
-    await operatorOf(supervisor, () => [fresh], ["api"]).reload();
+    await operatorOf(supervisor, { read: () => [fresh], changed: ["api"] }).reload();
     assert.equal(supervisor.fleet.member("api")?.state.name, "stopped");
     supervisor.order({ type: "start-requested", services: ["api"] });
     assert.deepEqual(fresh.launcher.calls, ["launch 2"]);
@@ -274,13 +253,67 @@ describe("The loop", () => {
       return { stop() {}, kill };
     };
     await supervisor.run([db, service("api", { dependencies: [needs("db")] })]);
-    const operator = operatorOf(supervisor, () => [], []);
+    const operator = operatorOf(supervisor);
     await operator.act("stop", ["db"], { cascade: true });
     await clock.advance(10);
     const outcome = await operator.act("start", ["api"], { cascade: false });
     assert.ok(!outcome.ok && outcome.kind === "conflict");
     assert.match(outcome.reason, /cannot start 'db': .* still runs in this process; restart the runtime/);
     await supervisor.shutdown();
+  });
+
+  test("a restart of what would not come up again, for want of what has failed, is refused", async () => {
+    const { supervisor } = supervised();
+    const cache = service("cache", { critical: false });
+    const db = service("db");
+    const following = { ...needs("db"), restart: true };
+    const api = service("api", { dependencies: [needs("cache"), following] });
+    const web = service("web", { dependencies: [needs("api")] });
+    await supervisor.run([cache, db, api, web]);
+    cache.launcher.report(fast(1));
+    const operator = operatorOf(supervisor);
+    assert.equal(operator.service("cache")?.state, "failed");
+    const restart = (...names: string[]) => operator.act("restart", names, { cascade: false });
+    assert.deepEqual(await restart("api"), {
+      ok: false,
+      kind: "conflict",
+      reason:
+        "cannot restart 'api': 'api' needs 'cache', which failed, and would not come up again; start 'cache' first",
+    });
+    assert.deepEqual([supervisor.state, operator.service("api")?.restarts], ["started", 0]);
+    const along = await restart("db");
+    assert.match(
+      String(!along.ok && along.reason),
+      /^cannot restart 'db': 'api' needs 'cache', which failed/,
+    );
+    assert.equal((await restart("web")).ok, true, "it needs what is there");
+    assert.equal((await restart("api", "cache")).ok, true, "that comes back, too");
+    assert.deepEqual([supervisor.state, operator.service("api")?.state], ["started", "ready"]);
+    await supervisor.shutdown();
+  });
+
+  test("who was abandoned long before the end is not late in it", async () => {
+    const { supervisor, clock } = supervised();
+    const hanging = (name: string) => {
+      const made = service(name, { inProcess: true, critical: false, stopTimeoutMs: 10 });
+      made.launcher.launch = (_incarnation, report) => {
+        report({ type: "launched" });
+        const kill = () =>
+          report({ type: "exited", code: 1, signal: null, reason: "abandoned in shutdown()" });
+        return { stop() {}, kill };
+      };
+      return made;
+    };
+    await supervisor.run([hanging("early"), hanging("late")]);
+    supervisor.order({ type: "hold-requested", services: ["early"] });
+    await clock.advance(10);
+    const ended = supervisor.shutdown();
+    await clock.advance(10);
+    const { stages } = await ended;
+    assert.deepEqual(
+      stages.flatMap(({ late }) => late),
+      ["late (abandoned after 0.0s)"],
+    );
   });
 
   test("what an old instance says of itself is not believed of the new one", () => {

@@ -109,3 +109,31 @@ test("watchProbe says and asks nothing more once stopped", async () => {
   assert.deepEqual(askedAtMs, [0]);
   assert.deepEqual(said, []);
 });
+
+test("watchProbe asks one that tells of changes when it does, and at no other time", async () => {
+  const clock = testClock();
+  const listeners = new Set<() => void>();
+  const said: string[] = [];
+  let [asked, ok] = [0, true];
+  const probe = {
+    onChange(ask: () => void) {
+      listeners.add(ask);
+      return () => void listeners.delete(ask);
+    },
+    async check(): Promise<ProbeResult> {
+      asked++;
+      return ok ? { ok } : { ok, reason: "lost" };
+    },
+  };
+  const onFailed = (reason: string) => said.push(reason);
+  const schedule = { ...SCHEDULE, failureThreshold: 1 };
+  const stop = watchProbe({ probe, schedule }, { clock, onPassed: () => said.push("passed"), onFailed });
+  await clock.advance(10_000);
+  assert.deepEqual([asked, said], [1, ["passed"]]);
+  ok = false;
+  for (const ask of listeners) ask();
+  await clock.advance(0);
+  assert.deepEqual([asked, said], [2, ["passed", "lost"]]);
+  stop();
+  assert.equal(listeners.size, 0);
+});

@@ -2,6 +2,7 @@
 import type { ServiceSpec } from "../../src/core/spec.ts";
 import type { RuntimeEvent } from "../../src/ports/runtime-event.ts";
 import type { SupervisedService } from "../../src/runtime/effects.ts";
+import { Operator } from "../../src/runtime/operator.ts";
 import { Supervisor, type SupervisorOptions } from "../../src/runtime/supervisor.ts";
 import { testClock } from "../../src/testing.ts";
 import { spec } from "../core/arbitrary.ts";
@@ -28,6 +29,24 @@ export function service(
 ) {
   const launcher = scriptedLauncher(options);
   return { spec: spec(name, overrides), launcher } satisfies SupervisedService;
+}
+
+/** An operator of it; `read` gives the services of a reload, of which those in `changed` are others. */
+export function operatorOf(
+  supervisor: Supervisor,
+  {
+    read = () => [],
+    changed = [],
+  }: { read?: () => readonly SupervisedService[]; changed?: readonly string[] } = {},
+): Operator {
+  return new Operator({
+    supervisor,
+    name: "test",
+    version: "0",
+    pid: 1,
+    limits: () => ({}),
+    read: async () => ({ services: read(), added: [], changed, removed: [], applied() {} }),
+  });
 }
 
 export const fast = (code: number | null, signal: string | null = null) => ({

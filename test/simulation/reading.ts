@@ -69,7 +69,7 @@ export function drawReading(
     case "broken":
       throw new ConfigError([{ file: "runtime.yaml", line: 1, column: 1, path: "", message: "is broken" }]);
     case "needsRestart":
-      throw new UsageError("cannot reload: http has changed");
+      throw new UsageError("http has changed");
     default:
       return kind satisfies never;
   }

@@ -6,6 +6,7 @@ import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wri
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
+import { descendantsOf, killIfSame } from "../../../src/drivers/descendants.ts";
 import { binary } from "./binary.ts";
 
 /** Nothing here takes that long; a runtime that does is killed, and the test says what it was waiting for. */
@@ -70,6 +71,12 @@ export function start(options: RunOptions = {}): Runtime {
   return new Runtime(options);
 }
 
+/** Those that a test which has run out of time may not let go of any more. */
+const living = new Set<() => void>();
+process.once("exit", () => {
+  for (const kill of living) kill();
+});
+
 export class Runtime implements AsyncDisposable {
   readonly folder: string;
   /** Resolves when the process has ended and all it wrote has been read. */
@@ -102,6 +109,7 @@ export class Runtime implements AsyncDisposable {
       stdio: ["pipe", stdout < 0 ? "pipe" : stdout, stderr < 0 ? "pipe" : stderr],
     });
     this.#child = child;
+    living.add(this.#killTree);
     if (stdin !== "open") child.stdin?.end(stdin);
     child.stderr
       ?.setEncoding("utf8")
@@ -123,6 +131,11 @@ export class Runtime implements AsyncDisposable {
   /** Every line of stdout so far. */
   get lines(): readonly string[] {
     return this.#lines;
+  }
+
+  /** The first line of stdout that matches; waits for it. */
+  async line(pattern: RegExp): Promise<string> {
+    return await this.#first(`${pattern}`, () => this.#lines.find((line) => pattern.test(line)));
   }
 
   /** Every JSON record so far. */
@@ -149,6 +162,11 @@ export class Runtime implements AsyncDisposable {
       each.service === service &&
       (typeof message === "string" ? each.message === message : message.test(String(each.message)));
     return await this.#first(`"${message}" of ${service}`, () => this.records.find(matches));
+  }
+
+  /** Resolves when it has written this line. */
+  async printed(line: string): Promise<void> {
+    await this.#first(`"${line}"`, () => this.#lines.includes(line) || undefined);
   }
 
   /** Resolves when the runtime says that it has started. */
@@ -227,6 +245,7 @@ export class Runtime implements AsyncDisposable {
     const [code, signal] = (await once(this.#child, "close")) as [number | null, string | null];
     await read;
     clearTimeout(watchdog);
+    living.delete(this.#killTree);
     this.#change(() => (this.#over = true));
     return { code, signal, stdout: this.#lines.map((line) => `${line}\n`).join(""), stderr: this.#stderr };
   }
@@ -254,25 +273,30 @@ export class Runtime implements AsyncDisposable {
     });
   }
 
-  /** The runtime and the process groups of its children. */
-  #killTree(): void {
-    for (const file of globSync(`/proc/${this.pid}/task/*/children`)) {
-      for (const pid of readFileSync(file, "utf8").split(" ").filter(Boolean)) killGroup(Number(pid));
-    }
+  /** The runtime and everything below it. It is halted first: it may be about to start another. */
+  readonly #killTree = (): void => {
+    // Below none is everybody.
+    if (this.pid === 0) return;
+    this.signal("SIGSTOP");
+    while (!isHalted(this.pid));
+    for (const each of descendantsOf(this.pid)) killIfSame(each);
     this.signal("SIGKILL");
-  }
+  };
+}
+
+/** No thread of it runs, or will before somebody continues it; one that starts a process is halted once that is done. */
+function isHalted(pid: number): boolean {
+  return globSync(`/proc/${pid}/task/*/status`).every((file) => {
+    try {
+      return /^State:\s+[TZX]/m.test(readFileSync(file, "utf8"));
+    } catch {
+      return true;
+    }
+  });
 }
 
 function isStarted({ stream, message, pid }: LogRecord): boolean {
   return stream === "runtime" && message === "started" && pid === undefined;
-}
-
-function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, "SIGKILL");
-  } catch {
-    // Gone already.
-  }
 }
 
 /** Whether a process of this id runs; one that is dead and not yet reaped does not. */
