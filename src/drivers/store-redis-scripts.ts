@@ -198,13 +198,13 @@ for i = firstRemove, #ARGV, 2 do
 end
 
 if appends > 0 then
-  call("HSET", head, "seq", string.format("%d", seq), "ms", stamp, "id", ARGV[firstPut - 3])
-  call("PUBLISH", base .. "appended", replica)
+  call("HSET", head, "seq", string.format("%d", seq), "ms", stamp, "id", ARGV[firstPut - 3], "by", replica)
 else
-  call("HSET", head, "ms", stamp)
+  call("HSET", head, "ms", stamp, "by", replica)
   local came = string.format("%d ", seq + 1) .. stamp .. versions
   call("SET", base .. "attempt:" .. attempt, came, "PX", 600000)
 end
+call("PUBLISH", base .. "written", replica)
 return result
 `;
 

@@ -105,7 +105,7 @@ class Writes implements RedisWrites {
     });
   }
 
-  onAppended(listener: (tenant: string, opens: boolean) => void): void {
+  onWritten(listener: (tenant: string, opens: boolean) => void): void {
     this.#listeners.push(listener);
   }
 
@@ -246,7 +246,7 @@ class Writes implements RedisWrites {
       tenant.id = lastId;
     }
     this.#settle(write, { ok: true, firstSeq, timeMs, versions });
-    if (records > 0 || opens) for (const tell of this.#listeners) tell(tenant.name, opens);
+    if (!write.isEmpty) for (const tell of this.#listeners) tell(tenant.name, opens);
   }
 
   /** One question for all that was answered in one turn; resolves with what is missing. */

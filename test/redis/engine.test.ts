@@ -177,7 +177,7 @@ test(
     await server.start();
     await isUp;
     const { state } = await started.executions.wait(id, { timeoutMs: 20_000 });
-  assert.equal(state, "completed");
+    assert.equal(state, "completed");
     assert.equal(new Set(keys).size, 200);
     const starts = (await traceOf(started, id)).filter(([type]) => type === "step_completed");
     assert.equal(starts.length, 201);
