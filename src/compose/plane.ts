@@ -116,15 +116,7 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
   const { config, intents, services, clock, log, failpoint } = parts;
   refuseParts(services);
   const watch = new LostWatch();
-  const store = await parts.openStore({
-    onLost: (error) => watch.tell(error),
-    onTrouble(problem) {
-      watch.trouble(problem);
-      if (problem) log.warn(problem.message);
-      else log.info("the store can be reached again");
-    },
-    onWarning: (message) => log.warn(message),
-  });
+  const store = await parts.openStore(watch.listeners(log));
   const limits = {
     bodyBytesMax: config.limits.bodyBytes,
     keyBytesMax: config.limits.keyBytes,
@@ -214,20 +206,28 @@ class LostWatch {
   /** Whoever wants to ask again when the answer may be another. */
   readonly #asking = new Set<() => void>();
 
-  /** It cannot be reached just now; `undefined`: it can again. */
-  trouble(problem: StoreError | undefined): void {
-    this.#trouble = problem;
+  /** What the store tells: for this, and for the log. */
+  listeners(log: Log) {
+    return {
+      onLost: (error: StoreError): void => this.#tell(error),
+      onTrouble: (problem: StoreError | undefined): void => {
+        this.#trouble = problem;
+        this.#changed();
+        if (problem) log.warn(problem.message);
+        else log.info("the store can be reached again");
+      },
+      onWarning: (message: string): void => log.warn(message),
+    };
+  }
+
+  #tell(error: StoreError): void {
+    this.#error = error;
+    for (const listener of this.#listeners) listener(error);
     this.#changed();
   }
 
   #changed(): void {
     for (const ask of this.#asking) ask();
-  }
-
-  tell(error: StoreError): void {
-    this.#error = error;
-    for (const listener of this.#listeners) listener(error);
-    this.#changed();
   }
 
   /** At once if it is lost already. Returns a function that ends it. */
