@@ -36,7 +36,7 @@ for \`$\` are resolved in every text, after YAML is read. Text becomes a number 
 with a unit: \`250ms\`, \`5s\`, \`2m\`, \`1h\`. So are sizes: \`500B\`, \`64KiB\`, \`10MiB\`, \`1GiB\`, and by thousands \`64KB\`, \`10MB\`, \`1GB\`. \`\${HARAKA_SELF}\` is this
 executable; \`\${HARAKA_REPLICA}\` is the number of the replica, in the values of a service only.
 
-**Secrets.** \`control.token\`, the tokens of \`plane.auth\`, and values from \`\${file:…}\`, from variables named like a secret (\`…TOKEN\`, \`…PASSWORD\`, \`…SECRET\`, \`…KEY\`, \`…CREDENTIALS\`, \`AUTHORIZATION\`, \`COOKIE\`), under keys and behind
+**Secrets.** \`control.token\`, \`discovery.traefik.token\`, the tokens of \`plane.auth\`, and values from \`\${file:…}\`, from variables named like a secret (\`…TOKEN\`, \`…PASSWORD\`, \`…SECRET\`, \`…KEY\`, \`…CREDENTIALS\`, \`AUTHORIZATION\`, \`COOKIE\`), under keys and behind
 flags named so, and in the userinfo of URLs are hidden in messages and in \`haraka validate --print\`.
 
 **Services.** A name starts with a letter and has up to 63 lower-case letters, digits, \`.\`, \`_\` and \`-\`. A service has either \`command\` (a process) or
@@ -44,6 +44,10 @@ flags named so, and in the userinfo of URLs are hidden in messages and in \`hara
 \`group\`, \`shell\`, \`stdin\`, \`stopSignal\`, \`forwardSignals\`, \`notificationFd\` and probes of the output or by \`notify\` are for processes. A probe has one of
 \`http\`, \`tcp\`, \`exec\`, \`notify\`, \`log\`, \`logPattern\`; only the first three can tell whether something lives. \`dependencies\` and \`exitCodeFrom\`
 name a service, with all its replicas, or one replica, as \`api-1\`: a dependency on several needs all of them for \`started\`, one for \`ready\`.
+
+**Routes.** A rule is Traefik's (version 3), in one line, its values in backticks. A longer rule wins unless there is a \`priority\`. Two routes with the same rule, the same
+priority and an entry point in common are refused. They lead to \`port\` of the route, else of the service, else where its probe asks; a module's
+to \`http.port\`. They are published when there is \`discovery.traefik\`, and written out by \`haraka emit\`.
 
 **The plane.** There is one when \`plane\` or \`store\` is there, \`plane: {}\` is enough. All keys of \`store\` but \`driver\` and \`path\` are for \`redis\`, which needs
 one of \`url\`, \`cluster\` and \`sentinel\` (docs/operations.md). \`intents\` need a plane.

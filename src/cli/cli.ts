@@ -5,6 +5,7 @@ import { ConfigError, ExitCode, messageOf, StartupError, StoreError, UsageError 
 import { graph } from "./graph.ts";
 import { health } from "./health.ts";
 import { dev } from "./dev.ts";
+import { emit } from "./emit.ts";
 import { generalHelp, verbHelp } from "./help.ts";
 import { init } from "./init.ts";
 import { run } from "./run.ts";
@@ -41,6 +42,7 @@ const VERBS: readonly Verb[] = [
   health,
   graph,
   schema,
+  emit,
   sagas,
   wal,
   store,

@@ -13,6 +13,8 @@ interface Words {
   summary: string;
   flags: [name: string, flag: Flag][];
   takesServices: boolean;
+  /** What may stand after the verb, where that is one of a few. */
+  choices: readonly string[];
 }
 
 export function scriptFor(shell: Shell, verbs: readonly Verb[]): string {
@@ -21,20 +23,21 @@ export function scriptFor(shell: Shell, verbs: readonly Verb[]): string {
     summary,
     flags: [...Object.entries(flags), ["help", HELP]],
     takesServices: takes?.includes("SERVICE") ?? false,
+    choices: takes !== undefined && /^[a-z]+(\|[a-z]+)+$/.test(takes) ? takes.split("|") : [],
   }));
   return { bash, zsh, fish }[shell](words);
 }
 
 function bash(verbs: readonly Words[]): string {
-  const cases = verbs.map(({ name, flags, takesServices }) => {
+  const cases = verbs.map(({ name, flags, takesServices, choices }) => {
     const words = flags.flatMap(([flag, { short }]) =>
       short === undefined ? [`--${flag}`] : [`--${flag}`, `-${short}`],
     );
-    return `    ${name}) flags="${words.join(" ")}"; services=${takesServices ? 1 : ""} ;;`;
+    return `    ${name}) flags="${words.join(" ")}"; services=${takesServices ? 1 : ""} choices="${choices.join(" ")}" ;;`;
   });
   return `# bash completion for haraka
 _haraka() {
-  local word="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" flags="" services=""
+  local word="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" flags="" services="" choices=""
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "${verbs.map(({ name }) => name).join(" ")}" -- "$word"))
@@ -51,6 +54,8 @@ ${cases.join("\n")}
     *)
       if [ -n "$services" ]; then
         COMPREPLY=($(compgen -W "$("\${COMP_WORDS[0]}" completion --services 2>/dev/null)" -- "$word"))
+      else
+        COMPREPLY=($(compgen -W "$choices" -- "$word"))
       fi ;;
   esac
 }
@@ -70,13 +75,15 @@ function valueFlags(verbs: readonly Words[]): string[] {
 
 function zsh(verbs: readonly Words[]): string {
   const list = verbs.map(({ name, summary }) => `    '${zshText(`${name}:${summary}`)}'`);
-  const cases = verbs.map(({ name, flags, takesServices }) => {
+  const cases = verbs.map(({ name, flags, takesServices, choices }) => {
     const specs = flags.flatMap(([flag, { short, help, value, type }]) =>
       [`--${flag}`, ...(short === undefined ? [] : [`-${short}`])].map(
         (word) => `'*${word}[${zshText(help)}]${type === "string" ? `:${value}:_files` : ""}'`,
       ),
     );
-    return `    ${name}) _arguments ${[...specs, ...(takesServices ? [`'*:service:_haraka_services'`] : [])].join(" ")} ;;`;
+    const rest = takesServices ? [`'*:service:_haraka_services'`] : [];
+    const one = choices.length > 0 ? [`'1:what:(${choices.join(" ")})'`] : [];
+    return `    ${name}) _arguments ${[...specs, ...one, ...rest].join(" ")} ;;`;
   });
   return `#compdef ${PROGRAMS.join(" ")}
 _haraka_services() {
@@ -113,7 +120,7 @@ const zshText = (text: string): string => text.replace(/[[\]]/g, "\\$&").replace
 function fish(verbs: readonly Words[]): string {
   const lines = PROGRAMS.flatMap((program) => [
     `complete -c ${program} -f`,
-    ...verbs.flatMap(({ name, summary, flags, takesServices }) => {
+    ...verbs.flatMap(({ name, summary, flags, takesServices, choices }) => {
       const within = `-n '__fish_seen_subcommand_from ${name}'`;
       return [
         `complete -c ${program} -n __fish_use_subcommand -a ${name} -d ${fishText(summary)}`,
@@ -124,6 +131,7 @@ function fish(verbs: readonly Words[]): string {
         ...(takesServices
           ? [`complete -c ${program} ${within} -a '(${program} completion --services 2>/dev/null)'`]
           : []),
+        ...(choices.length > 0 ? [`complete -c ${program} ${within} -a '${choices.join(" ")}'`] : []),
       ];
     }),
   ]);

@@ -25,7 +25,7 @@ import { adoptEnvironment } from "./environment.ts";
 import { manager } from "./manager.ts";
 import { controlOverTcp, openControl } from "./open-control.ts";
 import { endOfRun } from "./end-of-run.ts";
-import { type Facilities, openFacilities } from "./facilities.ts";
+import { openFacilities } from "./facilities.ts";
 import { moduleOutput } from "./module-output.ts";
 import { openLog } from "./open-log.ts";
 import { openServer } from "./open-server.ts";
@@ -33,6 +33,7 @@ import { adoption } from "./orphans.ts";
 import { Present } from "./present.ts";
 import { processSockets } from "./process-service.ts";
 import type { ReadConfig } from "./read-config.ts";
+import { type RoutedFacilities, withRoutes } from "./routing.ts";
 import { serviceFiles } from "./service-files.ts";
 import { chosenSpecs, createServices } from "./services.ts";
 import { attendSignals } from "./signals.ts";
@@ -67,13 +68,14 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   const loadedMs = clock.wallTime();
   const doors: { server?: Server | undefined } = {};
   const gate = createGate({ clock, close: async () => doors.server?.close() });
-  const httpPort = () => doors.server?.port;
-  const facilities = await openFacilities(config, { clock, log, env, httpPort });
+  const given = { clock, log, env, httpPort: () => doors.server?.port };
+  const facilities = withRoutes(config, await openFacilities(config, given), given);
   const { supervisor, operator } = supervision(config, {
     ...options,
     log,
     clock,
     gate: facilities.gated(gate),
+    publisher: facilities.publisher,
     attended: terminal || dev !== undefined,
     async read() {
       const next = await present.read();
@@ -109,6 +111,7 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   const running = await createServices(config, specs, context);
   const present = new Present(running, { context, readAgain: options.readAgain, loadedMs, dev });
   signals.forward(() => present.reading.running.config);
+  await facilities.publish(supervisor, { present, waits: !terminal && !dev });
   // Before the services: of two runtimes on one socket the second must not start any.
   const socket = await openControl(config.control, {
     ...parts,
@@ -119,14 +122,21 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   await Promise.allSettled([supervisor.run([...facilities.parts, ...running.services])]);
   // As PID 1 we are given orphans in any case; a start without processes need not wait for that.
   if (process.pid === 1) await descendants();
-  const learning =
-    modules.instances.size === 0 ? undefined : clock.after(LEARN_AFTER_MS, () => void present.learn());
+  const learning = learnLater(present, { instances, clock });
   const report = await supervisor.ended;
   learning?.();
   leave?.();
   await orphans.end();
   await socket.close();
   return endOfRun(report, { flush, ledger: supervisor.ledger(), signals });
+}
+
+/** Gives a function that calls it off. */
+function learnLater(
+  present: Present,
+  { instances, clock }: { instances: ReadonlyMap<string, object>; clock: Clock },
+): (() => void) | undefined {
+  return instances.size === 0 ? undefined : clock.after(LEARN_AFTER_MS, () => void present.learn());
 }
 
 /** Everything that is said goes to standard output, what modules say too, and its last part is kept for `haraka logs`. */
@@ -173,11 +183,12 @@ interface SupervisionOptions extends Pick<RunOptions, "env" | "dev"> {
   attended: boolean;
   /** What else wants to know. */
   onEvent: (event: RuntimeEvent) => void;
+  publisher: RoutedFacilities["publisher"];
   read: ConstructorParameters<typeof Operator>[0]["read"] & {};
 }
 
 function supervision({ runtime }: Config, options: SupervisionOptions) {
-  const { env, dev, log, clock, gate, attended, read, onEvent } = options;
+  const { env, dev, log, clock, gate, attended, read, onEvent, publisher } = options;
   const supervisor = new Supervisor({
     clock,
     emit: (event) => {
@@ -190,6 +201,7 @@ function supervision({ runtime }: Config, options: SupervisionOptions) {
     shutdown: runtime.shutdown,
     kubernetes: env.KUBERNETES_SERVICE_HOST !== undefined,
     attended,
+    publisher,
     ...(runtime.exitCodeFrom !== undefined && { exitCodeFrom: runtime.exitCodeFrom }),
     gate,
     endures: dev !== undefined,
@@ -211,14 +223,20 @@ interface AppParts extends Omit<Parameters<typeof controlOverTcp>[1], "log"> {
   log: Log & Output;
   health: HealthSource;
   gate: HttpGate;
-  facilities: Facilities;
+  facilities: RoutedFacilities;
 }
 
 function openApp({ http, control }: Config, { gate, facilities, ...parts }: AppParts) {
   const { token } = control;
   const overTcp = http && token !== undefined ? controlOverTcp({ token, http }, parts) : undefined;
   const options = { name: parts.service, version, ending: gate.draining, trusting: false };
-  return createApp({ ...parts, gate, control: overTcp, plane: facilities.answers?.(options) });
+  return createApp({
+    ...parts,
+    gate,
+    control: overTcp,
+    plane: facilities.answers?.(options),
+    traefik: facilities.traefik,
+  });
 }
 
 interface PortOptions {

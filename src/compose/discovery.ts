@@ -1,6 +1,6 @@
 // The registry of a run: what is said of its services and when, what reads it, and its place in the shutdown. Shared with other
 // runtimes where the plane's store is; otherwise it is this process's own and writes nothing. Loaded only by a run that has one.
-import type { DiscoveryConfig, HttpConfig } from "../config/config.ts";
+import type { DiscoveryConfig, HttpConfig, ServiceConfig } from "../config/config.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Gate } from "../ports/gate.ts";
 import type { Log } from "../ports/log.ts";
@@ -49,6 +49,8 @@ export interface RunningDiscovery extends DiscoverySlices {
 
 export interface Tracked {
   name: string;
+  /** Where one leads is where it is found, unless it says. */
+  routes?: ServiceConfig["routes"];
   /** What its replicas have in common. */
   group: string;
   /** Where it listens by itself. */
@@ -73,7 +75,13 @@ export function openDiscovery(parts: DiscoveryParts): RunningDiscovery {
   });
   const presence = new Presence({
     registry,
-    address: advertisedAddress({ ...config, http, shared: shared !== undefined, env }),
+    // Traefik, as others, may be on another machine.
+    address: advertisedAddress({
+      ...config,
+      http,
+      shared: shared !== undefined || config.traefik !== undefined,
+      env,
+    }),
     httpPort,
     newInstance: () => `instance_${crypto.randomUUID().replaceAll("-", "")}`,
   });
@@ -93,11 +101,11 @@ export function openDiscovery(parts: DiscoveryParts): RunningDiscovery {
     observe(event) {
       if (event.type === "service-state-changed") presence.observe(event.service, event.to);
     },
-    tracked: ({ name, group, port }, made) => ({
+    tracked: ({ name, group, port, routes = [] }, made) => ({
       ...made,
       launcher: {
         launch(incarnation, report) {
-          presence.launched(name, { group, port });
+          presence.launched(name, { group, port: port ?? portOf(routes) });
           return made.launcher.launch(incarnation, report);
         },
       },
@@ -109,6 +117,11 @@ export function openDiscovery(parts: DiscoveryParts): RunningDiscovery {
     noting: (planeOf) => (user) => noting(planeOf(user), (type) => presence.handles(user.service, type)),
     gated: (gate) => gatedBy(gate, { presence, shared: shared !== undefined }),
   };
+}
+
+/** Where its routes lead is where it is found. */
+function portOf(routes: ServiceConfig["routes"]): number | undefined {
+  return routes.flatMap(({ target }) => (target.type === "port" ? [target.port] : []))[0];
 }
 
 function verdictOf(trouble: string | undefined) {
@@ -141,7 +154,8 @@ function gatedBy(gate: Gate, { presence, shared }: { presence: Presence; shared:
   return {
     leave() {
       const known = presence.drain().catch(() => {});
-      return shared ? known : undefined;
+      const behind = gate.leave?.();
+      return shared || behind ? Promise.all([known, behind]).then(() => {}) : undefined;
     },
     drain: () => gate.drain(),
     refuse: () => gate.refuse(),

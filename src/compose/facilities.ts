@@ -6,6 +6,7 @@ import type { Config } from "../config/config.ts";
 import { UsageError } from "../errors.ts";
 import type { App } from "../http/app.ts";
 import type { Gate } from "../ports/gate.ts";
+import type { RegistryReader } from "../ports/registry.ts";
 import type { RuntimeEvent } from "../ports/runtime-event.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
@@ -30,6 +31,8 @@ export interface Facilities {
   answers: ((options: Omit<AnswersOptions, "registry">) => PlaneAnswers) | undefined;
   /** With what processes reach it; absent: nothing is to be reached. */
   credentials: RunningPlane["credentials"] | undefined;
+  /** Where it knows of other runtimes, too; absent: it knows of this one at most. */
+  registry: RegistryReader | undefined;
   /** Lets go of what no part has let go of. */
   close(): Promise<void>;
 }
@@ -79,6 +82,7 @@ export async function openFacilities(asked: Asked, given: Given): Promise<Facili
     }),
     answers: plane && discovery && ((options) => plane.answers({ ...options, registry: discovery.registry })),
     credentials: plane?.credentials,
+    registry: plane?.shared && discovery?.registry,
     close: async () => plane?.close(),
   };
 }

@@ -6,8 +6,10 @@ import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Launcher } from "../ports/launcher.ts";
 import type { DiscoverySlices } from "../ports/registry.ts";
+import type { Routes } from "../ports/routing.ts";
 import type { PlaneSlices } from "../ports/service-plane.ts";
 import type { Inside, ServiceLike } from "../ports/service.ts";
+import { routesInCode } from "./routes-in-code.ts";
 import { ServiceRuntime } from "../runtime/service-runtime.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
@@ -29,6 +31,8 @@ export interface ModuleContext {
   tenant?: string | undefined;
   /** Absent: there is no registry. */
   discovery?: DiscoverySlices | undefined;
+  /** The routes as one launch of a service sees them, by the service's name; absent: those of services in code, told to nobody. */
+  routesOf?: ((service: string, signal: AbortSignal) => Routes) | undefined;
   /** Where what they say goes; absent: the console is left alone. */
   output?: ModuleOutput;
 }
@@ -39,7 +43,7 @@ export function moduleService(
   load: () => Promise<ServiceLike> | ServiceLike,
   context: ModuleContext,
 ): SupervisedService {
-  const { supervisor, clock, log, instances, mount, planeOf, tenant, discovery, output } = context;
+  const { supervisor, clock, log, instances, mount, planeOf, tenant, discovery, routesOf, output } = context;
   const inside: Inside = output?.inside(spec.name) ?? ((work) => work());
   const launcher = moduleLauncher({
     load,
@@ -56,6 +60,7 @@ export function moduleService(
         signal,
         plane: planeOf?.({ service: spec.name, tenant, inside }),
         discovery,
+        routes: () => (routesOf ?? routesInCode(supervisor))(spec.name, signal),
       });
       const { routes } = service;
       if (routes) mount?.(spec.name, (app) => routes.call(service, app), { inside });

@@ -1,10 +1,16 @@
 // What another reading of the config, or other files, make of the services that run: those that are as they were are taken over,
 // so that they go on; of the others the code is loaded, and the command looked for, before anything is stopped for it.
 import type { Config, ServiceConfig } from "../config/config.ts";
+import { fateOf, judgeGroup } from "../core/condition.ts";
+import type { Fleet } from "../core/fleet.ts";
 import { dependentsOn } from "../core/graph.ts";
+import { isHeld } from "../core/member.ts";
+import { called } from "../core/selection.ts";
+import type { ServiceState } from "../core/service-state.ts";
+import type { ServiceSpec } from "../core/spec.ts";
 import { ABSENT } from "../drivers/file-content.ts";
 import { ConfigError, messageOf, UsageError } from "../errors.ts";
-import type { NextServices } from "../runtime/operator.ts";
+import { ABANDONED, type NextServices } from "../runtime/operator.ts";
 import { startProblem } from "./process-service.ts";
 import { diagnosticAt, type ReadConfig } from "./read-config.ts";
 import type { FileContents, ServiceFiles } from "./service-files.ts";
@@ -86,6 +92,7 @@ export async function nextServices(
   const broken = await problemsOf(next, {
     names: new Set([...other, ...added, ...again]),
     modules: context.modules,
+    lenient,
   });
   if (!lenient && broken.size > 0) {
     takeBack();
@@ -124,22 +131,37 @@ export async function nextServices(
   };
 }
 
+interface Suspects {
+  names: ReadonlySet<string>;
+  modules: ServicesContext["modules"];
+  lenient: boolean;
+}
+
 /**
- * Why the code of these cannot be loaded or their commands would not start; those of which nothing is known are left out. What a
- * task makes just now may be what others need.
+ * Why the code of these cannot be loaded, their commands would not start, or they would not come up again; those of which nothing
+ * is known are left out. What a task makes just now may be what others need.
  */
 async function problemsOf(
   next: RunningServices,
-  { names, modules }: { names: ReadonlySet<string>; modules: ServicesContext["modules"] },
+  { names, modules, lenient }: Suspects,
 ): Promise<Map<string, string>> {
+  const { fleet } = modules.supervisor;
   const problems = new Map<string, string>();
+  for (const { name, dependencies } of next.specs.filter((spec) => names.has(spec.name))) {
+    const member = fleet.member(name);
+    const isWanted = !lenient && member !== undefined && !isHeld(member);
+    const lost = isWanted ? lostNeed(dependencies, { fleet, names }) : undefined;
+    if (fleet.isAbandoned(name)) problems.set(name, `cannot start: ${ABANDONED}`);
+    else if (lost !== undefined) problems.set(name, `cannot start again: ${lost}`);
+  }
   const tasks = next.specs.filter(({ name, task, schedule }) => task && !schedule && names.has(name));
   const afterTasks = dependentsOn(
     next.specs,
     tasks.map(({ name }) => name),
   );
   for (const service of chosen(next)) {
-    if (!names.has(service.name) || (isProcess(service) && afterTasks.includes(service.name))) continue;
+    if (!names.has(service.name) || problems.has(service.name)) continue;
+    if (isProcess(service) && afterTasks.includes(service.name)) continue;
     try {
       if (isModule(service)) await loadModule(service, modules);
       else if (isProcess(service)) refuseUnlessStartable(service, next.env);
@@ -148,6 +170,21 @@ async function problemsOf(
     }
   }
   return problems;
+}
+
+/** A requirement that is not there, will not come, and does not begin anew together with what needs it. */
+function lostNeed(
+  dependencies: ServiceSpec["dependencies"],
+  { fleet, names }: { fleet: Fleet; names: ReadonlySet<string> },
+): string | undefined {
+  for (const { service, condition, required } of dependencies) {
+    const needed = required ? called(fleet, service) : [];
+    if (needed.length === 0 || needed.some(({ planned }) => names.has(planned.spec.name))) continue;
+    const states = needed.map(({ state }) => state);
+    if (judgeGroup(condition, [...states.keys()], (index) => states[index] as ServiceState) === "lost")
+      return `it needs '${service}', which ${fateOf(states)}; start '${service}' first`;
+  }
+  return undefined;
 }
 
 function refuseUnlessStartable(
@@ -185,9 +222,9 @@ function madeFrom({ config, env, specs }: RunningServices): ReadonlyMap<string, 
   );
 }
 
-/** Where it stands in the file is no part of it, and costs a second reading to ask for. */
+/** Where it stands in the file is no part of it, and costs a second reading to ask for; where requests for it come from neither. */
 function partsOf(service: ServiceConfig | undefined): unknown {
-  const keys = Object.keys(service ?? {}).filter((key) => key !== "position");
+  const keys = Object.keys(service ?? {}).filter((key) => key !== "position" && key !== "routes");
   return keys.map((key) => [key, Reflect.get(service ?? {}, key)]);
 }
 

@@ -21,8 +21,9 @@ export async function openServer(
     try {
       return await listen({ host, port: each, idleTimeoutMs, fetch });
     } catch (error) {
-      if (codeOf(error) === "EADDRINUSE" && each < last) continue;
-      const reason = reasonOf(error, each);
+      const code = await codeOf(error, host);
+      if (code === "EADDRINUSE" && each < last) continue;
+      const reason = reasonOf(error, { code, port: each });
       throw new StartupError(`cannot open port ${each} on ${host}: ${reason}`, { cause: error });
     }
   }
@@ -34,8 +35,7 @@ async function serverOfThisRuntime(): Promise<Listen> {
   return (await import("../http/server-node.ts")).listen;
 }
 
-function reasonOf(error: unknown, port: number): string {
-  const code = codeOf(error);
+function reasonOf(error: unknown, { code, port }: { code: unknown; port: number }): string {
   if (code === "EACCES")
     return "not permitted; ports below 1024 need privileges, set http.port (or PORT) to a higher one";
   if (code !== "EADDRINUSE") return `${hostProblem(code, error)}; ${HOST_ADVICE}`;
@@ -52,6 +52,13 @@ function hostProblem(code: unknown, error: unknown): string {
   return isAddress ? "this machine has no such address, nor is it the name of one" : messageOf(error);
 }
 
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : undefined;
+/** A name that leads nowhere is for Bun a port in use, or whatever the last call to the system came to. */
+async function codeOf(error: unknown, host: string): Promise<unknown> {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code !== "EADDRINUSE") return code;
+  const { lookup } = process.getBuiltinModule("node:dns/promises");
+  return lookup(host).then(
+    () => code,
+    () => "ENOTFOUND",
+  );
 }

@@ -64,7 +64,7 @@ export function planeConfigOf({ store, plane }: PlaneAsked, scope: Scope): Plane
   const report = (path: readonly unknown[], message: string): never => {
     throw new UsageError(`${cannot}: ${path.join(".")}: ${message}`);
   };
-  return resolvePlane({ plane: found.plane, store: found.store }, { stateFolder, report });
+  return resolvePlane({ plane: found.plane, store: found.store }, { name: "haraka", stateFolder, report });
 }
 
 function storeIn(store: StoreOption | undefined, { cannot, cwd }: Scope): object | undefined {

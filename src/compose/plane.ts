@@ -11,7 +11,6 @@ import type { Clock } from "../ports/clock.ts";
 import type { Failpoint } from "../ports/failpoint.ts";
 import type { Log } from "../ports/log.ts";
 import type { Executions } from "../ports/plane.ts";
-import type { Probe } from "../ports/probe.ts";
 import type { RegistryReader } from "../ports/registry.ts";
 import type { RuntimeEvent } from "../ports/runtime-event.ts";
 import type { Inside } from "../ports/service.ts";
@@ -27,6 +26,7 @@ import type { Supervisor } from "../runtime/supervisor.ts";
 import { ExecutionStart } from "./execution-start.ts";
 import { partOf } from "./part.ts";
 import { refuseParts } from "./plane-options.ts";
+import { type StoreHooks, StoreWatch } from "./store-watch.ts";
 
 export interface PlaneParts {
   config: PlaneConfig;
@@ -42,14 +42,6 @@ export interface PlaneParts {
   fetch?: (url: string, init: RequestInit) => Promise<Response>;
   /** Rejects with `StoreError` for one that cannot be had. */
   openStore: (hooks: StoreHooks) => Promise<Store & Ownerships>;
-}
-
-export interface StoreHooks {
-  onLost: (error: StoreError) => void;
-  /** Why it cannot be reached just now; `undefined`: it can again. */
-  onTrouble: (problem: StoreError | undefined) => void;
-  /** What an operator should know, and nothing is stopped by. */
-  onWarning: (message: string) => void;
 }
 
 export interface AnswersOptions {
@@ -115,8 +107,8 @@ const ENDED: ReadonlySet<string> = new Set([
 export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
   const { config, intents, services, clock, log, failpoint } = parts;
   refuseParts(services);
-  const watch = new LostWatch();
-  const store = await parts.openStore(watch.listeners(log));
+  const watch = new StoreWatch(log);
+  const store = await parts.openStore(watch.hooks);
   const limits = {
     bodyBytesMax: config.limits.bodyBytes,
     keyBytesMax: config.limits.keyBytes,
@@ -198,63 +190,11 @@ const endOf =
   ({ message }: StoreError): void =>
     void supervisor.shutdown({ reason: `stopping: ${message}`, exitCode: ExitCode.store });
 
-/** Whether the store is still there, and who wants to know when it is not. */
-class LostWatch {
-  #error: StoreError | undefined;
-  #trouble: StoreError | undefined;
-  readonly #listeners = new Set<(error: StoreError) => void>();
-  /** Whoever wants to ask again when the answer may be another. */
-  readonly #asking = new Set<() => void>();
-
-  /** What the store tells: for this, and for the log. */
-  listeners(log: Log) {
-    return {
-      onLost: (error: StoreError): void => this.#tell(error),
-      onTrouble: (problem: StoreError | undefined): void => {
-        this.#trouble = problem;
-        this.#changed();
-        if (problem) log.warn(problem.message);
-        else log.info("the store can be reached again");
-      },
-      onWarning: (message: string): void => log.warn(message),
-    };
-  }
-
-  #tell(error: StoreError): void {
-    this.#error = error;
-    for (const listener of this.#listeners) listener(error);
-    this.#changed();
-  }
-
-  #changed(): void {
-    for (const ask of this.#asking) ask();
-  }
-
-  /** At once if it is lost already. Returns a function that ends it. */
-  onLost(listener: (error: StoreError) => void): () => void {
-    this.#listeners.add(listener);
-    if (this.#error) listener(this.#error);
-    return () => void this.#listeners.delete(listener);
-  }
-
-  readonly probe: Probe = {
-    check: async () => {
-      const problem = this.#error ?? this.#trouble;
-      return problem ? { ok: false, reason: problem.message } : { ok: true };
-    },
-    onChange: (ask) => {
-      this.#asking.add(ask);
-      if (this.#error ?? this.#trouble) ask();
-      return () => void this.#asking.delete(ask);
-    },
-  };
-}
-
 interface Parts {
   store: Store;
   plane: OwnPlane;
   engine: Engine;
-  watch: LostWatch;
+  watch: StoreWatch;
 }
 
 function partsOf({ store, plane, engine, watch }: Parts): SupervisedService[] {

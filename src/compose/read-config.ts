@@ -7,6 +7,7 @@ import { type FileAccess, resolvePath } from "../config/files.ts";
 import { loadConfig } from "../config/load.ts";
 import { printConfig } from "../config/print.ts";
 import { graphProblems } from "../core/graph.ts";
+import { routeConflicts, routesOf, strayReplicas } from "../core/routes.ts";
 import { inWords } from "../core/restart.ts";
 import type { ServiceSpec } from "../core/spec.ts";
 import { systemClock } from "../drivers/clock.ts";
@@ -50,11 +51,40 @@ export function readConfig(request: ConfigRequest): ReadConfig {
   const files = configPaths(request);
   const source = { ...access, parseYaml, files, env: variables, cwd, platform: process.platform };
   const config = loadConfig(source);
-  const problems = graphProblems(config.services.map(specOf));
-  if (problems.length > 0) {
-    throw new ConfigError(problems.map(({ service, message }) => diagnosticAt(config, service, message)));
-  }
+  const problems = [
+    ...graphProblems(config.services.map(specOf)).map(({ service, message }) =>
+      diagnosticAt(config, service, message),
+    ),
+    ...routeProblems(config),
+  ];
+  if (problems.length > 0) throw new ConfigError(problems);
   return { config, env: variables, print: () => printConfig(source) };
+}
+
+/** What is wrong with routes beside each other. */
+function routeProblems(config: Config): Diagnostic[] {
+  const conflicts = routeConflicts(routesOf(config.services), namespaceOf(config));
+  return [
+    ...strayReplicas(config.services).map(({ name, group, routes }) => {
+      const { file, line, column } = routes[0]?.position ?? diagnosticAt(config, name, "");
+      const message = `cannot route to "${name}": only where a route leads may differ between replicas`;
+      return { file, line, column, path: `services.${group}.routes`, message };
+    }),
+    ...conflicts.map(({ route, other, message }) => {
+      const { file, line, column } = other.position;
+      const advice = "change one of them, or give one another `priority`";
+      return {
+        ...route.position,
+        path: `services.${route.service}.routes`,
+        message: `${message}, at ${file}:${line}:${column}; ${advice}`,
+      };
+    }),
+  ];
+}
+
+/** What the names of everything that it publishes begin with. */
+export function namespaceOf({ runtime, plane }: Pick<Config, "runtime" | "plane">): string {
+  return plane?.store.driver === "redis" ? plane.store.namespace : runtime.name;
 }
 
 /** The files that are named, or the one that is found. Throws `UsageError` when there is none. */

@@ -1,6 +1,7 @@
 // The typed config: what a YAML file means after interpolation, defaults and conversion. Every number carries its unit,
 // every path is absolute, every dependency has its condition. Nothing behind this type reads YAML again.
 
+import type { RuleNode } from "./route-rule.ts";
 import type { SagaDefinition } from "./saga-definition.ts";
 
 export interface Config {
@@ -91,6 +92,14 @@ export interface DiscoveryConfig {
   /** The name or address at which others reach this machine, an IPv6 one without brackets; absent: what the runtime finds. */
   advertise?: string;
   registry: { ttlMs: number; heartbeatMs: number };
+  /** Absent: routes are not published. */
+  traefik?: TraefikPublishing;
+}
+
+export interface TraefikPublishing {
+  /** Never empty; without one only this machine may ask. */
+  token?: string;
+  redis?: { rootKey: string; url: string };
 }
 
 /** An intent that is carried out by HTTP calls. */
@@ -113,6 +122,26 @@ export interface CallConfig {
   method: "POST" | "GET" | "PUT" | "PATCH" | "DELETE";
   headers: Readonly<Record<string, string>>;
 }
+
+/** A public rule that leads to a service. */
+export interface RouteConfig {
+  rule: string;
+  /** What the rule says. */
+  match: RuleNode;
+  /** Empty: the proxy's own default. */
+  entryPoints: readonly string[];
+  /** Above 0; absent: the length of the rule. */
+  priority?: number;
+  middlewares: readonly string[];
+  /** Only requests by TLS. */
+  tls?: { certResolver?: string; options?: string };
+  target: RouteTarget;
+  /** Where the rule stands in the files. */
+  position: { file: string; line: number; column: number };
+}
+
+/** Where a service answers: on the runtime's own port, on another of this machine, or at a URL of scheme, host and port. */
+export type RouteTarget = { type: "runtime" } | { type: "port"; port: number } | { type: "url"; url: string };
 
 export interface HttpConfig {
   host: string;
@@ -180,6 +209,8 @@ export interface ServiceConfig {
   tenant?: string;
   /** Where it listens by itself, for those that look it up. */
   port?: number;
+  /** What leads to it from outside. */
+  routes: readonly RouteConfig[];
   /** Globs, absolute, of files that restart it in `haraka dev`. */
   watch: readonly string[];
 }

@@ -1,11 +1,13 @@
 // What may stand under `discovery`: a part of the schema in `schema.ts`, and built the same way. What takes more than one key to judge
 // is in `discovery.ts`.
 import type * as zod from "zod/mini";
+import { traefikOf } from "./routes-schema.ts";
 import type { Kit } from "./schema-kit.ts";
 
 const HOST = /^(?:\[[\da-fA-F:.]+\]|[\da-fA-F]*:[\da-fA-F:.]+|[^\s:[\]/]+)$/;
 
-export function discoveryOf({ z, key, preset, span }: Kit) {
+export function discoveryOf(kit: Kit) {
+  const { z, key, preset, span } = kit;
   const host = z
     .string()
     .check(z.regex(HOST, { error: 'expected a name or an address such as "10.0.0.5", without a port' }));
@@ -21,6 +23,10 @@ export function discoveryOf({ z, key, preset, span }: Kit) {
       }),
       {},
       "Who is where. What it says of time is for a store that several share: what only this runtime knows needs no sign of life.",
+    ),
+    traefik: key(
+      traefikOf(kit),
+      "Publish the routes of services to Traefik: `{}` answers at `/traefik`, for its HTTP provider.",
     ),
   });
 }

@@ -1,12 +1,9 @@
 // The registry as the runtime uses it, and the rules between its keys.
 import type { DiscoveryConfig } from "./config.ts";
 import type { RawDiscovery } from "./discovery-schema.ts";
-import type { Path, RawMap } from "./path.ts";
+import type { RawMap } from "./path.ts";
 import { durationText } from "./quantities.ts";
-
-export interface DiscoveryScope {
-  report(path: Path, message: string, part?: "key" | "value"): void;
-}
+import { resolveTraefik, type TraefikScope } from "./traefik.ts";
 
 /** A plane has a registry. */
 export function withDiscovery(merged: RawMap): RawMap {
@@ -15,12 +12,12 @@ export function withDiscovery(merged: RawMap): RawMap {
 }
 
 export function resolveDiscovery(
-  { advertise, registry }: RawDiscovery,
-  { report }: DiscoveryScope,
+  { advertise, registry, traefik }: RawDiscovery,
+  scope: TraefikScope,
 ): DiscoveryConfig {
   const { ttl, heartbeat } = registry;
   if (heartbeat * 2 > ttl) {
-    report(
+    scope.report(
       ["discovery", "registry", "heartbeat"],
       `one that is lost would be the end of an instance: use at most half of \`ttl\`, which is ${durationText(ttl)}`,
     );
@@ -28,13 +25,22 @@ export function resolveDiscovery(
   return {
     ...(advertise !== undefined && { advertise: advertise.replace(/^\[|\]$/g, "") }),
     registry: { ttlMs: ttl, heartbeatMs: heartbeat },
+    ...(traefik && { traefik: resolveTraefik(traefik, scope) }),
   };
 }
 
-/** As it would be written. */
-export function discoveryDocument({ advertise, registry }: DiscoveryConfig): RawMap {
+/** As it would be written; `hide` is for what may hold a secret, which `rootKey` does not, however it sounds. */
+export function discoveryDocument(
+  { advertise, registry, traefik }: DiscoveryConfig,
+  hide: (value: unknown) => unknown,
+): RawMap {
+  const redis = traefik?.redis;
   return {
-    advertise,
+    advertise: hide(advertise),
     registry: { ttl: durationText(registry.ttlMs), heartbeat: durationText(registry.heartbeatMs) },
+    traefik: traefik && {
+      ...(hide({ token: traefik.token }) as RawMap),
+      redis: redis && { rootKey: hide(redis.rootKey), url: hide(redis.url) },
+    },
   };
 }

@@ -1,5 +1,5 @@
-// What people write who come from Compose, process-compose, Kubernetes or systemd, and what it is called here; and the keys of
-// this runtime that this version does not have yet. For these an edit distance would only mislead.
+// What people write who come from Compose, process-compose, Kubernetes or systemd, and what it is called here. For these an edit
+// distance would only mislead.
 
 const AS_RESTART = "as `restart: { policy: on-failure, backoff: 100ms..10s, limit: 10/1m }`";
 const SOON =
@@ -51,6 +51,7 @@ const TRANSLATIONS: Record<string, string> = {
   image: "services run in this container: use `command` for a process, `entrypoint` for a module",
   build: "services run in this container: use `command` for a process, `entrypoint` for a module",
   container_name: "the key under `services` is the name",
+  labels: "use `routes`; `haraka emit compose` makes labels of them",
   ports: "services open their own ports; the runtime's is `http.port`",
   volumes: "services see this container's files; there is nothing to mount",
   cron: "use `schedule`",
@@ -77,8 +78,6 @@ const TRANSLATIONS: Record<string, string> = {
   services: "an included file is the manifest of one service; give whole configs with several -c",
 };
 
-const LATER_KEYS = new Set(["routes"]);
-
 /** Words from elsewhere that stand as values. */
 const TRANSLATED_VALUES: Record<string, string> = {
   service_healthy: "use `ready`",
@@ -104,7 +103,6 @@ const TRANSLATED_VALUES: Record<string, string> = {
 
 /** What to do about a key that the schema does not know, or `undefined`. */
 export function adviceForKey(key: string): string | undefined {
-  if (LATER_KEYS.has(key)) return "this version does not have it yet";
   return Object.hasOwn(TRANSLATIONS, key) ? TRANSLATIONS[key] : undefined;
 }
 

@@ -217,9 +217,18 @@ function toConfig(document: RawDocument, context: Context): Config {
       report,
     }),
     ...(document.plane && {
-      plane: resolvePlane({ plane: document.plane, store: document.store }, { stateFolder, report }),
+      plane: resolvePlane(
+        { plane: document.plane, store: document.store },
+        { name: runtime.name, stateFolder, report },
+      ),
     }),
-    ...(document.discovery && { discovery: resolveDiscovery(document.discovery, { report }) }),
+    ...(document.discovery && {
+      discovery: resolveDiscovery(document.discovery, {
+        http: http !== false,
+        storeUrl: document.store?.url,
+        report,
+      }),
+    }),
     intents: resolveIntents(document.intents ?? {}, { plane: wantsPlane(root), report }),
     stateFolder,
     services: replicasOf(services, context).map((replica) =>
@@ -246,7 +255,7 @@ function replicasOf(services: RawDocument["services"], context: Context): Replic
   });
 }
 
-function scopeOf({ services }: RawDocument, context: Context): ServiceScope {
+function scopeOf({ http, services }: RawDocument, context: Context): ServiceScope {
   const { layers, source, root, wrong } = context;
   const names = Object.keys(lookup(root, ["services"]) as RawMap);
   const isWrong = (group: string) => wrong.some(({ path }) => path[1] === group && path[2] === "replicas");
@@ -255,11 +264,12 @@ function scopeOf({ services }: RawDocument, context: Context): ServiceScope {
   );
   return {
     access: source,
+    http: http !== false,
     cwd: source.cwd,
     names,
     report: context.reportFor(1),
     folder: (path) => folderAt(layers, path),
-    place: (path) => locate(layers, path, "key"),
+    place: (path, part = "key") => locate(layers, path, part),
     find(name) {
       const group = names.includes(name) ? name : groupOfReplica(name, counts);
       if (group === undefined) return undefined;

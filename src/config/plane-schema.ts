@@ -13,7 +13,7 @@ export function storeOf({ z, key, preset, required, filled, span, whole }: Kit) 
     ),
     path: key(filled, "Of `sqlite`: the database file, relative to the state folder. Default: `haraka.db`."),
     url: key(filled, "Of `redis`: where it is, as `redis://USER:PASSWORD@HOST:PORT/0`, `rediss://` for TLS."),
-    namespace: key(filled, "Of `redis`: what all of its keys begin with. Default: `haraka`."),
+    namespace: key(filled, "Of `redis`: what all of its keys begin with. Default: `runtime.name`."),
     lease: key(
       z.strictObject({
         ttl: preset(span, "5s", "After so long without a sign its executions go on elsewhere."),

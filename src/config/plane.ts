@@ -6,6 +6,8 @@ import type { RawPlane, RawStore } from "./plane-schema.ts";
 import { resolveRedis } from "./redis-store.ts";
 
 export interface PlaneScope {
+  /** Of the runtime. */
+  name: string;
   stateFolder: string;
   report(path: Path, message: string, part?: "key" | "value"): void;
 }

@@ -7,6 +7,7 @@ import { writeYaml } from "./document.ts";
 import { load, type ConfigSource } from "./load.ts";
 import { isMap, type RawMap } from "./path.ts";
 import { intentsDocument, planeDocument, storeDocument } from "./print-plane.ts";
+import { routeDocument } from "./print-routes.ts";
 import { durationText, sizeText } from "./quantities.ts";
 import { templateOf } from "./replica-template.ts";
 import { isSecretFlag, redact, REDACTED, soundsSecret } from "./secrets.ts";
@@ -40,7 +41,7 @@ function documentOf(config: Config, hide: Hide): unknown {
     control: hide({ socket: control.socket, token: control.token }),
     store: plane && hide(storeDocument(plane.store)),
     plane: plane && planeDocument(plane, hide),
-    discovery: discovery && hide(discoveryDocument(discovery)),
+    discovery: discovery && discoveryDocument(discovery, hide),
     intents: intents.length === 0 ? undefined : intentsDocument(intents, hide),
     services: Object.fromEntries(
       [...groups].map(([group, replicas]) => [
@@ -89,6 +90,7 @@ function serviceDocument(
     liveness: liveness && hide(probeDocument(liveness)),
     readiness: typeof readiness === "object" ? hide(probeDocument(readiness)) : readiness,
     schedule: service.schedule && hide(service.schedule),
+    routes: hide(service.routes.map(routeDocument)),
     watch: hide(service.watch),
   };
 }

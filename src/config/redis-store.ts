@@ -7,16 +7,17 @@ const PLACES = ["url", "cluster", "sentinel"] as const;
 
 /** `undefined` once it has reported why not. */
 export function resolveRedis(
-  { namespace, lease, checks = "refuse", replicas = 0, ...raw }: RawStore,
-  { report }: { report(path: Path, message: string, part?: "key" | "value"): void },
+  { lease, checks = "refuse", replicas = 0, ...raw }: RawStore,
+  { name, report }: { name: string; report(path: Path, message: string, part?: "key" | "value"): void },
 ): RedisStoreConfig | undefined {
+  const { namespace = name } = raw;
   let isRight = true;
   const wrong = (path: Path, message: string, part?: "key" | "value"): void => {
     isRight = false;
     report(["store", ...path], message, part);
   };
   if (raw.path !== undefined) wrong(["path"], "`path` is for `driver: sqlite`", "key");
-  if (namespace !== undefined && /[{}\0]/.test(namespace))
+  if (/[{}\0]/.test(namespace))
     wrong(["namespace"], "a namespace has no braces: they say where in a cluster a key lies");
   const named = PLACES.filter((key) => raw[key] !== undefined);
   if (named.length === 0)
@@ -35,7 +36,7 @@ export function resolveRedis(
   return {
     driver: "redis",
     place: url !== undefined ? { url } : sentinel ? { sentinel } : { cluster },
-    namespace: namespace ?? "haraka",
+    namespace,
     leaseMs: lease?.ttl ?? 5_000,
     checks,
     replicas,

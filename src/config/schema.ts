@@ -136,7 +136,7 @@ export function schemaOf(z: Zod) {
     ),
     discovery: key(
       discoveryOf(kit),
-      "How services find each other. Without it and without a plane: they do not.",
+      "How services find each other, and how Traefik finds them. Without it and without a plane: they do not.",
     ),
     intents: key(
       z.record(kit.text, intentOf(kit)),

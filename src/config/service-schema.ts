@@ -1,6 +1,7 @@
 // What may stand under a service: a part of the schema in `schema.ts`, and built the same way. What takes more than one key to
 // judge is in `service-rules.ts`, not here.
 import type * as zod from "zod/mini";
+import { routesOf } from "./routes-schema.ts";
 import type { Kit } from "./schema-kit.ts";
 
 function probeOf({ z, key, preset, command, filled, hostPort, httpUrl, on, pattern, span, whole }: Kit) {
@@ -26,7 +27,11 @@ function probeOf({ z, key, preset, command, filled, hostPort, httpUrl, on, patte
       "How often it is asked. While starting it is asked sooner: after 10ms, 20ms, 40ms and so on; `liveness` is not.",
     ),
     timeout: preset(span, "1s", "How long one answer may take."),
-    failureThreshold: preset(whole(1, 1000), 3, "So many failures in a row make it fail."),
+    failureThreshold: preset(
+      whole(1, 1000),
+      3,
+      "So many failures in a row make it fail; one is enough where the service says it itself (`STOPPING=1`, `WATCHDOG=trigger`).",
+    ),
     successThreshold: preset(whole(1, 1000), 1, "So many passes in a row make it pass again."),
   });
 }
@@ -150,6 +155,7 @@ function whatOf(kit: Kit) {
       whole(1, 65_535),
       "The port that it opens by itself. With it others find the service in the registry; a module with routes is found at `http.port` without it.",
     ),
+    routes: preset(routesOf(kit), [], "Public rules that lead to it, for a proxy in front."),
     profiles: preset(texts, [], "Start it only when one of these profiles is asked for. Empty: always."),
   };
 }

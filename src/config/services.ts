@@ -15,21 +15,25 @@ import type { Place } from "./layers.ts";
 import type { Path } from "./path.ts";
 import type { Replica } from "./replicas.ts";
 import type { RawProbe, RawService } from "./service-schema.ts";
+import { resolveRoutes, type RoutedService } from "./routes.ts";
 import { checkService, resolveDependencies, type RuleScope } from "./service-rules.ts";
 
 export interface ServiceScope extends RuleScope {
+  /** Whether the runtime opens a port. */
+  http: boolean;
   access: FileAccess;
   /** Where a process runs that does not say. */
   cwd: string;
   /** The folder of the file that says what stands at a path. */
   folder(path: Path): string;
-  place(path: Path): Place;
+  place(path: Path, part?: "key" | "value"): Place;
 }
 
 /** One service, with everything that is wrong with it reported. */
 export function resolveService({ raw, ...replica }: Replica, scope: ServiceScope): ServiceConfig {
   const { group } = replica;
   checkService(group, raw, scope);
+  const probes = resolveProbes(group, raw, scope);
   const service = {
     name: replica.name,
     group,
@@ -44,10 +48,11 @@ export function resolveService({ raw, ...replica }: Replica, scope: ServiceScope
     startTimeoutMs: raw.startTimeout,
     stopTimeoutMs: raw.stopTimeout,
     restart: resolveRestart(group, raw, scope),
-    ...resolveProbes(group, raw, scope),
+    ...probes,
     ...(raw.tenant !== undefined && { tenant: raw.tenant }),
     ...(raw.port !== undefined && { port: raw.port }),
     ...(raw.schedule && { schedule: raw.schedule satisfies ScheduleConfig }),
+    routes: resolveRoutes(raw.routes, routedOf(group, raw, probes), scope),
     watch: raw.watch.map((glob, index) =>
       resolvePath(scope.folder(["services", group, "watch", index]), glob),
     ),
@@ -60,6 +65,15 @@ export function resolveService({ raw, ...replica }: Replica, scope: ServiceScope
       return { file, line, column };
     },
   };
+}
+
+function routedOf(
+  group: string,
+  { kind, entrypoint, port }: RawService,
+  { readiness, startup, liveness }: Pick<ServiceConfig, "startup" | "liveness" | "readiness">,
+): RoutedService {
+  const probes = [readiness === "manual" ? undefined : readiness, startup, liveness];
+  return { group, task: kind === "task", module: entrypoint !== undefined, port, probes };
 }
 
 /** Someone who asks whether a service lives wants something done when it does not. */

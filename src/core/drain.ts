@@ -149,7 +149,7 @@ export interface DrainContext {
   /** Somebody sits at a terminal and waits for the end: `haraka dev`, or output to a terminal. */
   attended: boolean;
   /** By what routes are published, if they are. */
-  publisher?: "http" | "redis";
+  publisher?: "http" | "redis" | undefined;
 }
 
 /** What `auto` waits for a publisher: Traefik has polled its HTTP provider, or has taken what Redis told it. */

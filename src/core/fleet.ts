@@ -86,8 +86,8 @@ export class Fleet {
   }
 
   /** Code of it that was given up still runs in this process, so it is not started again. */
-  isAbandoned({ planned }: FleetMember): boolean {
-    return this.#lifecycle.abandoned.has(planned.spec.name);
+  isAbandoned(service: string): boolean {
+    return this.#lifecycle.abandoned.has(service);
   }
 
   /** Nothing runs any more, and nothing will start. */
@@ -115,7 +115,7 @@ export class Fleet {
       const from = member.state;
       member.incarnation = predecessor.incarnation;
       member.restarts = forgiven(predecessor.restarts);
-      if (fresh.has(member.planned.spec.name) && !other.isAbandoned(predecessor)) continue;
+      if (fresh.has(member.planned.spec.name) && !other.isAbandoned(member.planned.spec.name)) continue;
       adopt(member, predecessor);
       this.#startOrder.entered(member.index, from, member.state);
       this.#stopOrder.entered(member.index, from, member.state);
@@ -240,7 +240,7 @@ export class Fleet {
       if (isAlive(state)) member.after = after;
       else if (after === "restart") this.#start(member);
       // What a task has done is done, and what was abandoned does not come back.
-      else if ((state.name !== "completed" || planned.spec.schedule) && !this.isAbandoned(member))
+      else if ((state.name !== "completed" || planned.spec.schedule) && !this.isAbandoned(planned.spec.name))
         this.#lifecycle.hold(member);
     }
     this.#stopOrder.ask(members.map(({ index }) => index));

@@ -75,7 +75,9 @@ export class Lifecycle {
   await(member: Member): void {
     if (this.abandoned.has(member.planned.spec.name)) return this.#refuse(member);
     this.#letGo(member);
-    if (member.state.name !== "pending") this.#enter(member, { name: "pending", sinceMs: this.#now });
+    const { state } = member;
+    const cause = state.name === "backoff" ? { failure: state.failure } : {};
+    if (state.name !== "pending") this.#enter(member, { ...cause, name: "pending", sinceMs: this.#now });
     this.#options.startOrder.ask(member.index);
   }
 
@@ -93,6 +95,7 @@ export class Lifecycle {
     member.readiness = member.planned.spec.readiness;
     member.markedReady = false;
     member.wasReady = false;
+    delete member.pid;
     delete member.upSinceMs;
     delete member.lateMs;
     this.#enter(member, { name: "starting", launched: false, sinceMs: this.#now });
@@ -298,10 +301,11 @@ export class Lifecycle {
   }
 
   skip(member: Member, reason: string): void {
-    if (member.state.name !== "pending") return;
+    const { state } = member;
+    if (state.name !== "pending") return;
     member.isLate = !this.#options.startOrder.isComing(member.index);
     this.#enter(member, { name: "skipped", reason, sinceMs: this.#now });
-    this.#giveUpIfCritical(member, { reason, exitCode: 1 });
+    this.#giveUpIfCritical(member, { reason, exitCode: state.failure?.exitCode || 1 });
   }
 
   #giveUpIfCritical(member: Member, failure: Failure): void {

@@ -1,5 +1,6 @@
 // One service in the fleet: its place in the plan, its state, and what has to be remembered from one incarnation to the next.
 import type { Condition } from "../config/config.ts";
+import { judgeGroup } from "./condition.ts";
 import type { Effect, Target } from "./event.ts";
 import type { PlannedDependency, PlannedService } from "./plan.ts";
 import { NO_RESTARTS, type RestartHistory } from "./restart.ts";
@@ -81,7 +82,8 @@ export function isHeld({ state, after }: FleetMember): boolean {
 
 /**
  * Those that run and are to restart now that `member` has come so far: what they depend on had gone and is back. One of several
- * replicas changes nothing for them while another is there, nor does a replica that only was not ready for a while.
+ * replicas changes nothing for them while another is there, nor does a replica that only was not ready for a while. One that
+ * would not come up again, for want of something else that has failed, goes on as it is.
  */
 export function thoseThatFollow(
   { index, planned }: FleetMember,
@@ -92,10 +94,14 @@ export function thoseThatFollow(
     dependency.condition === condition &&
     dependency.indexes.includes(index) &&
     hasComeBack(dependency, { by: index, members });
+  const stateOf = (each: number) => (members[each] as Member).state;
+  const isLost = (dependency: PlannedDependency) =>
+    dependency.required && judgeGroup(dependency.condition, dependency.indexes, stateOf) === "lost";
   return planned.dependents.filter((each) => {
     const dependent = members[each];
     if (!dependent || !runs(dependent) || dependent.after === "hold") return false;
-    return dependent.planned.dependencies.some(isBack);
+    const { dependencies } = dependent.planned;
+    return dependencies.some(isBack) && !dependencies.some(isLost);
   });
 }
 

@@ -25,10 +25,16 @@ const FIRST_DELAY_MS = 10;
 
 export const UNASKED: ProbeProgress = { passing: false, streak: 0, attempts: 0 };
 
-/** Takes one answer. */
-export function advance(progress: ProbeProgress, ok: boolean, schedule: ProbeSchedule): ProbeProgress {
-  const streak = progress.last === ok ? progress.streak + 1 : 1;
-  const enough = streak >= (ok ? schedule.successThreshold : schedule.failureThreshold);
+/** Takes one answer; a `certain` failure counts for as many as it takes. */
+export function advance(
+  progress: ProbeProgress,
+  { ok, certain = false }: { ok: boolean; certain?: boolean },
+  schedule: ProbeSchedule,
+): ProbeProgress {
+  const { failureThreshold } = schedule;
+  const counted = progress.last === ok ? progress.streak + 1 : 1;
+  const streak = !ok && certain ? Math.max(counted, failureThreshold) : counted;
+  const enough = streak >= (ok ? schedule.successThreshold : failureThreshold);
   return { passing: enough ? ok : progress.passing, last: ok, streak, attempts: progress.attempts + 1 };
 }
 

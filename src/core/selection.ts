@@ -34,15 +34,22 @@ export function withNeeds(fleet: Fleet, services: readonly FleetMember[]): strin
 /** Those that run, or are about to, and need one of these, whatever stands between; themselves left out, dependents first. */
 export function dependentsOf(fleet: Fleet, services: readonly FleetMember[]): string[] {
   const found = new Set<FleetMember>();
+  const stays = (member: FleetMember | undefined) =>
+    member?.state.name === "ready" && !isHeld(member) && !services.includes(member) && !found.has(member);
   const visit = (member: FleetMember) => {
     for (const index of member.planned.dependents) {
       const dependent = fleet.members[index];
       if (!dependent || found.has(dependent) || services.includes(dependent)) continue;
       if (!isAlive(dependent.state) && dependent.state.name !== "backoff") continue;
-      const isOptional = dependent.planned.dependencies.every(
-        ({ indexes, required }) => !required || !indexes.includes(member.index),
+      const losesNothing = dependent.planned.dependencies.every(
+        ({ indexes, required, condition }) =>
+          !required ||
+          !indexes.includes(member.index) ||
+          // One replica is enough for that.
+          (condition === "ready" &&
+            indexes.some((each) => each !== member.index && stays(fleet.members[each]))),
       );
-      if (isOptional) continue;
+      if (losesNothing) continue;
       visit(dependent);
       found.add(dependent);
     }

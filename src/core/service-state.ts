@@ -8,23 +8,25 @@ export interface Failure {
 }
 
 /** `sinceMs` is on the clock's monotonic scale. */
-export type ServiceState = { sinceMs: number } & (
-  | { name: "pending" }
-  /** `launched`: the process runs, or `startup()` has resolved; what is missing is its startup probe, or a task's end. */
-  | { name: "starting"; launched: boolean }
-  | { name: "started"; /** What its readiness probe said last. */ reason?: string }
-  | { name: "ready" }
-  | { name: "unready"; reason: string }
-  | { name: "completed" }
-  /** It has ended and is started again at `untilMs`. */
-  | { name: "backoff"; failure: Failure; untilMs: number }
-  /** With a `failure` it is being stopped because of it. */
-  | { name: "stopping"; failure?: Failure }
-  /** `held`: somebody wanted it down, and may want it up again. */
-  | { name: "stopped"; held?: true }
-  | { name: "failed"; failure: Failure }
-  | { name: "skipped"; reason: string }
-);
+export type ServiceState = { sinceMs: number } &
+  /** With a `failure` it has ended by itself and is to start again, as its policy allows. */
+  (
+    | { name: "pending"; failure?: Failure }
+    /** `launched`: the process runs, or `startup()` has resolved; what is missing is its startup probe, or a task's end. */
+    | { name: "starting"; launched: boolean }
+    | { name: "started"; /** What its readiness probe said last. */ reason?: string }
+    | { name: "ready" }
+    | { name: "unready"; reason: string }
+    | { name: "completed" }
+    /** It has ended and is started again at `untilMs`. */
+    | { name: "backoff"; failure: Failure; untilMs: number }
+    /** With a `failure` it is being stopped because of it. */
+    | { name: "stopping"; failure?: Failure }
+    /** `held`: somebody wanted it down, and may want it up again. */
+    | { name: "stopped"; held?: true }
+    | { name: "failed"; failure: Failure }
+    | { name: "skipped"; reason: string }
+  );
 
 export type StateName = ServiceState["name"];
 

@@ -4,6 +4,7 @@
 //   starting, started, unready ─▶ starting      ready ─▶ ready      stopping, or the runtime leaves ─▶ draining
 //   down, or the runtime has left ─▶ no entry
 import type { StateName } from "../core/service-state.ts";
+import { healthTags } from "./health-tag.ts";
 import type { InstanceState, Registry, RegistryEntry } from "../ports/registry.ts";
 
 export interface PresenceOptions {
@@ -135,7 +136,7 @@ export class Presence {
       instance: (seat.instance ??= newInstance()),
       address,
       port: reached,
-      tags: [],
+      tags: healthTags(httpPort()),
       state: this.#leaving === "draining" ? "draining" : state,
       ...(intents.size > 0 && { intents: [...intents].toSorted() }),
     };

@@ -34,7 +34,8 @@ export function notifyProbe({ once }: { once: boolean }): NotifyProbe {
     hear(notice) {
       if (notice.type === "status") status = notice.text;
       if (notice.type === "ready") settle({ ok: true });
-      if (notice.type === "stopping") settle({ ok: false, reason: "it says that it is stopping" });
+      if (notice.type === "stopping")
+        settle({ ok: false, reason: "it says that it is stopping", certain: true });
       if (notice.type === "mute" && !verdict?.ok) settle({ ok: false, reason: notice.reason });
     },
     reset() {
@@ -68,9 +69,9 @@ export interface WatchdogOptions {
 /** Passes while the last sign of life is no older than `periodMs`; the launch and readiness are signs as well. */
 export function watchdogProbe({ periodMs, now = () => performance.now() }: WatchdogOptions): NotifyProbe {
   let seenMs = now();
-  let broken: string | undefined;
+  let broken: ProbeResult | undefined;
   const answer = (): ProbeResult => {
-    if (broken !== undefined) return { ok: false, reason: broken };
+    if (broken !== undefined) return broken;
     const silentMs = Math.round(now() - seenMs);
     if (silentMs <= periodMs) return { ok: true };
     return { ok: false, reason: `no WATCHDOG=1 for ${silentMs}ms, expected every ${periodMs}ms` };
@@ -78,8 +79,9 @@ export function watchdogProbe({ periodMs, now = () => performance.now() }: Watch
   return {
     hear(notice) {
       if (notice.type === "alive" || notice.type === "ready") seenMs = now();
-      if (notice.type === "trigger") broken = "it asked for a restart (WATCHDOG=trigger)";
-      if (notice.type === "mute") broken = notice.reason;
+      if (notice.type === "trigger")
+        broken = { ok: false, reason: "it asked for a restart (WATCHDOG=trigger)", certain: true };
+      if (notice.type === "mute") broken = { ok: false, reason: notice.reason };
     },
     reset() {
       seenMs = now();

@@ -1,6 +1,6 @@
 // A file descriptor of this process that others read: a pipe, a terminal, a file. It is written to without ever blocking the
 // event loop, and a reader that is gone is no error.
-import { closeSync, constants, fstatSync, openSync, write, writeSync } from "node:fs";
+import { closeSync, constants, fstat, fstatSync, openSync, write, writeSync } from "node:fs";
 
 /** A full non-blocking pipe is tried again after this long at first, and then ever less often. */
 const RETRY_MS_MIN = 1;
@@ -26,6 +26,8 @@ export interface StdoutOptions {
 export function openStdout({ fd = 1, onGone }: StdoutOptions): Stdout {
   let gone = false;
   let writing = false;
+  // Writing takes a thread. It is made now, since services may leave no room for one: then nothing would ever be written.
+  fstat(fd, () => {});
   return {
     get terminal() {
       return isTerminal(fd);

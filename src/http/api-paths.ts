@@ -5,6 +5,9 @@ import type { Fetch } from "./server.ts";
 /** Of the control API; all else under `/api/v1` is the plane's. */
 export const CONTROL_PATHS = ["/api/v1/runtime", "/api/v1/services"] as const;
 
+/** Where Traefik asks for the routes, if they are published. */
+export const TRAEFIK_PATH = "/traefik";
+
 /** What tells about the plane's API. */
 export const DOCS_PATHS = ["/openapi.json", "/docs"] as const;
 

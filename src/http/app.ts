@@ -7,7 +7,7 @@ import type { StateName } from "../core/service-state.ts";
 import type { HealthSource } from "../ports/health-source.ts";
 import type { Log } from "../ports/log.ts";
 import type { Inside } from "../ports/service.ts";
-import { CONTROL_PATHS, DOCS_PATHS } from "./api-paths.ts";
+import { CONTROL_PATHS, DOCS_PATHS, TRAEFIK_PATH } from "./api-paths.ts";
 import { type Claim, claimsOf, isReserved, refuseReserved, refuseShared } from "./claims.ts";
 import type { HttpGate } from "./gate.ts";
 import type { Identity } from "./health-page.ts";
@@ -25,6 +25,8 @@ export interface AppOptions extends Identity {
   control?: Fetch | undefined;
   /** What answers under the rest of `/api/v1`, and what tells about that; without it nobody does. */
   plane?: { api: Fetch; docs: Fetch } | undefined;
+  /** What tells Traefik of the routes; without it nobody does. */
+  traefik?: Fetch | undefined;
 }
 
 export interface App {
@@ -49,7 +51,8 @@ const AS_IT_IS: Inside = (work) => work();
 /** States in which a service can answer. */
 const UP: ReadonlySet<string | undefined> = new Set(["started", "ready", "unready"] satisfies StateName[]);
 
-export function createApp({ health, gate, log, control, plane, ...identity }: AppOptions): App {
+export function createApp({ health, gate, log, control, plane, traefik, ...identity }: AppOptions): App {
+  const reserved = traefik ? [TRAEFIK_PATH] : [];
   const answers = createHealth({ ...identity, health, gate });
   const mounts = new Map<string, Mount>();
   // Hono takes no routes after its first request, so a mount drops the front app and the next request builds a new one.
@@ -58,13 +61,15 @@ export function createApp({ health, gate, log, control, plane, ...identity }: Ap
   function compose(): Hono {
     const app = new Hono({ getPath: pathOf });
     const all = [...mounts.values()].flatMap((mount) => mount.claims.map((claim) => ({ ...claim, mount })));
-    addApis(app, { control, plane, gate, taken: all });
+    addApis(app, { control, plane, traefik, gate, taken: all });
     for (const { method, path, mount } of all.filter(({ middleware }) => !middleware)) {
-      app.on(method, path, (c, next) => (isReserved(c.req.path) ? next() : visit(c, mount)));
+      app.on(method, path, (c, next) => (isReserved(c.req.path, reserved) ? next() : visit(c, mount)));
     }
     // Middleware may answer too, as a file server does, but only where nobody has a handler.
     for (const { method, path, mount } of all.filter(({ middleware }) => middleware)) {
-      app.on(method, path, (c, next) => (isUp(mount) && !isReserved(c.req.path) ? visit(c, mount) : next()));
+      app.on(method, path, (c, next) =>
+        isUp(mount) && !isReserved(c.req.path, reserved) ? visit(c, mount) : next(),
+      );
     }
     return app.notFound((c) => gate.pass(c, async () => unmatched(c, health)));
   }
@@ -105,7 +110,7 @@ export function createApp({ health, gate, log, control, plane, ...identity }: Ap
     },
     mount(service, register, { inside = AS_IT_IS } = {}) {
       const mount = { service, inside, ...serviceApp(register, (error, c) => failed(error, { c, service })) };
-      refuseReserved(service, mount.claims);
+      refuseReserved(mount, reserved);
       for (const other of mounts.values()) if (other.service !== service) refuseShared(mount, other);
       mounts.set(service, mount);
       front = undefined;
@@ -121,13 +126,14 @@ async function answerOf(c: Context, { app, inside }: Mount): Promise<Response> {
   throw new TypeError(`the handler returned ${typeof answer}, not a Response`);
 }
 
-interface Apis extends Pick<AppOptions, "control" | "plane" | "gate"> {
+interface Apis extends Pick<AppOptions, "control" | "plane" | "traefik" | "gate"> {
   /** What services have. */
   taken: readonly Claim[];
 }
 
-function addApis(app: Hono, { control, plane, gate, taken }: Apis): void {
-  // Not through the gate: an operator must reach a runtime that stops, and is nobody to wait for.
+function addApis(app: Hono, { control, plane, traefik, gate, taken }: Apis): void {
+  // Not through the gate: an operator must reach a runtime that stops, and is nobody to wait for; and Traefik is to hear that it does.
+  if (traefik) app.all(TRAEFIK_PATH, async (c) => traefik(c.req.raw, c.env));
   for (const path of plane ? CONTROL_PATHS : ["/api/v1"]) {
     if (control) app.all(`${path}/*`, async (c) => control(c.req.raw, c.env));
   }

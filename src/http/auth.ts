@@ -4,11 +4,10 @@
 import type { Plane } from "../ports/plane.ts";
 import { type Asker, unauthorised } from "./asker.ts";
 import type { JwtAuth, JwtParts, JwtVerifier } from "./auth-jwt.ts";
-import { isLoopbackPeer } from "./connection.ts";
-import { hostnameOf, isLoopbackName, isSameOrigin } from "./own-host.ts";
 import { name as nameOf } from "./plane-schema-kit.ts";
 import { read, refuse, type InputProblem } from "./plane-input.ts";
 import { bearerOf, isSecret } from "./secret.ts";
+import { isOfThisMachine } from "./this-machine.ts";
 
 export interface Credential {
   token: string;
@@ -88,19 +87,4 @@ export function createAuth(options: AuthOptions): Authenticate {
     if (auth !== undefined || request.headers.has("authorization")) return unauthorised();
     return anyone(request);
   };
-}
-
-const FORWARDED = /^(forwarded|via|x-forwarded-.*)$/;
-
-/** Made by a program on this machine, not by a web page that it shows and not on behalf of somebody else. */
-function isOfThisMachine(request: Request, env: unknown): boolean {
-  const host = request.headers.get("host");
-  const origin = request.headers.get("origin");
-  return (
-    isLoopbackPeer(request, env) &&
-    host !== null &&
-    isLoopbackName(hostnameOf(host)) &&
-    (origin === null || isSameOrigin(origin, host)) &&
-    ![...request.headers.keys()].some((header) => FORWARDED.test(header))
-  );
 }

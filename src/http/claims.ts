@@ -13,7 +13,8 @@ export interface Claim {
   middleware: boolean;
 }
 
-const RESERVED_PATHS = [...HEALTH_PATHS.keys(), "/api/v1"];
+/** What the runtime has in any case; there may be more. */
+const RESERVED_PATHS: readonly string[] = [...HEALTH_PATHS.keys(), "/api/v1"];
 
 /** Every route of the app, in the order of registration, each once. */
 export function claimsOf(app: Hono): Claim[] {
@@ -24,19 +25,22 @@ export function claimsOf(app: Hono): Claim[] {
   return [...claims.values()];
 }
 
-/** The path of a request is the runtime's, whoever takes every path. */
-export function isReserved(path: string): boolean {
-  return holderOf(path) !== undefined;
+/** The path of a request is the runtime's, whoever takes every path. `more`: what it has beside what it always has. */
+export function isReserved(path: string, more: readonly string[]): boolean {
+  return holderOf(path, more) !== undefined;
 }
 
-function holderOf(path: string): string | undefined {
-  return RESERVED_PATHS.find((taken) => path === taken || path.startsWith(`${taken}/`));
+function holderOf(path: string, more: readonly string[]): string | undefined {
+  return [...RESERVED_PATHS, ...more].find((taken) => path === taken || path.startsWith(`${taken}/`));
 }
 
 /** Throws `UsageError` if a claim is on a path of the runtime. */
-export function refuseReserved(service: string, claims: readonly Claim[]): void {
+export function refuseReserved(
+  { service, claims }: { service: string; claims: readonly Claim[] },
+  more: readonly string[],
+): void {
   for (const { method, path } of claims) {
-    const reserved = holderOf(path);
+    const reserved = holderOf(path, more);
     if (reserved === undefined) continue;
     throw new UsageError(
       `cannot mount "${method} ${path}" of service "${service}": "${reserved}" belongs to the runtime; choose another path`,

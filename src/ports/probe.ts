@@ -1,7 +1,10 @@
 // A check of a service, and what a service says of itself. How often a check is asked, and how many answers count, is decided in
 // core/probe-schedule.ts.
 
-export type ProbeResult = { ok: true } | { ok: false; reason: string };
+export type ProbeResult =
+  | { ok: true }
+  /** `certain`: the service has said so itself, and no second failure is waited for. */
+  | { ok: false; reason: string; certain?: true };
 
 export interface Probe {
   /**

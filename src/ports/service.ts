@@ -2,6 +2,7 @@
 import type { Hono } from "hono";
 import type { Clock } from "./clock.ts";
 import type { Log } from "./log.ts";
+import type { Routes } from "./routing.ts";
 import type { DiscoverySlices } from "./registry.ts";
 import type { PlaneSlices } from "./service-plane.ts";
 
@@ -12,6 +13,8 @@ import type { PlaneSlices } from "./service-plane.ts";
 export interface Runtime extends PlaneSlices, DiscoverySlices {
   /** Marks a service with `readiness: "manual"` as ready. Repeated calls do nothing. Throws `UsageError` for an unknown name. */
   markReady(name?: string): void;
+  /** What leads to services from outside. What publishes it is `discovery.traefik` of a config. */
+  readonly routes: Routes;
   /** The instance of a service this one depends on. Throws `UsageError` for anything else. */
   get<T extends object>(peer: abstract new (...args: never[]) => T): T;
   get(peer: string): unknown;

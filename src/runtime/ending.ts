@@ -1,7 +1,7 @@
 // The one end of a runtime: what brought it about, a graceful shutdown or a forced one, how far it has come, and the exit code.
 // It stops nothing itself: the stages are in `shutdown.ts`, the order of services is the fleet's.
 import { budgetMs, STAGES } from "../core/budget.ts";
-import { drainRule } from "../core/drain.ts";
+import { type DrainContext, drainRule } from "../core/drain.ts";
 import type { Effect, FleetEvent } from "../core/event.ts";
 import { exitCodeOf } from "../core/exit.ts";
 import type { Fleet } from "../core/fleet.ts";
@@ -42,6 +42,7 @@ export interface EndingOptions {
   shutdown: { budgetMs: number | "auto"; drainMs: number | "auto" };
   kubernetes: boolean;
   attended?: boolean;
+  publisher?: () => DrainContext["publisher"];
   exitCodeFrom?: string;
   gate?: Gate;
   background: BackgroundTasks;
@@ -115,6 +116,7 @@ export class Ending {
       shutdown,
       kubernetes,
       attended = false,
+      publisher = () => undefined,
       gate,
       background,
       shutdownTasks,
@@ -134,7 +136,11 @@ export class Ending {
       clock,
       budgetMs: budget,
       // Who has never been ready has been sent nothing.
-      drain: drainRule(isRollback ? 0 : shutdown.drainMs, { kubernetes, attended }),
+      drain: drainRule(isRollback ? 0 : shutdown.drainMs, {
+        kubernetes,
+        attended,
+        publisher: publisher(),
+      }),
       ...(gate && { gate }),
       background,
       shutdownTasks,

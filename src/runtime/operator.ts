@@ -4,6 +4,7 @@ import { blockersOf, problemOf } from "../core/blockers.ts";
 import type { Order } from "../core/event.ts";
 import { type FleetMember, restartsOf } from "../core/member.ts";
 import { called, dependentsOf, missingNeed, withFollowers, withNeeds } from "../core/selection.ts";
+import { isAlive } from "../core/service-state.ts";
 import { ConfigError, messageOf } from "../errors.ts";
 import type {
   ActionOutcome,
@@ -51,6 +52,10 @@ const ORDERS = {
   stop: "hold-requested",
   restart: "restart-requested",
 } as const satisfies Record<ServiceAction, Order["type"]>;
+
+/** Why what was abandoned does not start again, and what to do. */
+export const ABANDONED =
+  "an earlier instance overran its time and still runs in this process; restart the runtime";
 
 export class Operator implements Control, StatusSource {
   readonly #options: OperatorOptions;
@@ -125,7 +130,6 @@ export class Operator implements Control, StatusSource {
     const { spec } = planned;
     const reason = problemOf(member, world);
     const nextRunMs = world.nextRunMs(spec.name);
-    const isRunning = state.name !== "stopped" && state.name !== "failed" && state.name !== "completed";
     return {
       name: spec.name,
       group: spec.group,
@@ -134,7 +138,7 @@ export class Operator implements Control, StatusSource {
       sinceMs: state.sinceMs + wallOffsetMs,
       ...(reason !== undefined && { reason }),
       critical: spec.critical,
-      ...(pid !== undefined && isRunning && { pid }),
+      ...(pid !== undefined && isAlive(state) && { pid }),
       restarts: restartsOf(member),
       ...(lastExit && { lastExit: { ...lastExit, atMs: lastExit.atMs + wallOffsetMs } }),
       blockedBy: blockersOf(member, world).slice(1),
@@ -178,11 +182,9 @@ export class Operator implements Control, StatusSource {
     }
     const own = members.map(({ planned }) => planned.spec.name);
     const services = action === "start" ? withNeeds(fleet, members) : [...(cascade ? others : []), ...own];
-    const abandoned = services.find(
-      (name) => fleet.member(name) && fleet.isAbandoned(fleet.member(name) as FleetMember),
-    );
+    const abandoned = services.find((name) => fleet.isAbandoned(name));
     if (abandoned !== undefined && action !== "stop") {
-      const reason = `cannot ${action} '${abandoned}': an earlier instance overran its time and still runs in this process; restart the runtime`;
+      const reason = `cannot ${action} '${abandoned}': ${ABANDONED}`;
       return { ok: false, kind: "conflict", reason };
     }
     const restarting = services.flatMap((name) => called(fleet, name));

@@ -41,7 +41,7 @@ export function watchProbe(
     asking.signal.removeEventListener("abort", abort);
     if (stopped) return;
     const before = progress;
-    progress = advance(progress, result.ok, schedule);
+    progress = advance(progress, result, schedule);
     if (progress.passing && !before.passing) onPassed();
     const counts = !failsOnlyAtThreshold || progress.streak >= schedule.failureThreshold;
     if (!progress.passing && !result.ok && counts) {

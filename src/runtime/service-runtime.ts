@@ -4,6 +4,7 @@ import { UsageError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log, LogFields } from "../ports/log.ts";
 import type { DiscoverySlices } from "../ports/registry.ts";
+import type { Routes } from "../ports/routing.ts";
 import type { Runtime } from "../ports/service.ts";
 import type { PlaneSlices } from "../ports/service-plane.ts";
 import type { BackgroundTask } from "./background.ts";
@@ -22,12 +23,15 @@ export interface ServiceRuntimeOptions {
   plane?: PlaneSlices | undefined;
   /** Absent: there is no registry. */
   discovery?: DiscoverySlices | undefined;
+  /** As this launch of the service sees them; called when it asks for them. */
+  routes: () => Routes;
 }
 
 /** A class, so that a thousand services do not make a thousand sets of functions. */
 export class ServiceRuntime implements Runtime {
   readonly #options: ServiceRuntimeOptions;
   #log: Log | undefined;
+  #routes: Routes | undefined;
 
   constructor(options: ServiceRuntimeOptions) {
     this.#options = options;
@@ -98,6 +102,10 @@ export class ServiceRuntime implements Runtime {
 
   async fetch(url: string | URL, init?: RequestInit): Promise<Response> {
     return this.#discovery("fetch").fetch(url, init);
+  }
+
+  get routes(): Routes {
+    return (this.#routes ??= this.#options.routes());
   }
 
   #discovery(slice: keyof DiscoverySlices): DiscoverySlices {

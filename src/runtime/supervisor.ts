@@ -31,6 +31,8 @@ export interface SupervisorOptions {
   kubernetes: boolean;
   /** Somebody sits at a terminal and waits for the end; then `auto` does not drain. Default: false. */
   attended?: boolean;
+  /** By what routes are published, if there are some; asked when it ends. */
+  publisher?: () => "http" | "redis" | undefined;
   /** The service whose exit code the runtime leaves with. */
   exitCodeFrom?: string;
   gate?: Gate;

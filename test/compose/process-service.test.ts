@@ -47,6 +47,7 @@ function configOf(run: ProcessConfig | ModuleConfig, probes: Partial<ServiceConf
       limit: { count: 1, windowMs: 1 },
       resetAfterMs: 1,
     },
+    routes: [],
     watch: [],
     ...probes,
   };

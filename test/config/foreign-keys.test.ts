@@ -3,7 +3,6 @@ import { test } from "node:test";
 import { problemsOf } from "./reading.ts";
 
 const asRestart = "use `restart`, as `restart: { policy: on-failure, backoff: 100ms..10s, limit: 10/1m }`";
-const later = "this version does not have it yet";
 const inHere = "services run in this container: use `command` for a process, `entrypoint` for a module";
 
 /** A line below `command: [x]`, and what is said about its key. */
@@ -39,7 +38,7 @@ const KEYS: [line: string, advice: string][] = [
   ["ports: ['80:80']", "services open their own ports; the runtime's is `http.port`"],
   ["volumes: [a]", "services see this container's files; there is nothing to mount"],
   ["is_oneshot: true", "use `kind: task`"],
-  ["routes: []", later],
+  ["labels: [a=b]", "use `routes`; `haraka emit compose` makes labels of them"],
 ];
 
 for (const [line, advice] of KEYS) {
@@ -53,16 +52,14 @@ for (const [line, advice] of KEYS) {
 
 test("keys of probes, of restart and of the whole file get theirs", () => {
   const yaml = `version: "3"
-routes: []
 services:
   a: { command: [x], liveness: { test: [x], initialDelaySeconds: 5 }, restart: { max_restarts: 5 } }
 `;
   assert.deepEqual(problemsOf(yaml), [
     'runtime.yaml:1:1 version: unknown key "version": leave it out: there is one version of this format',
-    `runtime.yaml:2:1 routes: unknown key "routes": ${later}`,
-    'runtime.yaml:4:34 services.a.liveness.test: unknown key "test": use `exec`, `http: URL` or `tcp: host:port`',
-    'runtime.yaml:4:45 services.a.liveness.initialDelaySeconds: unknown key "initialDelaySeconds": leave it out: `startup` is asked from the beginning and may fail for as long as `startTimeout`, the others are asked once it has started',
-    'runtime.yaml:4:82 services.a.restart.max_restarts: unknown key "max_restarts": use `limit: COUNT/DURATION`',
+    'runtime.yaml:3:34 services.a.liveness.test: unknown key "test": use `exec`, `http: URL` or `tcp: host:port`',
+    'runtime.yaml:3:45 services.a.liveness.initialDelaySeconds: unknown key "initialDelaySeconds": leave it out: `startup` is asked from the beginning and may fail for as long as `startTimeout`, the others are asked once it has started',
+    'runtime.yaml:3:82 services.a.restart.max_restarts: unknown key "max_restarts": use `limit: COUNT/DURATION`',
   ]);
 });
 

@@ -154,6 +154,7 @@ test("loadConfig fills in every default", () => {
       limit: { count: 10, windowMs: 60_000 },
       resetAfterMs: 10_000,
     },
+    routes: [],
     watch: [],
   });
   const { files, runtime, http, control, stateFolder } = configOf("services: { a: { command: [x] } }");

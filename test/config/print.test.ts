@@ -8,7 +8,7 @@ import { memoryConfig, type MemoryConfig } from "../fakes/config-files.ts";
 import { problemsOf } from "./reading.ts";
 
 /** A config without what another file cannot say: where it stands, what was named, and entrypoints as they were written. */
-function meaning({ runtime, http, control, plane, intents, services }: Config): unknown {
+function meaning({ runtime, http, control, plane, discovery, intents, services }: Config): unknown {
   const unplaced = services.map((service) => ({ ...service, position: undefined }));
   const resolved = unplaced.map(({ run, ...service }) => ({
     ...service,
@@ -16,6 +16,7 @@ function meaning({ runtime, http, control, plane, intents, services }: Config): 
   }));
   return {
     plane,
+    discovery,
     intents,
     runtime,
     http,
@@ -58,11 +59,15 @@ intents:
         - { name: waiting, signal: approved }
         - { name: cooling, sleep: 10s }
         - { name: charge, execute: { url: "http://a/" }, pivot: true }
-discovery: { advertise: "[::1]", registry: { ttl: 90s } }
+discovery: { advertise: "[::1]", registry: { ttl: 90s }, traefik: { redis: { url: "redis://redis:6379", rootKey: t } } }
 services:
   a:
     tenant: "a:b"
     port: 7001
+    routes:
+      - { rule: "PathRegexp(\`^/x$$\`)", priority: 7, entryPoints: [web], middlewares: [a@file], tls: { options: o } }
+      - { rule: "Path(\`/y\`)", tls: true, port: 9 }
+      - { rule: "Path(\`/z\`)", url: "http://10.0.0.7:80" }
     command: sh -c 'echo $$HOME'
     cwd: .
     user: 022

@@ -92,7 +92,9 @@ for (const [name, rig] of Object.entries(rigs)) {
       const { failing } = rig;
       test("check that fails says of whom and why", async () => {
         const [probe, reason] = failing();
-        assert.deepEqual(await probe.check(never), { ok: false, reason });
+        const result = await probe.check(never);
+        assert.equal(result.ok, false);
+        assert.equal(!result.ok && result.reason, reason);
       });
 
       test("check that was aborted before it began fails", async () => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { blockersOf } from "../../src/core/blockers.ts";
 import type { Fleet } from "../../src/core/fleet.ts";
-import { called, withNeeds } from "../../src/core/selection.ts";
+import { called, dependentsOf, withNeeds } from "../../src/core/selection.ts";
 import { createSnapshot } from "../../src/core/snapshot.ts";
 import { needs, spec } from "./arbitrary.ts";
 import { restart, type Told, world } from "./world.ts";
@@ -247,6 +247,48 @@ describe("Fleet giving up", () => {
     assert.deepEqual([again.state("api"), again.launches("api")], ["skipped", 0]);
   });
 
+  test("a critical one that waits in vain for what it needs leaves with its own code", () => {
+    const specs = [
+      spec("db", { critical: false }),
+      spec("api", { ...restart(), dependencies: [needs("db")] }),
+    ];
+    const { boot, exit, up, state, gaveUp } = world(specs);
+    boot("db");
+    up("api");
+    exit("db", 1);
+    assert.deepEqual([state("api"), gaveUp()], ["ready", undefined], "it goes on without");
+    exit("api", 7);
+    const reason = "needs 'db', which failed";
+    assert.deepEqual(gaveUp(), { type: "give-up", service: "api", reason, exitCode: 7, during: "run" });
+    assert.equal(state("api"), "skipped");
+    // Of one that is started again for another reason there is no code to leave with.
+    const other = world(specs);
+    other.boot("db");
+    other.up("api");
+    other.exit("db", 1);
+    other.tell({ type: "restart-requested", services: ["api"] });
+    other.exit("api", 0);
+    assert.equal(other.gaveUp()?.exitCode, 1);
+  });
+
+  test("what runs is not restarted for a dependency that has come back where it would not come up again", () => {
+    const dependencies = [{ ...needs("db"), restart: true }, needs("cache")];
+    const specs = [spec("db", restart()), spec("cache", { critical: false }), spec("api", { dependencies })];
+    const { boot, up, exit, tell, state, launches, gaveUp } = world(specs);
+    boot("db", "cache");
+    up("api");
+    exit("cache", 1);
+    exit("db", 1);
+    up("db");
+    assert.deepEqual([state("db"), state("api"), gaveUp()], ["ready", "ready", undefined]);
+    tell({ type: "start-requested", services: ["cache"] });
+    up("cache");
+    exit("db", 1, 100_000);
+    up("db");
+    exit("api", 0);
+    assert.deepEqual([state("api"), launches("api")], ["starting", 2]);
+  });
+
   test("one that ended by itself while it was being abandoned may start again", () => {
     const at = world([module()]);
     at.boot("api");
@@ -268,6 +310,22 @@ describe("Fleet giving up", () => {
       fleet.members.map(({ lateMs }) => lateMs),
       [0, 0],
     );
+  });
+
+  test("one replica of several is needed by nobody while another is ready, and who needs all loses it", () => {
+    const replicas = ["w-1", "w-2"].map((name) => spec(name, { group: "w" }));
+    const all = { ...needs("w"), condition: "started" as const };
+    const { fleet, boot, up, tell } = world([
+      ...replicas,
+      spec("one", { dependencies: [needs("w")] }),
+      spec("both", { dependencies: [all] }),
+    ]);
+    boot("w-1", "w-2");
+    up("one", "both");
+    const losing = (name: string) => dependentsOf(fleet, called(fleet, name));
+    assert.deepEqual([losing("w-1"), losing("w")], [["both"], ["one", "both"]]);
+    tell({ type: "hold-requested", services: ["w-2"] });
+    assert.deepEqual(losing("w-1"), ["one", "both"], "the other one goes");
   });
 
   test("a replica that is on its way out replaces nobody", () => {

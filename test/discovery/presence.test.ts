@@ -43,7 +43,7 @@ test("a module is found at the runtime's own port once it has routes or handles 
   presence.handles("worker", "order.place");
   presence.handles("worker", "order.cancel");
   presence.handles("worker", "order.place");
-  const common = { address: "10.0.0.1", port: 8080, tags: [], state: "starting" } as const;
+  const common = { address: "10.0.0.1", port: 8080, tags: ["health:8080"], state: "starting" } as const;
   assert.deepEqual(await registry.list(), [
     { ...common, service: "api", instance: "instance_1" },
     { ...common, service: "worker", instance: "instance_2", intents: ["order.cancel", "order.place"] },

@@ -42,7 +42,11 @@ test("notifyProbe is asked again after readiness, and fails from when the servic
   probe.hear({ type: "reloading" });
   assert.equal((await probe.check(never)).ok, true);
   probe.hear({ type: "stopping" });
-  assert.deepEqual(await probe.check(never), { ok: false, reason: "it says that it is stopping" });
+  assert.deepEqual(await probe.check(never), {
+    ok: false,
+    reason: "it says that it is stopping",
+    certain: true,
+  });
   probe.hear({ type: "ready" });
   assert.equal((await probe.check(never)).ok, true);
 });
@@ -75,7 +79,11 @@ test("watchdogProbe passes while signs of life come in time, and again after a n
   assert.deepEqual(await ask(), { ok: true });
   probe.hear({ type: "trigger" });
   probe.hear({ type: "alive" });
-  assert.deepEqual(await ask(), { ok: false, reason: "it asked for a restart (WATCHDOG=trigger)" });
+  assert.deepEqual(await ask(), {
+    ok: false,
+    reason: "it asked for a restart (WATCHDOG=trigger)",
+    certain: true,
+  });
   probe.reset();
   assert.deepEqual(await ask(), { ok: true });
   probe.hear(mute);

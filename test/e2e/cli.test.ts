@@ -24,6 +24,7 @@ const VERBS = [
   "health",
   "graph",
   "schema",
+  "emit",
   "sagas",
   "wal",
   "store",

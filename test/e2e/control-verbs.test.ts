@@ -201,6 +201,7 @@ suite("against a runtime", () => {
     assert.deepEqual(complete(binary(), "stop", "a"), ["api"]);
     assert.deepEqual(complete(binary(), "stop", "--c"), ["--cascade", "--config"]);
     assert.deepEqual(complete(binary(), "validate", ""), [""]);
+    assert.deepEqual(complete(binary(), "emit", "k"), ["kubernetes"]);
   });
 
   test("health asks the socket first, reasons included, and needs no config for it", async () => {

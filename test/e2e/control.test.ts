@@ -122,6 +122,40 @@ suite("over the socket", () => {
         "haraka: cannot start 'm': an earlier instance overran its time and still runs in this process; restart the runtime\n",
       ],
     );
+    const reloaded = async (text: string) => {
+      runtime.write("runtime.yaml", text);
+      const { code, stderr } = await beside(runtime, "reload");
+      return [code, stderr.split("\n")[1]];
+    };
+    const why = "an earlier instance overran its time and still runs in this process; restart the runtime";
+    const other = yaml.replace("50ms", "60ms");
+    assert.deepEqual(await reloaded(other), [1, `runtime.yaml:2:13 services.m: cannot start: ${why}`]);
+    // Not to be had by the way of leaving it out either.
+    const without = 'http: false\nservices: { p: { command: [sleep, "1000"] } }';
+    assert.deepEqual(await reloaded(without), [0, undefined]);
+    assert.deepEqual(await reloaded(yaml), [1, `runtime.yaml:2:13 services.m: cannot start: ${why}`]);
+    assert.deepEqual(runtime.messages("p", "runtime"), ["ready"]);
+  });
+
+  test("a reload that stops what would not come up again is refused, and says what to start first", async () => {
+    const yaml = `http: false
+services:
+  db: { command: [sleep, "1000"], critical: false }
+  api: { command: [sleep, "1000"], dependencies: { db: started } }
+`;
+    await using runtime = await start({ files: { "runtime.yaml": yaml } }).started();
+    process.kill((await runtime.record("db", "ready")).pid ?? 0, "SIGKILL");
+    await runtime.record("db", /^failed/);
+    runtime.write(
+      "runtime.yaml",
+      yaml.replace('api: { command: [sleep, "1000"', 'api: { command: [sleep, "999"'),
+    );
+    const { code, stderr } = await beside(runtime, "reload");
+    assert.deepEqual(
+      [code, stderr.split("\n")[1]],
+      [1, "runtime.yaml:4:3 services.api: cannot start again: it needs 'db', which failed; start 'db' first"],
+    );
+    assert.deepEqual(runtime.messages("api", "runtime"), ["ready"]);
   });
 
   test("it answers while the runtime stops, and shows the ledger", async () => {

@@ -117,6 +117,18 @@ describe("A spawn that fails between restarts", () => {
     assert.equal((await runtime.stop()).code, 0);
     assert.deepEqual(runtime.whoBecame("stopped").toSorted(), ["app", "other"]);
   });
+
+  test("for want of processes from the first moment on is said, too", { skip: asRoot }, async () => {
+    const folder = folderOfAnother();
+    writeFileSync(
+      join(folder, "runtime.yaml"),
+      `http: false\nservices: { app: { command: [sleep, "1000"], replicas: 60, restart: ${RESTART} } }`,
+    );
+    const prefix = [...AS_ANOTHER, "prlimit", "--nproc=50"];
+    await using runtime = start({ prefix, program: [join(folder, "haraka")], cwd: folder });
+    await runtime.record("app-60", /no processes left; raise the limit/);
+    assert.equal((await runtime.stop()).code, 143, "it had not come up");
+  });
 });
 
 describe("A child that", () => {

@@ -1,6 +1,7 @@
 // What the simulation of faults, or a second look, has found in the runtime. Each was wrong once.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { PLAIN_SPEC } from "../../src/core/spec.ts";
 import type { Gate } from "../../src/ports/gate.ts";
 import { ServiceRuntime } from "../../src/runtime/service-runtime.ts";
 import { testClock } from "../../src/testing.ts";
@@ -262,6 +263,29 @@ describe("The loop", () => {
     await supervisor.shutdown();
   });
 
+  test("the process of an earlier instance is not shown as that of the next", async () => {
+    const { supervisor, clock } = supervised();
+    const restart = { ...PLAIN_SPEC.restart, policy: "always" as const };
+    const api = service("api", { restart, critical: false }, { obliging: false });
+    const running = supervisor.run([api]);
+    api.launcher.report({ type: "launched", pid: 1 });
+    await running;
+    const operator = operatorOf(supervisor);
+    const pid = () => [operator.service("api")?.state, operator.service("api")?.pid];
+    assert.deepEqual(pid(), ["ready", 1]);
+    api.launcher.report(fast(1));
+    assert.deepEqual(pid(), ["starting", undefined]);
+    api.launcher.report({ type: "launched", pid: 2 });
+    assert.deepEqual(pid(), ["ready", 2]);
+    api.launcher.report(fast(1));
+    assert.deepEqual(pid(), ["backoff", undefined]);
+    await clock.advance(100_000);
+    assert.deepEqual(pid(), ["starting", undefined]);
+    const stopped = supervisor.shutdown();
+    api.launcher.report(fast(0));
+    await stopped;
+  });
+
   test("a restart of what would not come up again, for want of what has failed, is refused", async () => {
     const { supervisor } = supervised();
     const cache = service("cache", { critical: false });
@@ -327,6 +351,7 @@ describe("The loop", () => {
       log: SILENT,
       clock: testClock(),
       signal: stopping.signal,
+      routes: () => assert.fail("nobody asks for it"),
     });
     runtime.markReady();
     stopping.abort();

@@ -60,6 +60,23 @@ test("watchProbe takes a pass back only after failureThreshold failures in a row
   stop();
 });
 
+test("watchProbe waits for no second failure where the first is certain", async () => {
+  const answers: ProbeResult[] = [{ ok: true }, { ok: false, reason: "it says so", certain: true }];
+  for (const failsOnlyAtThreshold of [false, true]) {
+    const clock = testClock();
+    const said: string[] = [];
+    const probe = { check: async () => answers[Math.min(Number(clock.now() > 0), 1)] as ProbeResult };
+    const onFailed = (reason: string) => said.push(`${clock.now()}: ${reason}`);
+    const stop = watchProbe(
+      { probe, schedule: SCHEDULE },
+      { clock, onPassed() {}, onFailed, failsOnlyAtThreshold },
+    );
+    await clock.advance(100);
+    assert.deepEqual(said, ["100: it says so"]);
+    stop();
+  }
+});
+
 test("watchProbe believes a pass only after successThreshold passes in a row", async () => {
   const { clock, said, stop } = watching([true, true, true], { ...SCHEDULE, successThreshold: 3 });
   await clock.advance(100);

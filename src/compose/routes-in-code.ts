@@ -1,0 +1,25 @@
+// The routes of services that are registered in code: what they add is checked, and looked up, as where a config publishes them. Needs no
+// `node:`, and is made when the first service asks for it.
+import { Routing } from "../discovery/routing.ts";
+import type { Routes } from "../ports/routing.ts";
+import type { Supervisor } from "../runtime/supervisor.ts";
+
+const made = new WeakMap<Supervisor, Routing>();
+
+export function routesInCode(supervisor: Supervisor): (service: string, signal: AbortSignal) => Routes {
+  const known = made.get(supervisor) ?? open(supervisor);
+  made.set(supervisor, known);
+  return (service, signal) => known.slice(service, signal);
+}
+
+function open(supervisor: Supervisor): Routing {
+  const names = () => Object.keys(supervisor.snapshot().components);
+  return new Routing({
+    namespace: "haraka",
+    publisher: "code",
+    services: () => names().map((name) => ({ name, group: name, routes: [] })),
+    snapshot: () => supervisor.snapshot(),
+    address: "127.0.0.1",
+    httpPort: () => undefined,
+  });
+}

@@ -1,0 +1,79 @@
+// What the files that `haraka emit` writes have in common: the one config, seen from outside the container. It reads no file and
+// writes none.
+import type { Config } from "../../config/config.ts";
+import { writeYaml } from "../../config/document.ts";
+import type { DeploymentTimings } from "../../core/deployment.ts";
+import { type Router, routersOf, routesOf } from "../../core/routes.ts";
+
+export interface Deployment {
+  config: Config;
+  /** What the names of containers, units and objects are, made of the runtime's. */
+  name: string;
+  /** What the names that Traefik sees begin with. */
+  namespace: string;
+  timings: DeploymentTimings;
+  /** Of the image, for who runs containers. */
+  image: string;
+  replicas: number;
+  /** The config's files, as they are called beside each other, and their folder. */
+  files: { folder: string; names: readonly string[] };
+}
+
+/** Files by name, to be written as they are. */
+export type Emitted = ReadonlyMap<string, string>;
+
+/** How a file begins that may be written again. */
+export const MARK = "# Written by `haraka emit";
+
+export function headerOf(verb: string, lines: readonly string[] = []): string {
+  return [
+    `${MARK} ${verb}\`; write it again after a change of the config.`,
+    ...lines.map((line) => `# ${line}`),
+    "",
+  ].join("\n");
+}
+
+export function yamlFile(header: string, documents: readonly unknown[]): string {
+  return header + documents.map(writeYaml).join("---\n");
+}
+
+export function routers({ config, namespace }: Pick<Deployment, "config" | "namespace">): Router[] {
+  return routersOf(routesOf(config.services), namespace);
+}
+
+/** The port where a router's requests go, on the container; absent: they go elsewhere. */
+export function portOf({ route }: Router, { http }: Pick<Config, "http">): number | undefined {
+  if (route.target.type === "url") return undefined;
+  if (route.target.type === "port") return route.target.port;
+  return http ? http.port : undefined;
+}
+
+/** What must survive is in a file, which one runtime holds. */
+export function keepsData({ config }: Pick<Deployment, "config">): boolean {
+  return config.plane?.store.driver === "sqlite";
+}
+
+/** Those of the routes, or `web`. */
+export function entryPointsOf(all: readonly Router[]): string[] {
+  const named = all.flatMap(({ route }) => route.entryPoints);
+  return named.length === 0 ? ["web"] : [...new Set(named)].toSorted();
+}
+
+/** Where Traefik listens for each, as is usual; the others from 9000 on. */
+export function entryPointPort(name: string, all: readonly string[]): number {
+  if (name === "web") return 80;
+  if (name === "websecure") return 443;
+  return 9_000 + all.filter((other) => other !== "web" && other !== "websecure").indexOf(name);
+}
+
+/** A duration as all of them take it. */
+export function seconds(ms: number): string {
+  return Number.isInteger(ms / 1_000) ? `${ms / 1_000}s` : `${ms}ms`;
+}
+
+/** The host of a Redis that is another container, called by a bare name. */
+export function redisHost({ discovery }: Config): string | undefined {
+  const url = discovery?.traefik?.redis?.url;
+  const host = url === undefined ? undefined : new URL(url).hostname;
+  return host !== undefined && /^[a-z][a-z\d-]*$/.test(host) && host !== "localhost" ? host : undefined;
+}

@@ -1,0 +1,63 @@
+// What stands in the way of running a config as it is asked for: sums that do not fit, places that nobody can reach, and files that
+// only one can hold. Every reason at once, each with what to do.
+import type { Config } from "../../config/config.ts";
+import { timingProblems } from "../../core/deployment.ts";
+import type { Plan } from "../../core/plan.ts";
+import { type Deployment, keepsData, routers } from "./deployment.ts";
+
+export type EmitTarget = "compose" | "kubernetes" | "systemd" | "traefik";
+
+const LOOPBACK = /^(localhost|127\.|\[?::1\]?$)/;
+
+export function emitProblems(
+  deployment: Deployment,
+  { target, plan }: { target: EmitTarget; plan: Plan },
+): string[] {
+  const { config } = deployment;
+  const inContainer = target === "compose" || target === "kubernetes";
+  return [
+    ...timingProblems({ plan, http: config.http }, deployment.timings),
+    ...(config.http && config.http.port === 0
+      ? ["http.port 0 is another one at every start, which nobody could be told: set one"]
+      : []),
+    ...(target === "traefik" && routers(deployment).length === 0
+      ? ["there are no routes: add `routes` to a service"]
+      : []),
+    ...(inContainer ? containerProblems(deployment) : []),
+    ...(target === "compose" || target === "kubernetes" ? replicaProblems(deployment) : []),
+  ];
+}
+
+function containerProblems({ config }: Deployment): string[] {
+  const { http, discovery } = config;
+  const problems: string[] = [];
+  if (http && LOOPBACK.test(http.host))
+    problems.push(`http.host ${http.host} is reached by nobody outside of the container: set 0.0.0.0`);
+  const url = discovery?.traefik?.redis?.url;
+  if (url !== undefined && LOOPBACK.test(new URL(url).hostname))
+    problems.push(
+      `discovery.traefik.redis.url ${new URL(url).host} is inside of the container: name the one that Traefik sees, as redis://redis:6379`,
+    );
+  return problems;
+}
+
+/** Stores that are one runtime's own; through any other, runtimes know of each other. */
+const OWN_STORES: readonly string[] = ["memory", "sqlite"];
+
+function isShared({ plane }: Config): boolean {
+  return plane !== undefined && !OWN_STORES.includes(plane.store.driver);
+}
+
+function replicaProblems(deployment: Deployment): string[] {
+  const { replicas, config } = deployment;
+  if (replicas === 1) return [];
+  const problems: string[] = [];
+  if (keepsData(deployment))
+    problems.push(`one runtime holds the sqlite store, and there are to be ${replicas}: use another store`);
+  const traefik = config.discovery?.traefik;
+  if (traefik && !traefik.redis && !isShared(config))
+    problems.push(
+      `at /traefik each of the ${replicas} runtimes tells of itself only, and Traefik asks one of them: add discovery.traefik.redis`,
+    );
+  return problems;
+}

