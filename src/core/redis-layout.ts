@@ -2,7 +2,7 @@
 // cluster, by a tag in braces that no other tenant has. It talks to nobody.
 //
 //   NAMESPACE:tenants            ZSET    hint where to look: every tenant that may have something
-//   NAMESPACE:{TENANT}:head      HASH    seq, ms, id (of the last record), floor (of versions), g:REPLICA (its generation)
+//   NAMESPACE:{TENANT}:head      HASH    seq, ms, id (of the last record), by (who wrote last), floor (of versions), g:REPLICA (its generation)
 //   …:log                        STREAM  SEQ-0 → i: event, m: milliseconds, r: the rest as JSON, v: versions put with it
 //   …:of:EXECUTION               LIST    sequence numbers of its records, ascending
 //   …:entries                    HASH    key → `VERSION EXPIRES JSON`
@@ -12,7 +12,7 @@
 //   …:open                       HASH    execution → `TOKEN DEFINITION`
 //   …:free, …:held               ZSET    `DEFINITION NUL EXECUTION`; those held → until when
 //   …:attempt:ID                 STRING  what came of a commit that left no record, for ten minutes
-//   …:appended                   channel: who has appended
+//   …:written                    channel: who has written
 import { keyOf, partsOf } from "./key.ts";
 
 /** What braces would hold for the empty tenant is no tag; no encoded name is a lone `%`. */

@@ -48,7 +48,7 @@ class RedisOwnerships implements Ownerships {
 
   constructor(options: RedisOwnershipsOptions) {
     this.#options = options;
-    options.writes.onAppended((tenant, opens) => {
+    options.writes.onWritten((tenant, opens) => {
       if (opens) this.#opened.add(tenant);
     });
   }

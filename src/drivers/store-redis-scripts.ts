@@ -24,20 +24,17 @@ const READING = prelude("no-writes");
 const WRITING = prelude("");
 
 /**
- * ARGV[1], with blanks between: replica, generation, resent, sequence number known to be there, id of its record or nothing,
- * milliseconds of a lease, execution (`=` before it) and token of the owner and of whose own it becomes, or nothing, id of the attempt, and how many expectations, records, entries and removals follow:
+ * What was committed in one turn, in order. ARGV[1], with blanks between: replica, generation, resent, sequence number known to be there,
+ * id of its record or nothing, milliseconds of a lease, number of commits. Then for each commit a line, with blanks between: execution
+ * (`=` before it) and token of the owner, and of whose own it becomes, or nothing, id of the attempt, and how many of these follow it:
  * key version last expired · id execution rest · key expires json open definition · key open
  */
 const COMMIT = `${WRITING}
-local replica, generation, resent, known, knownId, leaseMs, owner, token, own, ownToken, attempt, expects, appends, puts, removes =
-  string.match(ARGV[1], "^(%S*) (%d+) (%d) (%d+) (%S*) (%d+) (%S*) (%S*) (%S*) (%S*) (%S*) (%d+) (%d+) (%d+) (%d+)$")
-generation, resent, known = tonumber(generation), resent == "1", tonumber(known)
-expects, appends, puts, removes = tonumber(expects), tonumber(appends), tonumber(puts), tonumber(removes)
-local firstExpect = 2
-local firstAppend = firstExpect + 4 * expects
-local firstPut = firstAppend + 3 * appends
-local firstRemove = firstPut + 5 * puts
+local replica, generation, resent, known, knownId, leaseMs, commits =
+  string.match(ARGV[1], "^(%S*) (%d+) (%d) (%d+) (%S*) (%d+) (%d+)$")
+generation, resent, known, leaseMs = tonumber(generation), resent == "1", tonumber(known), tonumber(leaseMs)
 local log, entries = base .. "log", base .. "entries"
+local open, free, held = base .. "open", base .. "free", base .. "held"
 
 local at = call("HMGET", head, "seq", "ms", "id", "floor", "g:" .. replica)
 local seq, ms, floor = tonumber(at[1] or 0), latest(at[2]), tonumber(at[4] or 0)
@@ -56,156 +53,175 @@ if resent then
     if since and tonumber(since) < serverMs - 3600000 then call("HDEL", head, all[i]) end
   end
   call("HSET", head, "g:" .. replica, generation .. " " .. string.format("%d", serverMs))
-  if appends == 0 then
-    local came = call("GET", base .. "attempt:" .. attempt)
-    if came then return {"again", came} end
-  end
-  local from = known + 1
-  while appends > 0 and from <= seq do
-    local records = call("XRANGE", log, from .. "-0", "+", "COUNT", 256)
-    if #records == 0 then break end
-    for _, record in ipairs(records) do
-      local fields = record[2]
-      local number = string.match(record[1], "^%d+")
-      if fields[2] == ARGV[firstAppend] then return {"again", number .. " " .. fields[4] .. (fields[8] or "")} end
-      from = tonumber(number) + 1
-    end
-  end
-end
-
-if owner ~= "" then
-  local held = call("HGET", base .. "open", string.sub(owner, 2))
-  if not held or token == "" or string.sub(held, 1, 1) == "-" or string.sub(held, 1, 32) ~= token then return {"fenced"} end
-end
-
-local function versionOfAbsent(key)
-  return tonumber(call("ZSCORE", base .. "removed", key) or floor)
-end
-for i = firstExpect, firstAppend - 1, 4 do
-  local raw = call("HGET", entries, ARGV[i])
-  local there, last = 0, nil
-  if raw then
-    local version, expires = parse(raw)
-    local isExpired = expires ~= "" and tonumber(expires) <= ms
-    last = tonumber(version)
-    if isExpired == (ARGV[i + 3] == "1") then there = last end
-  end
-  local isOther = there ~= tonumber(ARGV[i + 1])
-  if ARGV[i + 2] ~= "" then
-    last = last or versionOfAbsent(ARGV[i])
-    isOther = isOther or last ~= tonumber(ARGV[i + 2])
-  end
-  if isOther then return {"conflict", (i - firstExpect) / 4, there, last or 0} end
-end
-
-local result = {"ok", seq + 1, ms}
-if appends + puts + removes == 0 then return result end
-
-local open, free, held = base .. "open", base .. "free", base .. "held"
-local versions = ""
-for i = firstPut, firstRemove - 1, 5 do
-  local key, expires = ARGV[i], ARGV[i + 1]
-  local raw = call("HGET", entries, key)
-  local version, expired
-  if raw then
-    version, expired = parse(raw)
-    version = tonumber(version) + 1
-  else
-    version = versionOfAbsent(key) + 1
-    call("ZREM", base .. "removed", key)
-    call("ZADD", base .. "keys", 0, key)
-  end
-  call("HSET", entries, key, string.format("%d", version) .. " " .. expires .. " " .. ARGV[i + 2])
-  if expires ~= "" then call("ZADD", base .. "expiry", expires, key)
-  elseif expired and expired ~= "" then call("ZREM", base .. "expiry", key) end
-  versions = versions .. " " .. string.format("%d", version)
-  result[#result + 1] = version
-
-  local execution, definition = ARGV[i + 3], ARGV[i + 4]
-  if execution ~= "" then
-    local before = call("HGET", open, execution)
-    local member = definition .. "\\0" .. execution
-    if not before then
-      call("HSET", open, execution, string.rep("-", 32) .. " " .. definition)
-      call("ZADD", free, 0, member)
-    elseif string.sub(before, 34) ~= definition then
-      local old = string.sub(before, 34) .. "\\0" .. execution
-      call("HSET", open, execution, string.sub(before, 1, 33) .. definition)
-      if call("ZREM", free, old) == 1 then call("ZADD", free, 0, member) end
-      local untilMs = call("ZSCORE", held, old)
-      if untilMs then
-        call("ZREM", held, old)
-        call("ZADD", held, untilMs, member)
-      end
-    end
-  end
-end
-
-local ours = own ~= "" and call("HGET", open, string.sub(own, 2))
-if ours and string.sub(ours, 1, 1) == "-" then
-  local execution, definition = string.sub(own, 2), string.sub(ours, 34)
-  call("HSET", open, execution, ownToken .. " " .. definition)
-  call("ZREM", free, definition .. "\\0" .. execution)
-  call("ZADD", held, serverMs + tonumber(leaseMs), definition .. "\\0" .. execution)
 end
 
 local stamp = string.format("%d", ms)
-local ofExecution, numbers
-for i = firstAppend, firstPut - 1, 3 do
-  seq = seq + 1
-  local execution, number = ARGV[i + 1], string.format("%d", seq)
-  if i == firstAppend and versions ~= "" then
-    call("XADD", log, number .. "-0", "i", ARGV[i], "m", stamp, "r", ARGV[i + 2], "v", versions)
-  else
-    call("XADD", log, number .. "-0", "i", ARGV[i], "m", stamp, "r", ARGV[i + 2])
+local lastId, isWritten
+local function versionOfAbsent(key)
+  return tonumber(call("ZSCORE", base .. "removed", key) or floor)
+end
+
+-- Gives what came of it, and where the next one begins.
+local function commit(line)
+  local owner, token, own, ownToken, attempt, expects, appends, puts, removes =
+    string.match(ARGV[line], "^(%S*) (%S*) (%S*) (%S*) (%S*) (%d+) (%d+) (%d+) (%d+)$")
+  expects, appends, puts, removes = tonumber(expects), tonumber(appends), tonumber(puts), tonumber(removes)
+  local firstExpect = line + 1
+  local firstAppend = firstExpect + 4 * expects
+  local firstPut = firstAppend + 3 * appends
+  local firstRemove = firstPut + 5 * puts
+  local after = firstRemove + 2 * removes
+
+  if resent then
+    if appends == 0 then
+      local came = call("GET", base .. "attempt:" .. attempt)
+      if came then return {"again", came}, after end
+    end
+    local from = known + 1
+    while appends > 0 and from <= seq do
+      local records = call("XRANGE", log, from .. "-0", "+", "COUNT", 256)
+      if #records == 0 then break end
+      for _, record in ipairs(records) do
+        local fields = record[2]
+        local number = string.match(record[1], "^%d+")
+        if fields[2] == ARGV[firstAppend] then return {"again", number .. " " .. fields[4] .. (fields[8] or "")}, after end
+        from = tonumber(number) + 1
+      end
+    end
   end
-  if execution ~= "" then
-    if execution == ofExecution then numbers[#numbers + 1] = number
+
+  if owner ~= "" then
+    local owned = call("HGET", open, string.sub(owner, 2))
+    if not owned or token == "" or string.sub(owned, 1, 1) == "-" or string.sub(owned, 1, 32) ~= token then return {"fenced"}, after end
+  end
+
+  for i = firstExpect, firstAppend - 1, 4 do
+    local raw = call("HGET", entries, ARGV[i])
+    local there, last = 0, nil
+    if raw then
+      local version, expires = parse(raw)
+      local isExpired = expires ~= "" and tonumber(expires) <= ms
+      last = tonumber(version)
+      if isExpired == (ARGV[i + 3] == "1") then there = last end
+    end
+    local isOther = there ~= tonumber(ARGV[i + 1])
+    if ARGV[i + 2] ~= "" then
+      last = last or versionOfAbsent(ARGV[i])
+      isOther = isOther or last ~= tonumber(ARGV[i + 2])
+    end
+    if isOther then return {"conflict", (i - firstExpect) / 4, there, last or 0}, after end
+  end
+
+  local result = {"ok", seq + 1, ms}
+  if appends + puts + removes == 0 then return result, after end
+
+  local versions = ""
+  for i = firstPut, firstRemove - 1, 5 do
+    local key, expires = ARGV[i], ARGV[i + 1]
+    local raw = call("HGET", entries, key)
+    local version, expired
+    if raw then
+      version, expired = parse(raw)
+      version = tonumber(version) + 1
     else
-      if ofExecution then call("RPUSH", base .. "of:" .. ofExecution, unpack(numbers)) end
-      ofExecution, numbers = execution, { number }
+      version = versionOfAbsent(key) + 1
+      call("ZREM", base .. "removed", key)
+      call("ZADD", base .. "keys", 0, key)
     end
-    if #numbers == 1000 then
-      call("RPUSH", base .. "of:" .. ofExecution, unpack(numbers))
-      ofExecution = nil
-    end
-  end
-end
-if ofExecution then call("RPUSH", base .. "of:" .. ofExecution, unpack(numbers)) end
+    call("HSET", entries, key, string.format("%d", version) .. " " .. expires .. " " .. ARGV[i + 2])
+    if expires ~= "" then call("ZADD", base .. "expiry", expires, key)
+    elseif expired and expired ~= "" then call("ZREM", base .. "expiry", key) end
+    versions = versions .. " " .. string.format("%d", version)
+    result[#result + 1] = version
 
-for i = firstRemove, #ARGV, 2 do
-  local key, execution = ARGV[i], ARGV[i + 1]
-  local raw = call("HGET", entries, key)
-  if raw then
-    call("HDEL", entries, key)
-    call("ZREM", base .. "keys", key)
-    call("ZREM", base .. "expiry", key)
-    call("ZADD", base .. "removed", (parse(raw)), key)
-    if call("ZCARD", base .. "removed") > ${REMOVED_MAX} then
-      local forgotten = call("ZPOPMIN", base .. "removed", 256)
-      call("HSET", head, "floor", math.max(floor, tonumber(forgotten[#forgotten])))
+    local execution, definition = ARGV[i + 3], ARGV[i + 4]
+    if execution ~= "" then
+      local before = call("HGET", open, execution)
+      local member = definition .. "\\0" .. execution
+      if not before then
+        call("HSET", open, execution, string.rep("-", 32) .. " " .. definition)
+        call("ZADD", free, 0, member)
+      elseif string.sub(before, 34) ~= definition then
+        local old = string.sub(before, 34) .. "\\0" .. execution
+        call("HSET", open, execution, string.sub(before, 1, 33) .. definition)
+        if call("ZREM", free, old) == 1 then call("ZADD", free, 0, member) end
+        local untilMs = call("ZSCORE", held, old)
+        if untilMs then
+          call("ZREM", held, old)
+          call("ZADD", held, untilMs, member)
+        end
+      end
     end
   end
-  if execution ~= "" then
-    local before = call("HGET", open, execution)
-    if before then
-      local member = string.sub(before, 34) .. "\\0" .. execution
-      call("HDEL", open, execution)
-      call("ZREM", free, member)
-      call("ZREM", held, member)
+
+  local ours = own ~= "" and call("HGET", open, string.sub(own, 2))
+  if ours and string.sub(ours, 1, 1) == "-" then
+    local execution, definition = string.sub(own, 2), string.sub(ours, 34)
+    call("HSET", open, execution, ownToken .. " " .. definition)
+    call("ZREM", free, definition .. "\\0" .. execution)
+    call("ZADD", held, serverMs + leaseMs, definition .. "\\0" .. execution)
+  end
+
+  local ofExecution, numbers
+  for i = firstAppend, firstPut - 1, 3 do
+    seq = seq + 1
+    local execution, number = ARGV[i + 1], string.format("%d", seq)
+    if i == firstAppend and versions ~= "" then
+      call("XADD", log, number .. "-0", "i", ARGV[i], "m", stamp, "r", ARGV[i + 2], "v", versions)
+    else
+      call("XADD", log, number .. "-0", "i", ARGV[i], "m", stamp, "r", ARGV[i + 2])
+    end
+    if execution ~= "" then
+      if execution == ofExecution then numbers[#numbers + 1] = number
+      else
+        if ofExecution then call("RPUSH", base .. "of:" .. ofExecution, unpack(numbers)) end
+        ofExecution, numbers = execution, { number }
+      end
+      if #numbers == 1000 then
+        call("RPUSH", base .. "of:" .. ofExecution, unpack(numbers))
+        ofExecution = nil
+      end
     end
   end
+  if ofExecution then call("RPUSH", base .. "of:" .. ofExecution, unpack(numbers)) end
+
+  for i = firstRemove, after - 1, 2 do
+    local key, execution = ARGV[i], ARGV[i + 1]
+    local raw = call("HGET", entries, key)
+    if raw then
+      call("HDEL", entries, key)
+      call("ZREM", base .. "keys", key)
+      call("ZREM", base .. "expiry", key)
+      call("ZADD", base .. "removed", (parse(raw)), key)
+      if call("ZCARD", base .. "removed") > ${REMOVED_MAX} then
+        local forgotten = call("ZPOPMIN", base .. "removed", 256)
+        floor = math.max(floor, tonumber(forgotten[#forgotten]))
+        call("HSET", head, "floor", floor)
+      end
+    end
+    if execution ~= "" then
+      local before = call("HGET", open, execution)
+      if before then
+        local member = string.sub(before, 34) .. "\\0" .. execution
+        call("HDEL", open, execution)
+        call("ZREM", free, member)
+        call("ZREM", held, member)
+      end
+    end
+  end
+
+  isWritten = true
+  if appends > 0 then lastId = ARGV[firstPut - 3]
+  else call("SET", base .. "attempt:" .. attempt, string.format("%d ", seq + 1) .. stamp .. versions, "PX", 600000) end
+  return result, after
 end
 
-if appends > 0 then
-  call("HSET", head, "seq", string.format("%d", seq), "ms", stamp, "id", ARGV[firstPut - 3])
-  call("PUBLISH", base .. "appended", replica)
-else
-  call("HSET", head, "ms", stamp)
-  local came = string.format("%d ", seq + 1) .. stamp .. versions
-  call("SET", base .. "attempt:" .. attempt, came, "PX", 600000)
-end
-return result
+local results, line = {}, 2
+for n = 1, tonumber(commits) do results[n], line = commit(line) end
+if lastId then call("HSET", head, "seq", string.format("%d", seq), "ms", stamp, "id", lastId, "by", replica)
+elseif isWritten then call("HSET", head, "ms", stamp, "by", replica) end
+if isWritten then call("PUBLISH", base .. "written", replica) end
+return results
 `;
 
 /** ARGV: keys. Gives the time, and what is there. */

@@ -1,4 +1,4 @@
-// Commits to Redis: each is one run of a script. What became of one whose connection was lost is asked for by sending it once more under
+// Commits to Redis: those of one tenant and one turn of the loop are one run of a script. What became of one whose connection was lost is asked for by sending it once more under
 // a higher generation, which keeps the first one out should it still be on its way; the log, or a note beside it, says whether it is
 // there already. It remembers how far each tenant's log was acknowledged: one that is shorter or different later is not written any more.
 //
@@ -15,6 +15,9 @@ import type { Answer, RedisLink, RedisScript, Reply } from "../ports/redis.ts";
 import type { RedisWrites } from "../ports/redis-writes.ts";
 import type { Commit, CommitResult, NewRecord, Ownership } from "../ports/store.ts";
 
+/** What one script may do: Redis does nothing else meanwhile. */
+const BATCH_RECORDS_MAX = 256;
+const BATCH_BYTES_MAX = 256 * 1024;
 /** What waits for an answer; beyond it, writers are turned away. */
 const WAITING_BYTES_MAX = 256 * 1024 * 1024;
 /** What a write takes besides its texts, roughly. */
@@ -55,15 +58,16 @@ interface Tenant {
   listed: number;
   /** Those that wait for it to be listed, in order. */
   waiting: Write[] | undefined;
+  /** Those that go out when this turn of the loop is over. */
+  outgoing: Write[];
   diverged: StoreError | undefined;
 }
 
+const UNTOUCHED = { seq: 0, id: "", checked: 0, listed: 0, waiting: undefined, diverged: undefined } as const;
+
 interface Write {
   tenant: Tenant;
-  /** The first is made anew whenever it goes out. */
-  args: string[];
-  /** What of the first stays the same. */
-  control: string;
+  args: readonly string[];
   /** Of its last record, if it has any. */
   lastId: string | undefined;
   records: number;
@@ -105,7 +109,7 @@ class Writes implements RedisWrites {
     });
   }
 
-  onAppended(listener: (tenant: string, opens: boolean) => void): void {
+  onWritten(listener: (tenant: string, opens: boolean) => void): void {
     this.#listeners.push(listener);
   }
 
@@ -139,16 +143,7 @@ class Writes implements RedisWrites {
     const known = this.#tenants.get(name);
     if (known) return known;
     const head = `${tenantBase(this.#options.namespace, name)}head`;
-    const tenant: Tenant = {
-      name,
-      head,
-      seq: 0,
-      id: "",
-      checked: 0,
-      listed: 0,
-      waiting: undefined,
-      diverged: undefined,
-    };
+    const tenant: Tenant = { name, head, ...UNTOUCHED, outgoing: [] };
     this.#tenants.set(name, tenant);
     return tenant;
   }
@@ -174,30 +169,62 @@ class Writes implements RedisWrites {
     }
   }
 
+  /** What is sent in one turn goes out together; what is sent again goes by itself. */
   #send(write: Write): void {
-    const { tenant, args } = write;
-    const { leaseMs } = this.#options;
+    const { tenant } = write;
+    if (write.known) return this.#run(tenant, [write]);
+    if (tenant.outgoing.push(write) === 1) laterTurn(() => this.#flush(tenant));
+  }
+
+  #flush(tenant: Tenant): void {
+    const writes = tenant.outgoing;
+    tenant.outgoing = [];
+    for (let from = 0, until = 0; from < writes.length; from = until) {
+      let [records, bytes] = [0, 0];
+      for (; until < writes.length; until++) {
+        records += writes[until]?.records ?? 0;
+        bytes += writes[until]?.bytes ?? 0;
+        if (until > from && (records > BATCH_RECORDS_MAX || bytes > BATCH_BYTES_MAX)) break;
+      }
+      this.#run(tenant, writes.slice(from, until));
+    }
+  }
+
+  #run(tenant: Tenant, writes: readonly Write[]): void {
+    const { leaseMs, script } = this.#options;
     const { generation } = this.#link;
-    const isResent = write.known !== undefined;
-    const known = (write.known ??= { seq: tenant.seq, id: tenant.id });
-    write.sent = generation;
+    const resent = writes[0]?.known;
+    const known = resent ?? { seq: tenant.seq, id: tenant.id };
     // On one connection to one server a log that was there stays there.
-    const isChecked = tenant.checked === generation && !this.#link.isSharded && !isResent;
+    const isChecked = tenant.checked === generation && !this.#link.isSharded && !resent;
     const id = isChecked || known.id.includes(" ") ? "" : known.id;
-    args[0] = `${this.replica} ${generation} ${isResent ? 1 : 0} ${known.seq} ${id} ${leaseMs} ${write.control}`;
-    this.#link.run(this.#options.script, tenant.head, args).then(
-      (answer) => this.#answered(write, answer),
-      (error: unknown) => this.#reject(write, messageOf(error)),
+    const args = [
+      `${this.replica} ${generation} ${resent ? 1 : 0} ${known.seq} ${id} ${leaseMs} ${writes.length}`,
+    ];
+    for (const write of writes) {
+      write.known = known;
+      write.sent = generation;
+      for (const word of write.args) args.push(word);
+    }
+    this.#link.run(script, tenant.head, args).then(
+      (answer) => this.#answered(writes, answer),
+      (error: unknown) => writes.forEach((write) => this.#reject(write, messageOf(error))),
     );
   }
 
-  #answered(write: Write, answer: Answer): void {
+  #answered(writes: readonly Write[], answer: Answer): void {
+    const replies = answer.type === "reply" ? (answer.reply as readonly Reply[]) : [];
+    for (const [index, write] of writes.entries()) {
+      if (answer.type !== "reply") this.#failed(write, answer);
+      else if (replies[0] === "late") this.#keep(write);
+      else if (replies[0] === "diverged") this.#diverge(write, Number(replies[1]));
+      else this.#decided(write, replies[index] as readonly Reply[]);
+    }
+  }
+
+  #decided(write: Write, reply: readonly Reply[]): void {
     const { tenant } = write;
-    if (answer.type !== "reply") return this.#failed(write, answer);
-    const reply = answer.reply as readonly Reply[];
     const [kind] = reply;
-    if (kind === "late") return this.#keep(write);
-    if (kind === "diverged") return this.#diverge(write, Number(reply[1]));
     tenant.checked = Math.max(tenant.checked, write.sent);
     if (kind === "fenced") return this.#settle(write, { ok: false, reason: "fenced" });
     if (kind === "conflict") return this.#settle(write, conflictOf(write, reply));
@@ -246,7 +273,7 @@ class Writes implements RedisWrites {
       tenant.id = lastId;
     }
     this.#settle(write, { ok: true, firstSeq, timeMs, versions });
-    if (records > 0 || opens) for (const tell of this.#listeners) tell(tenant.name, opens);
+    if (!write.isEmpty) for (const tell of this.#listeners) tell(tenant.name, opens);
   }
 
   /** One question for all that was answered in one turn; resolves with what is missing. */
@@ -307,8 +334,7 @@ function writeOf(tenant: Tenant, commit: Commit, answer: Pick<Write, "resolve" |
   const { expect = [], append = [], put = [], remove = [], owner, own } = commit;
   const who = `${ownerText(owner)} ${ownerText(own)}`;
   const attempt = append.length > 0 ? "" : randomHex();
-  const control = `${who} ${attempt} ${expect.length} ${append.length} ${put.length} ${remove.length}`;
-  const args = [""];
+  const args = [`${who} ${attempt} ${expect.length} ${append.length} ${put.length} ${remove.length}`];
   for (const { key, version, last, expired } of expect)
     args.push(key, String(version), last === undefined ? "" : String(last), expired ? "1" : "0");
   for (const record of append) {
@@ -324,7 +350,6 @@ function writeOf(tenant: Tenant, commit: Commit, answer: Pick<Write, "resolve" |
   return {
     tenant,
     args,
-    control,
     lastId: append.at(-1)?.id,
     records: append.length,
     expects: expect,
@@ -358,6 +383,10 @@ function conflictOf({ expects }: Write, [, index, version, last]: readonly Reply
     ...(expected?.last !== undefined && { last: Number(last) }),
   };
 }
+
+/** After timers and sockets where the platform can say that, otherwise soon. */
+const laterTurn: (run: () => void) => void =
+  typeof setImmediate === "function" ? (run) => void setImmediate(run) : (run) => void setTimeout(run, 0);
 
 function randomHex(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

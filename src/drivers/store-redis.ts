@@ -49,7 +49,7 @@ class RedisStore implements Store, ListedTenants {
     this.#writes = writes;
     this.#scripts = scripts;
     this.#namespace = namespace;
-    writes.onAppended((tenant) => this.#hint(tenant));
+    writes.onWritten((tenant) => this.#hint(tenant));
     link.onChange((problem) => {
       if (problem) for (const tenant of this.#watchers.keys()) this.#hint(tenant);
     });
@@ -95,10 +95,10 @@ class RedisStore implements Store, ListedTenants {
     return (found as readonly RecordReply[]).map((record) => recordOf(tenant, record));
   }
 
-  watch(tenant: string, onAppended: () => void): () => void {
+  watch(tenant: string, onWritten: () => void): () => void {
     const watchers = this.#watchers.get(tenant) ?? new Set();
     // Of its own, so that one function may watch twice.
-    const watcher = (): void => onAppended();
+    const watcher = (): void => onWritten();
     this.#watchers.set(tenant, watchers.add(watcher));
     if (!this.#deafen.has(tenant)) this.#listen(tenant);
     return () => {
@@ -191,19 +191,21 @@ class RedisStore implements Store, ListedTenants {
   }
 
   #listen(tenant: string): void {
-    const channel = `${tenantBase(this.#namespace, tenant)}appended`;
+    const channel = `${tenantBase(this.#namespace, tenant)}written`;
     const hear = (replica: string | undefined): void => {
-      if (replica === undefined) void this.#hintIfAny(tenant);
+      if (replica === undefined) void this.#hintIfMissed(tenant);
       else if (replica !== this.#writes.replica) this.#hint(tenant);
     };
     this.#deafen.set(tenant, this.#link.listen(channel, hear));
   }
 
-  /** It may have been appended to before anybody listened; to a log that is empty it was not. */
-  async #hintIfAny(tenant: string): Promise<void> {
+  /** Others may have written before anybody listened. What this process has written since then has had its own hint. */
+  async #hintIfMissed(tenant: string): Promise<void> {
     const key = `${tenantBase(this.#namespace, tenant)}head`;
-    const answer = await this.#link.send(["HGET", key, "seq"], { key });
-    if (answer.type !== "reply" || answer.reply !== null) this.#hint(tenant);
+    const answer = await this.#link.send(["HGET", key, "by"], { key });
+    const isKnown =
+      answer.type === "reply" && (answer.reply === null || answer.reply === this.#writes.replica);
+    if (!isKnown) this.#hint(tenant);
   }
 
   /** Each by itself: what one of them throws takes nothing from the others. */

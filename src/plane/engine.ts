@@ -168,6 +168,14 @@ export class Engine implements RunHost {
     void nextTurn().then(() => this.store.release(this.#handedOver.splice(0)).catch(() => {}));
   }
 
+  /** In a store that others share it is let go of, and whoever claims it next, perhaps this process, goes by what the log says. */
+  unwritten(run: Run, error: unknown): void {
+    if (!this.#leases.areShared) return this.lost(error);
+    this.#forget(run);
+    run.abandon(error as Error);
+    this.#tell(run.facts.id);
+  }
+
   /** Nothing can be written any more: everything stands still. */
   lost(error: unknown): void {
     if (this.#lost || this.#mode === "over") return;

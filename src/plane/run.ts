@@ -41,8 +41,8 @@ export interface RunHost {
   changed(run: Run): void;
   /** Somebody else owns it by now. */
   fenced(run: Run): void;
-  /** What was decided could not be written. */
-  lost(error: unknown): void;
+  /** What it decided could not be written, or nobody knows. */
+  unwritten(run: Run, error: unknown): void;
 }
 
 export type Ask = (machine: AnyMachine, state: unknown) => Answer;
@@ -174,7 +174,7 @@ export class Run {
       (error: unknown) => {
         this.#isWriting = false;
         for (const order of granted) order.reject(error as Error);
-        this.#host.lost(error);
+        this.#host.unwritten(this, error);
       },
     );
   }

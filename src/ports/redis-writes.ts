@@ -5,8 +5,8 @@ export interface RedisWrites {
   /** Names this replica in what it writes and tells. */
   readonly replica: string;
   commit(tenant: string, commit: Commit): Promise<CommitResult>;
-  /** Called when a commit has appended to that tenant's log, or opened an execution (`opens`). */
-  onAppended(listener: (tenant: string, opens: boolean) => void): void;
+  /** Called when a commit has written something of that tenant; `opens`: an execution is open after it, and nobody's. */
+  onWritten(listener: (tenant: string, opens: boolean) => void): void;
   /** Resolves when nothing is under way. What waits for Redis to come back is turned away. */
   close(): Promise<void>;
 }

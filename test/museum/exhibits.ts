@@ -145,7 +145,7 @@ const SCRIPTS = "src/drivers/store-redis-scripts.ts";
 const redis: readonly Exhibit[] = [
   {
     bug: "redis takes what an old owner writes",
-    edits: [edit(SCRIPTS, " or string.sub(held, 1, 32) ~= token then", " then")],
+    edits: [edit(SCRIPTS, " or string.sub(owned, 1, 32) ~= token then", " then")],
     turnsRed: ["redis/contract", "redis: owners only the latest token writes"],
     says: /\+ +ok: true,[^]*- +reason: 'fenced'/,
   },

@@ -1,15 +1,20 @@
 // Executions over Redis, by the server's time: they leave the same trace as in SQLite (G9), go on where another replica left them, and
 // stop when Redis is gone.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { systemClock } from "../../src/drivers/clock.ts";
-import type { IntentRegistry } from "../../src/plane/intents.ts";
+import { openRedis } from "../../src/compose/open-redis.ts";
+import { Engine } from "../../src/plane/engine.ts";
+import { TenantExecutions } from "../../src/plane/executions.ts";
+import { IntentRegistry } from "../../src/plane/intents.ts";
 import { Retry, saga } from "../../src/plane/saga-builder.ts";
-import { SESSION, start, type Started, TENANT } from "../plane/engine-rig.ts";
-import { sharedRedis } from "./server.ts";
+import type { Ownerships, Store } from "../../src/ports/store.ts";
+import { LIMITS, SESSION, sessions, start, type Started, TENANT } from "../plane/engine-rig.ts";
+import { RedisServer, sharedRedis } from "./server.ts";
 import { storeConfig } from "./store-rig.ts";
 
 const undo = (): void => {};
@@ -53,6 +58,20 @@ function register(intents: IntentRegistry): void {
 async function urlOf(driver: "sqlite" | "redis"): Promise<string> {
   if (driver === "sqlite") return "sqlite:haraka.db";
   return `${(await sharedRedis()).url}/0?namespace=${storeConfig({ url: "" }).namespace}`;
+}
+
+/** An engine over a store of the test's own. */
+async function startOver(store: Store & Ownerships, registerAll: (intents: IntentRegistry) => void) {
+  const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+  const intents = new IntentRegistry({ sha256, fetch, bodyBytesMax: 1 << 20 });
+  registerAll(intents);
+  const errors: unknown[] = [];
+  const onError = (message: string): void => void errors.push(message);
+  const engine = new Engine({ store, intents, clock: systemClock(), failpoint() {}, onError });
+  await engine.recover();
+  engine.run();
+  const executions = new TenantExecutions({ tenant: TENANT, engine, sessions, limits: LIMITS });
+  return { engine, intents, executions, store, errors };
 }
 
 async function run({ executions }: Started, type: string) {
@@ -130,3 +149,39 @@ test("what one replica hands over when it stops, the next goes on with", async (
     );
   });
 });
+
+test(
+  "a saga goes on after Redis was gone, each step done once or with the same key",
+  { timeout: 30_000 },
+  async () => {
+    await using server = await RedisServer.start();
+    const { namespace } = storeConfig({ url: "" });
+    let [down, up] = [(): void => {}, (): void => {}];
+    const store = await openRedis(storeConfig({ url: server.url }, { namespace, leaseMs: 1_000 }), {
+      clock: systemClock(),
+      onTrouble: (problem) => (problem ? down() : up()),
+    });
+    const keys: string[] = [];
+    const started = await startOver(store, (intents) => {
+      let all = saga("long").step("first", { execute: () => 0 });
+      for (let index = 0; index < 200; index++)
+        all = all.step(`step${index}`, { execute: ({ key }) => void keys.push(key) }) as typeof all;
+      intents.registerSaga(all);
+    });
+    const { id } = await started.executions.submit({ type: "long", session: SESSION, payload: {} });
+    while (keys.length < 20) await store.commit(TENANT, {});
+    const isDown = new Promise<void>((resolve) => (down = resolve));
+    const isUp = new Promise<void>((resolve) => (up = resolve));
+    await server.stop("SIGKILL");
+    await isDown;
+    await server.start();
+    await isUp;
+    const { state } = await started.executions.wait(id, { timeoutMs: 20_000 });
+    assert.equal(state, "completed");
+    assert.equal(new Set(keys).size, 200);
+    const starts = (await traceOf(started, id)).filter(([type]) => type === "step_completed");
+    assert.equal(starts.length, 201);
+    await started.engine.stop({ signal: AbortSignal.abort() });
+    await store.close();
+  },
+);
