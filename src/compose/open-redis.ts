@@ -4,6 +4,7 @@ import { isNamespace } from "../core/redis-layout.ts";
 import { dialCluster, dialSentinel, dialServer } from "../drivers/store-redis-dial.ts";
 import { openRedisLink } from "../drivers/store-redis-link.ts";
 import { redisOwnerships } from "../drivers/store-redis-owners.ts";
+import { lookAtVersion } from "../drivers/store-redis-version.ts";
 import { type RedisScripts, redisScripts } from "../drivers/store-redis-scripts.ts";
 import { redisWrites } from "../drivers/store-redis-writes.ts";
 import { redisStore } from "../drivers/store-redis.ts";
@@ -23,6 +24,8 @@ export interface OpenRedisOptions {
   onTrouble?: ((problem: StoreError | undefined) => void) | undefined;
   /** Told what an operator should know, and nothing is stopped by. */
   onWarning?: ((message: string) => void) | undefined;
+  /** One that is not there is made. Default true. */
+  create?: boolean;
   /** Default: those of the driver. */
   scripts?: RedisScripts;
 }
@@ -30,7 +33,7 @@ export interface OpenRedisOptions {
 /** Throws `UsageError` for what is no address, and `StoreError` for a Redis that cannot be had. */
 export async function openRedis(
   config: RedisStoreConfig,
-  { clock, onLost, onTrouble, onWarning = () => {}, scripts = redisScripts() }: OpenRedisOptions,
+  { clock, onLost, onTrouble, onWarning = () => {}, create = true, scripts = redisScripts() }: OpenRedisOptions,
 ): Promise<Store & Ownerships> {
   const { namespace, leaseMs, checks, replicas, place } = config;
   const link = await openRedisLink({
@@ -39,6 +42,7 @@ export async function openRedis(
     dial: dialOf(place),
     clock,
     checks,
+    look: (connection) => lookAtVersion(connection, { namespace, create }),
     onWarning,
     ...(onTrouble && { onRefused: (error: StoreError) => onLost?.(error) }),
   });

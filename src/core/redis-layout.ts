@@ -1,6 +1,7 @@
 // Where things stand in Redis, and in what form: the names of keys, and rows as texts. All keys of a tenant lie in one slot of a
 // cluster, by a tag in braces that no other tenant has. It talks to nobody.
 //
+//   NAMESPACE:version            STRING  of this form
 //   NAMESPACE:tenants            ZSET    hint where to look: every tenant that may have something
 //   NAMESPACE:{TENANT}:head      HASH    seq, ms, id (of the last record), by (who wrote last), floor (of versions), g:REPLICA (its generation)
 //   …:log                        STREAM  SEQ-0 → i: event, m: milliseconds, r: the rest as JSON, v: versions put with it
@@ -17,6 +18,11 @@ import { keyOf, partsOf } from "./key.ts";
 
 /** What braces would hold for the empty tenant is no tag; no encoded name is a lone `%`. */
 const EMPTY = "%";
+
+/** Raised when an older program could not read what a newer one writes. */
+export const LAYOUT = 1;
+
+export const layoutKey = (namespace: string): string => `${namespace}:version`;
 
 export const tenantsKey = (namespace: string): string => `${namespace}:tenants`;
 
