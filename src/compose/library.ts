@@ -56,7 +56,7 @@ export interface OrchestratorOptions {
   log?: Log;
   /** `"manual"`: no service is ready before it calls `markReady`. Default: ready once started, unless the service says manual. */
   readiness?: "manual";
-  /** Whether the process exits after a shutdown that a signal began. Default: true. */
+  /** Whether the process exits after a shutdown that a signal began, and ends with the code of any other. Default: true. */
   exit?: boolean;
   /** What health answers as `service`. Default: `"haraka-runtime"`. */
   name?: string;
@@ -196,6 +196,9 @@ export class Orchestrator {
     try {
       this.#plane = await this.#openPlane();
       await this.#supervisor.run([...(this.#plane?.services ?? []), ...this.#services()]);
+      // Nobody may have asked for the end: then the process lives as long as its maker likes, and ends for this reason.
+      if (this.#options.exit !== false)
+        void this.#supervisor.ended.then(({ exitCode }) => void (process.exitCode ||= exitCode));
     } catch (error) {
       stopListening();
       await this.#plane?.close();
@@ -256,13 +259,8 @@ export class Orchestrator {
     const services = [...this.#registrations.keys()];
     const { cwd, env } = process;
     const parts = { clock: this.#clock, log: this.#log, cwd: cwd(), env, ...this.#internals };
-    return openProcessPlane({
-      ...parts,
-      config,
-      intents: [],
-      services,
-      startupTimeoutMs: STARTUP_TIMEOUT_MS,
-    });
+    const own = { config, intents: [], services, startupTimeoutMs: STARTUP_TIMEOUT_MS };
+    return openProcessPlane({ ...parts, ...own });
   }
 
   #services(): SupervisedService[] {
