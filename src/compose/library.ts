@@ -58,7 +58,7 @@ export interface OrchestratorOptions {
   log?: Log;
   /** `"manual"`: no service is ready before it calls `markReady`. Default: ready once started, unless the service says manual. */
   readiness?: "manual";
-  /** Whether the process exits after a shutdown that a signal began. Default: true. */
+  /** Whether the process exits after a shutdown that a signal began, and ends with the code of any other. Default: true. */
   exit?: boolean;
   /** What health answers as `service`. Default: `"haraka-runtime"`. */
   name?: string;
@@ -200,6 +200,9 @@ export class Orchestrator {
     try {
       this.#facilities = await this.#openFacilities(settings);
       await this.#supervisor.run([...(this.#facilities?.parts ?? []), ...this.#services()]);
+      // Nobody may have asked for the end: then the process lives as long as its maker likes, and ends for this reason.
+      if (this.#options.exit !== false)
+        void this.#supervisor.ended.then(({ exitCode }) => void (process.exitCode ||= exitCode));
     } catch (error) {
       stopListening();
       await this.#facilities?.close();

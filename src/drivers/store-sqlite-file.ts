@@ -228,11 +228,24 @@ function refuseCorrupt(path: string, check: "quick_check" | "integrity_check"): 
     found = String(Object.values(database.prepare(`PRAGMA ${check}(1)`).get() ?? {})[0]);
   } catch (error) {
     found = messageOf(error);
+    if (!saysCorrupt(error)) {
+      throw refusal(
+        path,
+        `it cannot be read (${found}); it is left as it was: see to the disk, which may be full, and to who else has it open`,
+      );
+    }
+  } finally {
+    database.close();
+    // It makes them to read, and leaves them.
+    for (const name of made) rmSync(name, { force: true });
   }
-  database.close();
-  // It makes them to read, and leaves them.
-  for (const name of made) rmSync(name, { force: true });
   if (found !== "ok") throw refusal(path, `it is corrupt (${found.replaceAll("\n", " ")}); ${AS_IT_WAS}`);
+}
+
+/** SQLITE_CORRUPT or SQLITE_NOTADB. That a disk is full says nothing about what is on it. */
+function saysCorrupt(error: unknown): boolean {
+  const { errcode } = error as { errcode?: number };
+  return errcode === undefined || [11, 26].includes(errcode & 0xff);
 }
 
 function open(path: string, { migrations, failpoint }: Required<SqliteFileOptions>): DatabaseSync {

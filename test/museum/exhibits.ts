@@ -85,8 +85,8 @@ const swallowed: readonly Exhibit[] = [
     edits: [
       edit(
         RUN,
-        "      (error: unknown) => {\n        this.#isWriting = false;",
-        "      (error: unknown) => {\n        return this.#written({ ok: true, firstSeq: 1, timeMs: 0, versions: [] }, thought);",
+        "    written.catch((error: unknown) => {\n      this.#isWriting = false;",
+        "    written.catch((error: unknown) => {\n      return this.#written({ ok: true, firstSeq: 1, timeMs: 0, versions: [] }, thought);",
       ),
     ],
     turnsRed: ["plane/executions", "when the store is lost nothing is acknowledged"],
