@@ -33,7 +33,14 @@ export interface OpenRedisOptions {
 /** Throws `UsageError` for what is no address, and `StoreError` for a Redis that cannot be had. */
 export async function openRedis(
   config: RedisStoreConfig,
-  { clock, onLost, onTrouble, onWarning = () => {}, create = true, scripts = redisScripts() }: OpenRedisOptions,
+  {
+    clock,
+    onLost,
+    onTrouble,
+    onWarning = () => {},
+    create = true,
+    scripts = redisScripts(),
+  }: OpenRedisOptions,
 ): Promise<Store & Ownerships> {
   const { namespace, leaseMs, checks, replicas, place } = config;
   const link = await openRedisLink({
