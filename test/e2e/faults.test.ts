@@ -119,9 +119,12 @@ describe("A spawn that fails between restarts", () => {
     await runtime.started();
     limit(runtime.pid, "--nproc=1:", AS_ANOTHER);
     process.kill(pidOf(runtime, "app"), "SIGKILL");
-    await runtime.record("app", /no processes left; raise the limit \(ulimit -u, or pids of the container\)/);
     const aborted = runtime.ended.then(({ stderr }) => /panic.*abort\(\) called/.test(stderr));
     try {
+      await runtime.record(
+        "app",
+        /no processes left; raise the limit \(ulimit -u, or pids of the container\)/,
+      );
       limit(runtime.pid, "--nproc=10000:", AS_ANOTHER);
       await runtime.until("/health/ready", 200);
     } catch (error) {
