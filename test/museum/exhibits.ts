@@ -159,12 +159,24 @@ export const exhibits: readonly Exhibit[] = [
     edits: [
       edit(
         EMBEDDED,
-        "Math.max(this.#timeMs, Math.floor(this.#clock.wallTime()))",
+        "this.#time.at({ wallMs: this.#clock.wallTime(), monotonicMs: this.#clock.now() })",
         "Math.floor(this.#clock.wallTime())",
       ),
     ],
     turnsRed: ["drivers/store-embedded", "time never goes back"],
     says: /expected: \[ undefined \]/,
+  },
+  {
+    bug: "nothing expires for an hour when the clock is set back by one",
+    edits: [
+      edit(
+        "src/core/steady-time.ts",
+        "this.#timeMs + (monotonicMs - this.#monotonicMs)",
+        "this.#timeMs + 0 * monotonicMs",
+      ),
+    ],
+    turnsRed: ["drivers/store-embedded", "time goes on while the clock is set back"],
+    says: /1000 !== 1\n/,
   },
   {
     bug: "a saga undoes only its completed steps",
