@@ -4,6 +4,7 @@
 //
 //   new ─recover─▶ held ─run─▶ running ─stop─▶ finishing ─▶ over
 //                                  └──────── store lost ──────▶ over
+import { SteadyTime } from "../core/steady-time.ts";
 import { messageOf, PlaneError, StoreError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Failpoint } from "../ports/failpoint.ts";
@@ -58,8 +59,7 @@ export class Engine implements RunHost {
   #ready: Run[] = [];
   #isScheduled = false;
   #lost: StoreError | undefined;
-  #lastMs = -Infinity;
-  #lastReadingMs = 0;
+  readonly #time = new SteadyTime({ timeMs: -Infinity, monotonicMs: 0 });
 
   constructor({
     store,
@@ -242,13 +242,8 @@ export class Engine implements RunHost {
     };
   }
 
-  /** By the wall clock, and never behind itself when somebody sets that back. */
   nowMs(): number {
-    const readingMs = this.clock.now();
-    const passedMs = this.#lastMs + (readingMs - this.#lastReadingMs);
-    this.#lastReadingMs = readingMs;
-    this.#lastMs = Math.max(this.clock.wallTime(), passedMs);
-    return Math.floor(this.#lastMs);
+    return this.#time.at({ wallMs: this.clock.wallTime(), monotonicMs: this.clock.now() });
   }
 
   keptUntil(): { expiresAtMs?: number } {
@@ -256,7 +251,7 @@ export class Engine implements RunHost {
   }
 
   heard(timeMs: number): void {
-    if (timeMs > this.nowMs()) this.#lastMs = timeMs;
+    if (timeMs > this.nowMs()) this.#time.heard(timeMs);
   }
 
   handlerOf(definition: string): Handler | undefined {

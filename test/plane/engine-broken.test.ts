@@ -6,7 +6,7 @@ import type { AnyMachine } from "../../src/plane/machine.ts";
 import { saga } from "../../src/plane/saga-builder.ts";
 import type { IntentRegistry } from "../../src/plane/intents.ts";
 import type { Commit, Ownerships, Store, WalType } from "../../src/ports/store.ts";
-import { Rig, traceOf } from "./engine-rig.ts";
+import { LIMITS, Rig, traceOf } from "./engine-rig.ts";
 
 const pair = saga("pair")
   .step("one", { execute: () => 1, compensate() {} })
@@ -71,6 +71,26 @@ for (const [what, make] of STRANGE) {
     assert.deepEqual(rig.current.errors, []);
   });
 }
+
+test("what a function gives and says has its limits, as the answer to a call by HTTP has", async () => {
+  await using rig = await Rig.make("memory:", { register });
+  const bytesMax = LIMITS.bodyBytesMax;
+  rig.intents.register("large", {}, ({ input }) => "é".repeat(Number(input)));
+  assert.equal((await rig.run("large", bytesMax / 2)).state, "completed");
+  const { state, error } = await rig.run("large", bytesMax / 2 + 1);
+  const message = `what it gave cannot be kept: it has more than ${bytesMax} bytes`;
+  assert.deepEqual([state, error], ["failed", { message, reason: "output" }]);
+  rig.intents.registerSaga(
+    saga("large.saga").step("one", { execute: () => ({ a: "x".repeat(bytesMax) }), inDoubt: "manual" }),
+  );
+  const parked = await rig.run("large.saga");
+  assert.deepEqual([parked.state, parked.saga?.steps[0]?.error?.message], ["parked", message]);
+  rig.intents.register("talks", {}, () => {
+    throw new Error("😀".repeat(1 << 20));
+  });
+  const said = (await rig.run("talks")).error?.message ?? "";
+  assert.equal(said, `${"😀".repeat(2048)}…`);
+});
 
 for (const url of ["memory:", "sqlite:haraka.db"]) {
   describe(url, () => {
