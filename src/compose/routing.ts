@@ -105,8 +105,11 @@ async function openPublisher(
   if (!traefik?.redis || !registry) throw new Error("internal: routes are not published to Redis");
   const { RoutePublisher } = await import("../discovery/route-publisher.ts");
   const { traefikRedis } = await import("../drivers/traefik-redis.ts");
+  const { dialOf, nameOfPlace } = await import("./redis-place.ts");
+  const { rootKey, place } = traefik.redis;
+  const redis = { dial: dialOf(place), name: nameOfPlace(place), rootKey };
   return new RoutePublisher({
-    keys: traefikRedis({ ...traefik.redis, namespace: namespaceOf(config) }),
+    keys: traefikRedis({ ...redis, namespace: namespaceOf(config) }),
     clock,
     ...registry,
     published: () => routing.published(),

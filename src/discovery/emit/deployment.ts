@@ -71,9 +71,16 @@ export function seconds(ms: number): string {
   return Number.isInteger(ms / 1_000) ? `${ms / 1_000}s` : `${ms}ms`;
 }
 
+/** The servers by which Traefik's Redis is found; none where nothing is published there. */
+export function redisUrls({ discovery }: Config): URL[] {
+  const place = discovery?.traefik?.redis?.place;
+  if (!place) return [];
+  return ("url" in place ? [place.url] : place.sentinel.nodes).map((url) => new URL(url));
+}
+
 /** The host of a Redis that is another container, called by a bare name. */
 export function redisHost({ discovery }: Config): string | undefined {
-  const url = discovery?.traefik?.redis?.url;
-  const host = url === undefined ? undefined : new URL(url).hostname;
+  const place = discovery?.traefik?.redis?.place;
+  const host = place && "url" in place ? new URL(place.url).hostname : undefined;
   return host !== undefined && /^[a-z][a-z\d-]*$/.test(host) && host !== "localhost" ? host : undefined;
 }

@@ -3,7 +3,7 @@
 import type { Config } from "../../config/config.ts";
 import { timingProblems } from "../../core/deployment.ts";
 import type { Plan } from "../../core/plan.ts";
-import { type Deployment, keepsData, routers } from "./deployment.ts";
+import { type Deployment, keepsData, redisUrls, routers } from "./deployment.ts";
 
 export type EmitTarget = "compose" | "kubernetes" | "systemd" | "traefik";
 
@@ -29,14 +29,14 @@ export function emitProblems(
 }
 
 function containerProblems({ config }: Deployment): string[] {
-  const { http, discovery } = config;
+  const { http } = config;
   const problems: string[] = [];
   if (http && LOOPBACK.test(http.host))
     problems.push(`http.host ${http.host} is reached by nobody outside of the container: set 0.0.0.0`);
-  const url = discovery?.traefik?.redis?.url;
-  if (url !== undefined && LOOPBACK.test(new URL(url).hostname))
+  const local = redisUrls(config).find(({ hostname }) => LOOPBACK.test(hostname));
+  if (local)
     problems.push(
-      `discovery.traefik.redis.url ${new URL(url).host} is inside of the container: name the one that Traefik sees, as redis://redis:6379`,
+      `the Redis of discovery.traefik.redis, ${local.host}, is inside of the container: name the one that Traefik sees, as redis://redis:6379`,
     );
   return problems;
 }

@@ -1,5 +1,6 @@
 // What Traefik itself is started with: its entry points, and the provider by which it hears of the routes; where the runtime does not
 // publish them, also a file that holds them.
+import type { TraefikPublishing } from "../../config/config.ts";
 import { canonicalJson } from "../../core/canonical-json.ts";
 import { traefikConfig } from "../../core/traefik.ts";
 import {
@@ -9,6 +10,7 @@ import {
   entryPointsOf,
   headerOf,
   portOf,
+  redisUrls,
   routers,
   yamlFile,
 } from "./deployment.ts";
@@ -32,10 +34,11 @@ export function emitTraefik(deployment: Deployment): Emitted {
 
 function hints({ config }: Deployment): string[] {
   const { token, redis } = config.discovery?.traefik ?? {};
-  if (token === undefined || redis) return [];
-  return [
-    "Traefik puts no variables in: write the value of discovery.traefik.token in place of ${TRAEFIK_TOKEN}.",
-  ];
+  const hint = (what: string, variable: string): string =>
+    `Traefik puts no variables in: write ${what} in place of \${${variable}}.`;
+  if (redis)
+    return redisUrls(config)[0]?.password ? [hint("the password of that Redis", "REDIS_PASSWORD")] : [];
+  return token === undefined ? [] : [hint("the value of discovery.traefik.token", "TRAEFIK_TOKEN")];
 }
 
 /** The same on its command line, with the Docker provider where the runtime does not publish. */
@@ -50,27 +53,35 @@ function entryPoints(deployment: Deployment): Record<string, { address: string }
   return Object.fromEntries(names.map((name) => [name, { address: `:${entryPointPort(name, names)}` }]));
 }
 
-function publishedBy({ config, name }: Deployment): object {
+function publishedBy(deployment: Deployment): object {
+  const { config, name } = deployment;
   const { redis, token } = config.discovery?.traefik ?? {};
-  if (redis) {
-    const { host, username, pathname, protocol } = new URL(redis.url);
-    const db = Number(pathname.slice(1) || 0);
-    return {
-      redis: {
-        endpoints: [host.includes(":") ? host : `${host}:6379`],
-        rootKey: redis.rootKey,
-        ...(db > 0 && { db }),
-        ...(username !== "" && { username: decodeURIComponent(username) }),
-        ...(protocol === "rediss:" && { tls: {} }),
-      },
-    };
-  }
+  if (redis) return { redis: redisProvider(deployment, redis) };
   const port = config.http ? config.http.port : 80;
   return {
     http: {
       endpoint: `http://${name}:${port}/traefik`,
       ...(token !== undefined && { headers: { Authorization: "Bearer ${TRAEFIK_TOKEN}" } }),
     },
+  };
+}
+
+/** With a variable in place of the password. */
+function redisProvider(
+  { config }: Deployment,
+  { rootKey, place }: NonNullable<TraefikPublishing["redis"]>,
+): object {
+  const urls = redisUrls(config);
+  const { username = "", password = "", pathname = "", protocol } = urls[0] ?? {};
+  const db = Number(pathname.slice(1) || 0);
+  return {
+    endpoints: urls.map(({ host }) => (/:\d+$/.test(host) ? host : `${host}:6379`)),
+    rootKey,
+    ...("sentinel" in place && { sentinel: { masterName: place.sentinel.master } }),
+    ...(db > 0 && { db }),
+    ...(username !== "" && { username: decodeURIComponent(username) }),
+    ...(password !== "" && { password: "${REDIS_PASSWORD}" }),
+    ...(protocol === "rediss:" && { tls: {} }),
   };
 }
 
