@@ -142,8 +142,9 @@ function drainProblem(
   { publisher, env }: Pick<RoutingParts, "env"> & { publisher: "http" | "redis" },
 ): string | undefined {
   const kubernetes = env["KUBERNETES_SERVICE_HOST"] !== undefined;
-  const rule = drainRule(shutdown.drainMs, { kubernetes, attended: false, publisher });
-  const budget = budgetMs(shutdown.budgetMs, { kubernetes });
+  const context = { kubernetes, publisher };
+  const rule = drainRule(shutdown.drainMs, { ...context, attended: false });
+  const budget = budgetMs(shutdown.budgetMs, context);
   if (rule.until !== "time" || drainMs(rule, budget) >= rule.waitMs) return undefined;
   const [has, wants] = [drainMs(rule, budget), rule.waitMs].map(inWords);
   return `a stop will drain for ${has} instead of ${wants}, and may lose requests: it takes at most half of runtime.shutdown.budget, which is ${inWords(budget)}; set that to at least ${inWords(2 * rule.waitMs)}, and give the container as long`;

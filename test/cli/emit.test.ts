@@ -134,6 +134,22 @@ test("emit compose: what publishes itself has no labels, and the Redis it names 
   );
 });
 
+test("emit compose: the Redis of the store comes with it, too, as a store is to be kept", async () => {
+  const store = "store: { driver: redis, url: 'redis://kept/1' }\n";
+  const traefik = "discovery: { traefik: { redis: { url: 'redis://routes' } } }\n";
+  using shop = folder({ "runtime.yaml": SHOP + store + traefik });
+  const { services } = composeOf((await shop.emit("compose", "--replicas", "2")).stdout);
+  assert.deepEqual(Object.keys(services), ["my-shop", "kept", "routes", "traefik"]);
+  assert.deepEqual(services["kept"]?.["volumes"], ["kept-data:/data"]);
+  assert.match(
+    services["kept"].command?.join(" ") ?? "",
+    /--appendfsync always --maxmemory-policy noeviction/,
+  );
+  const healthy = { condition: "service_healthy" };
+  assert.deepEqual(services["my-shop"]?.["depends_on"], { kept: healthy, routes: healthy });
+  assert.deepEqual(services["traefik"]?.["depends_on"], ["routes"]);
+});
+
 test("emit compose: several files are named, also to the check", async () => {
   using shop = folder({ "a.yaml": SHOP, "b.yaml": "runtime: { name: shop }\n" });
   const { services } = composeOf((await shop.emit("compose", "-c", "a.yaml", "-c", "b.yaml")).stdout);
@@ -242,6 +258,35 @@ test("emit traefik: where it publishes, Traefik is told where to hear of it, and
   assert.ok(!stdout.includes("hush"));
 });
 
+test("emit traefik: sentinels that the store has lead Traefik, too, and never with a password", async () => {
+  const nodes = "['redis://me:hush@s1:26379/2', 'redis://me:hush@s2:26379/2']";
+  const store = `store: { driver: redis, sentinel: { master: main, nodes: ${nodes} } }\n`;
+  using shop = folder({ "runtime.yaml": `${SHOP}${store}discovery: { traefik: { redis: {} } }\n` });
+  const { stdout } = await shop.emit("traefik");
+  const { providers } = parse(stdout) as { providers: unknown };
+  assert.deepEqual(providers, {
+    redis: {
+      endpoints: ["s1:26379", "s2:26379"],
+      rootKey: "traefik",
+      sentinel: { masterName: "main" },
+      db: 2,
+      username: "me",
+      password: "${REDIS_PASSWORD}",
+    },
+  });
+  assert.match(stdout, /^# .*write the password of that Redis in place of \$\{REDIS_PASSWORD\}/m);
+  assert.ok(!stdout.includes("hush"));
+});
+
+test("a budget that nobody has set is enough for Traefik to hear of the end", async () => {
+  const yaml =
+    "discovery: { traefik: { token: hush } }\nservices: { api: { entrypoint: ./a.ts, routes: [{ rule: PathPrefix(`/`) }] } }";
+  using shop = folder({ "runtime.yaml": yaml });
+  const { stdout, stderr } = await shop.emit("compose");
+  assert.equal(stderr, "");
+  assert.equal(composeOf(stdout).services["haraka"]?.["stop_grace_period"], "16s");
+});
+
 const CHAIN = `
 http: { port: 8080 }
 services:
@@ -278,12 +323,23 @@ const MISFITS: [yaml: string, words: string, problem: RegExp][] = [
   [
     `${SHOP}discovery: { traefik: { redis: { url: 'redis://localhost' } } }`,
     "compose",
-    /inside of the container/,
+    /the Redis of discovery\.traefik\.redis, localhost, is inside of the container/,
   ],
   [
-    `${SHOP}discovery: { traefik: {} }`,
+    `${SHOP}store: { driver: redis, sentinel: { master: main, nodes: ['redis://s', 'redis://127.0.0.1:26379'] } }`,
+    "kubernetes",
+    /the Redis of store, 127\.0\.0\.1:26379, is inside of the container/,
+  ],
+  [`${SHOP}discovery: { traefik: {} }`, "compose", /Traefik is another one: add discovery\.traefik\.token/],
+  [
+    `${SHOP}discovery: { traefik: { token: t } }`,
     "compose --replicas 2",
     /each of the 2 runtimes tells of itself only/,
+  ],
+  [
+    `${SHOP}store: { driver: memory }`,
+    "kubernetes --replicas 2",
+    /each of the 2 runtimes would have a memory store of its own/,
   ],
   [SHOP, "compose --replicas 0", /cannot emit 0 replicas: expected a number from 1 to 1000/],
   [SHOP, "nomad", /cannot emit 'nomad': name one of compose, kubernetes, systemd, traefik/],

@@ -12,7 +12,7 @@ const RESTARTS = 4;
 
 function instance(port: number, traefik: string): Runtime {
   const yaml = `
-runtime: { name: shop, shutdown: { budget: 20s } }
+runtime: { name: shop }
 http: { host: 127.0.0.1 }
 discovery: { traefik: ${traefik} }
 services:

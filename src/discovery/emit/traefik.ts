@@ -37,7 +37,7 @@ function hints({ config }: Deployment): string[] {
   const hint = (what: string, variable: string): string =>
     `Traefik puts no variables in: write ${what} in place of \${${variable}}.`;
   if (redis)
-    return redisUrls(config)[0]?.password ? [hint("the password of that Redis", "REDIS_PASSWORD")] : [];
+    return redisUrls(redis.place)[0]?.password ? [hint("the password of that Redis", "REDIS_PASSWORD")] : [];
   return token === undefined ? [] : [hint("the value of discovery.traefik.token", "TRAEFIK_TOKEN")];
 }
 
@@ -56,7 +56,7 @@ function entryPoints(deployment: Deployment): Record<string, { address: string }
 function publishedBy(deployment: Deployment): object {
   const { config, name } = deployment;
   const { redis, token } = config.discovery?.traefik ?? {};
-  if (redis) return { redis: redisProvider(deployment, redis) };
+  if (redis) return { redis: redisProvider(redis) };
   const port = config.http ? config.http.port : 80;
   return {
     http: {
@@ -67,11 +67,8 @@ function publishedBy(deployment: Deployment): object {
 }
 
 /** With a variable in place of the password. */
-function redisProvider(
-  { config }: Deployment,
-  { rootKey, place }: NonNullable<TraefikPublishing["redis"]>,
-): object {
-  const urls = redisUrls(config);
+function redisProvider({ rootKey, place }: NonNullable<TraefikPublishing["redis"]>): object {
+  const urls = redisUrls(place);
   const { username = "", password = "", pathname = "", protocol } = urls[0] ?? {};
   const db = Number(pathname.slice(1) || 0);
   return {
