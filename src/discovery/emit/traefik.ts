@@ -1,6 +1,7 @@
 // What Traefik itself is started with: its entry points, and the provider by which it hears of the routes; where the runtime does not
 // publish them, also a file that holds them.
 import type { TraefikPublishing } from "../../config/config.ts";
+import { dialable, isEverywhere } from "../../config/dialable.ts";
 import { canonicalJson } from "../../core/canonical-json.ts";
 import { traefikConfig } from "../../core/traefik.ts";
 import {
@@ -17,9 +18,10 @@ import {
 
 /** `traefik.yaml`, and `routes.yaml` where no provider has the routes. */
 export function emitTraefik(deployment: Deployment): Emitted {
+  const host = hostOf(deployment);
   const isPublished = deployment.config.discovery?.traefik !== undefined;
   const providers = isPublished
-    ? publishedBy(deployment)
+    ? publishedBy(deployment, host)
     : { file: { filename: "routes.yaml", watch: true } };
   const documents: [string, string][] = [
     [
@@ -28,7 +30,7 @@ export function emitTraefik(deployment: Deployment): Emitted {
     ],
   ];
   if (!isPublished)
-    documents.push(["routes.yaml", yamlFile(headerOf("traefik"), [routesDocument(deployment)])]);
+    documents.push(["routes.yaml", yamlFile(headerOf("traefik"), [routesDocument(deployment, host)])]);
   return new Map(documents);
 }
 
@@ -41,10 +43,19 @@ function hints({ config }: Deployment): string[] {
   return token === undefined ? [] : [hint("the value of discovery.traefik.token", "TRAEFIK_TOKEN")];
 }
 
+/** Where a Traefik that is no container finds the runtime: where it says, else where it listens if that is one address, else by its name. */
+function hostOf({ config, name }: Deployment): string {
+  const { http, discovery } = config;
+  const listens = http && !isEverywhere(http.host) ? http.host : undefined;
+  return dialable(discovery?.advertise ?? listens ?? name);
+}
+
 /** The same on its command line, with the Docker provider where the runtime does not publish. */
 export function traefikArguments(deployment: Deployment): string[] {
   const isPublished = deployment.config.discovery?.traefik !== undefined;
-  const providers = isPublished ? publishedBy(deployment) : { docker: { exposedByDefault: false } };
+  const providers = isPublished
+    ? publishedBy(deployment, deployment.name)
+    : { docker: { exposedByDefault: false } };
   return flat("--", { entryPoints: entryPoints(deployment), providers });
 }
 
@@ -53,14 +64,13 @@ function entryPoints(deployment: Deployment): Record<string, { address: string }
   return Object.fromEntries(names.map((name) => [name, { address: `:${entryPointPort(name, names)}` }]));
 }
 
-function publishedBy(deployment: Deployment): object {
-  const { config, name } = deployment;
+function publishedBy({ config }: Deployment, host: string): object {
   const { redis, token } = config.discovery?.traefik ?? {};
   if (redis) return { redis: redisProvider(redis) };
   const port = config.http ? config.http.port : 80;
   return {
     http: {
-      endpoint: `http://${name}:${port}/traefik`,
+      endpoint: `http://${host}:${port}/traefik`,
       ...(token !== undefined && { headers: { Authorization: "Bearer ${TRAEFIK_TOKEN}" } }),
     },
   };
@@ -83,9 +93,8 @@ function redisProvider({ rootKey, place }: NonNullable<TraefikPublishing["redis"
 }
 
 /** The routes, with this one runtime as the server of each. */
-function routesDocument(deployment: Deployment): unknown {
-  const { config, name, namespace } = deployment;
-  const host = config.discovery?.advertise ?? name;
+function routesDocument(deployment: Deployment, host: string): unknown {
+  const { config, namespace } = deployment;
   const all = routers(deployment);
   const servers = all.map((router) => {
     const { target } = router.route;
