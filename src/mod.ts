@@ -6,7 +6,9 @@ export {
   type OrchestratorOptions,
   type UseOptions,
 } from "./compose/library.ts";
-export type { PlaneOptions, StoreOption } from "./compose/plane-options.ts";
+export type { DiscoveryOptions } from "./compose/discovery-options.ts";
+export type { PlaneOptions } from "./compose/plane-options.ts";
+export type { StoreOption } from "./compose/store-option.ts";
 export {
   ConfigError,
   PlaneError,

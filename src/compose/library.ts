@@ -2,7 +2,7 @@
 // and `lifecycle` puts it in front of one's own Hono app. It opens no port.
 import process from "node:process";
 import type { MiddlewareHandler } from "hono";
-import type { Condition, PlaneConfig, RestartConfig } from "../config/config.ts";
+import type { Condition, DiscoveryConfig, PlaneConfig, RestartConfig } from "../config/config.ts";
 import { stateFolderOf } from "../config/state-folder.ts";
 import type { RuntimeState } from "../core/snapshot.ts";
 import { PLAIN_SPEC, type ServiceSpec } from "../core/spec.ts";
@@ -22,6 +22,7 @@ import type { SupervisedService } from "../runtime/effects.ts";
 import type { ShutdownReport } from "../runtime/shutdown.ts";
 import { Supervisor } from "../runtime/supervisor.ts";
 import { version } from "./version.ts";
+import { discoveryConfigOf, type DiscoveryOptions } from "./discovery-options.ts";
 import { moduleService } from "./module-service.ts";
 import type { Facilities } from "./facilities.ts";
 import { lateGate } from "./late-gate.ts";
@@ -43,13 +44,8 @@ import {
   TEXT,
 } from "./option-rules.ts";
 import { flushMs } from "./outgoing.ts";
-import {
-  PLANE_RULES,
-  planeConfigOf,
-  type PlaneOptions,
-  refuseParts,
-  type StoreOption,
-} from "./plane-options.ts";
+import { PLANE_RULES, planeConfigOf, type PlaneOptions, refuseParts } from "./plane-options.ts";
+import type { StoreOption } from "./store-option.ts";
 
 export interface OrchestratorOptions {
   /** Time; a `testClock()` in tests. Default: the system's. */
@@ -63,12 +59,14 @@ export interface OrchestratorOptions {
   /** What health answers as `service`. Default: `"haraka-runtime"`. */
   name?: string;
   /**
-   * Where the plane keeps what must survive: `"sqlite:PATH"`, relative to the working directory, `"memory"`, or as in a config. Default, with
-   * a `plane`: `haraka.db` in the state folder.
+   * Where the plane keeps what must survive: `"sqlite:PATH"`, relative to the working directory, `"redis://HOST:PORT/0?namespace=NAME"`,
+   * which several share, `"memory"`, or as in a config. Default, with a `plane`: `haraka.db` in the state folder.
    */
   store?: StoreOption;
   /** Sessions, state, intents and sagas, as services find them in `this.runtime`. Default: none, unless there is a `store`. */
   plane?: PlaneOptions;
+  /** How others find services, and this machine. A plane has it in any case; alone it is a registry of this process. */
+  discovery?: DiscoveryOptions;
 }
 
 type UsedDependency =
@@ -127,7 +125,8 @@ export class Orchestrator {
   readonly #registrations = new Map<string, Registration>();
   readonly #instances = new Map<ServiceLike, string>();
   readonly #gate: HttpGate;
-  readonly #planeConfig: PlaneConfig | undefined;
+  /** What there is to be beside the services. */
+  readonly #asked: { plane?: PlaneConfig; discovery?: DiscoveryConfig };
   readonly #internals: OrchestratorInternals;
   #facilities: Facilities | undefined;
   #runCalled = false;
@@ -138,7 +137,12 @@ export class Orchestrator {
     checkOptions(options, { cannot, rules: OPTIONS });
     const cwd = process.cwd();
     const stateFolder = stateFolderOf(process.env, { cwd });
-    this.#planeConfig = planeConfigOf(options, { cannot, overHttp: false, cwd, stateFolder });
+    const plane = planeConfigOf(options, { ...options, cannot, overHttp: false, cwd, stateFolder });
+    const { discovery = plane && {} } = options;
+    this.#asked = {
+      ...(plane && { plane }),
+      ...(discovery && { discovery: discoveryConfigOf(discovery, { cannot }) }),
+    };
     this.#internals = internals;
     const own = options.log
       ? { log: options.log, flush: async () => true, terminal: process.stdout.isTTY }
@@ -180,7 +184,7 @@ export class Orchestrator {
       throw new UsageError(`cannot use '${name}': the runtime is ${state}`);
     }
     checkUse(name, options);
-    if (this.#planeConfig) refuseParts([name]);
+    if (this.#asked.plane) refuseParts([name]);
     this.#instances.set(service, name);
     this.#registrations.set(name, { service, name, options });
     return this;
@@ -257,12 +261,11 @@ export class Orchestrator {
 
   /** Loaded only where there is to be something. */
   async #openFacilities({ port }: { port?: number }): Promise<Facilities | undefined> {
-    const plane = this.#planeConfig;
-    if (!plane || this.state !== "uninitialized") return undefined;
+    if (!this.#asked.discovery || this.state !== "uninitialized") return undefined;
     const { inCode, openFacilities } = await import("./facilities.ts");
     const services = [...this.#registrations.keys()].map((name) => ({ name }));
     const own = { clock: this.#clock, log: this.#log, env: process.env, httpPort: () => port };
-    const asked = inCode({ plane, services, startupTimeoutMs: STARTUP_TIMEOUT_MS });
+    const asked = inCode({ ...this.#asked, services, startupTimeoutMs: STARTUP_TIMEOUT_MS });
     return openFacilities(asked, { ...own, ...this.#internals });
   }
 
@@ -344,6 +347,7 @@ const OPTIONS: Rules<OrchestratorOptions> = {
   exit: BOOLEAN,
   name: TEXT,
   ...PLANE_RULES,
+  discovery: OBJECT,
 };
 
 const USE: Rules<UseOptions> = {

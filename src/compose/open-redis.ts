@@ -1,7 +1,7 @@
 // From where Redis is to the store in it. Its parts do not know each other: they meet here. Loaded only when a store in Redis is asked for.
 import type { RedisStoreConfig } from "../config/config.ts";
+import { partsOfRedisUrl } from "../config/redis-store.ts";
 import { isNamespace } from "../core/redis-layout.ts";
-import { dialCluster, dialSentinel, dialServer } from "../drivers/store-redis-dial.ts";
 import { openRedisLink } from "../drivers/store-redis-link.ts";
 import { redisOwnerships } from "../drivers/store-redis-owners.ts";
 import { lookAtVersion } from "../drivers/store-redis-version.ts";
@@ -10,8 +10,8 @@ import { redisWrites } from "../drivers/store-redis-writes.ts";
 import { redisStore } from "../drivers/store-redis.ts";
 import { type StoreError, UsageError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Dial } from "../ports/redis.ts";
 import type { Ownerships, Store } from "../ports/store.ts";
+import { dialOf, nameOfPlace, withoutPassword } from "./redis-place.ts";
 
 /** How long a write waits to be told what became of it when its connection was lost. */
 const UNKNOWN_MS = 5_000;
@@ -44,7 +44,7 @@ export async function openRedis(
 ): Promise<Store & Ownerships> {
   const { namespace, leaseMs, checks, replicas, place } = config;
   const link = await openRedisLink({
-    name: nameOf(config),
+    name: "url" in place ? `the store ${nameOfPlace(place)}` : nameOfPlace(place),
     isSharded: "cluster" in place,
     dial: dialOf(place),
     clock,
@@ -75,29 +75,13 @@ export async function openRedis(
 
 /** `redis[s]://[USER:PASSWORD@]HOST[:PORT][/DATABASE][?namespace=NAME]`, as the command line takes it. */
 export function redisConfigOf(text: string): RedisStoreConfig {
-  const url = URL.parse(text);
-  const namespace = url?.searchParams.get("namespace") ?? DEFAULTS.namespace;
-  if (!url || url.hostname === "" || !isNamespace(namespace))
+  const parts = partsOfRedisUrl(text);
+  const { url, namespace = DEFAULTS.namespace } = parts ?? {};
+  if (url === undefined || !isNamespace(namespace))
     throw new UsageError(
       `cannot open the store '${withoutPassword(text)}': it is redis://HOST:PORT/DATABASE?namespace=NAME`,
     );
-  url.search = "";
-  return { driver: "redis", place: { url: url.href }, ...DEFAULTS, namespace };
+  return { driver: "redis", place: { url }, ...DEFAULTS, namespace };
 }
 
 const DEFAULTS = { namespace: "haraka", leaseMs: 5_000, checks: "warn", replicas: 0 } as const;
-
-function dialOf(place: RedisStoreConfig["place"]): Dial {
-  if ("cluster" in place) return dialCluster(place.cluster);
-  return "sentinel" in place ? dialSentinel(place.sentinel) : dialServer(place.url);
-}
-
-/** Without what must not be seen. */
-function nameOf({ place }: RedisStoreConfig): string {
-  if ("url" in place) return `the store ${withoutPassword(place.url)}`;
-  const nodes = "cluster" in place ? place.cluster : place.sentinel.nodes;
-  const what = "cluster" in place ? "the Redis cluster" : `the Redis master '${place.sentinel.master}'`;
-  return `${what} at ${nodes.map(withoutPassword).join(", ")}`;
-}
-
-const withoutPassword = (url: string): string => url.replace(/\/\/[^@/]*@/, "//");
