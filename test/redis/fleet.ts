@@ -15,6 +15,7 @@ export interface FleetOptions {
   /** The config; each has it in a folder of its own, and its number as `TEST_REPLICA`. */
   yaml: string | ((index: number) => string);
   random: Random;
+  env?: Readonly<Record<string, string>>;
   /** How long each life of a replica may last. */
   patienceMs?: number;
 }
@@ -58,10 +59,10 @@ export class Fleet implements AsyncDisposable {
   async launch(index: number): Promise<void> {
     const before = this.#replicas[index];
     if (before) this.#gone.push(before.runtime);
-    const { yaml, patienceMs } = this.#options;
+    const { yaml, env, patienceMs } = this.#options;
     const runtime = start({
       files: { "runtime.yaml": typeof yaml === "string" ? yaml : yaml(index) },
-      env: { TEST_REPLICA: String(index) },
+      env: { ...env, TEST_REPLICA: String(index) },
       ...(patienceMs !== undefined && { patienceMs }),
     });
     const replica: Replica = { runtime, plane: undefined };
@@ -92,13 +93,16 @@ export class Fleet implements AsyncDisposable {
   }
 
   /** Any that is there answers. What may be asked twice only: who was asked may have died of it, or Redis be gone for now. */
-  async ask(line: string, asked: Asked = {}): Promise<Answer> {
+  async ask(
+    line: string,
+    { patienceMs = ANSWER_MS, ...asked }: Asked & { patienceMs?: number } = {},
+  ): Promise<Answer> {
     for (;;) {
       const there = this.#replicas.flatMap(({ plane }) => plane ?? []);
       if (there.length > 0) {
         const plane = this.#options.random.pick(there);
         const answer = await plane
-          .ask(line, { signal: AbortSignal.timeout(ANSWER_MS), ...asked })
+          .ask(line, { ...asked, signal: AbortSignal.timeout(patienceMs) })
           .catch(() => undefined);
         if (answer && answer.status !== 503) return answer;
       }

@@ -8,6 +8,8 @@ import { type Call, SagaSink } from "../e2e/support/saga-sink.ts";
 import type { Fleet } from "./fleet.ts";
 
 const CLIENTS = 8;
+/** A client asks elsewhere then: a replica may be asleep. */
+const ANSWER_MS = 1_000;
 /** Of five seconds each, for one that has not come to its end. */
 const WAITS_MAX = 4;
 
@@ -71,7 +73,11 @@ export class OrderLoad implements AsyncDisposable {
         await pause(Math.max(0, dueMs - performance.now()));
         const json = { type: "order.place", session: session.id, payload: { n } };
         const headers = { "idempotency-key": `${session.id}-${n}` };
-        const { status, text, body } = await fleet.ask("POST /intents", { json, headers });
+        const { status, text, body } = await fleet.ask("POST /intents", {
+          json,
+          headers,
+          patienceMs: ANSWER_MS,
+        });
         assert.equal(status, 202, text);
         this.#ids.push(body.id);
       }
