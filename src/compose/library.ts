@@ -2,7 +2,7 @@
 // and `lifecycle` puts it in front of one's own Hono app. It opens no port.
 import process from "node:process";
 import type { MiddlewareHandler } from "hono";
-import type { Condition, DiscoveryConfig, PlaneConfig, RestartConfig } from "../config/config.ts";
+import type { DiscoveryConfig, PlaneConfig } from "../config/config.ts";
 import { stateFolderOf } from "../config/state-folder.ts";
 import type { RuntimeState } from "../core/snapshot.ts";
 import { PLAIN_SPEC, type ServiceSpec } from "../core/spec.ts";
@@ -31,21 +31,16 @@ import {
   ANYTHING,
   BOOLEAN,
   checkOptions,
-  isObject,
-  LIST,
-  MILLISECONDS,
   nameToUse,
-  NUMBER,
   OBJECT,
   oneOf,
-  PORT,
   type Rules,
-  TENANT,
   TEXT,
 } from "./option-rules.ts";
 import { flushMs } from "./outgoing.ts";
 import { PLANE_RULES, planeConfigOf, type PlaneOptions, refuseParts } from "./plane-options.ts";
 import type { StoreOption } from "./store-option.ts";
+import { checkUse, type UsedDependency, type UseOptions } from "./use-options.ts";
 
 export interface OrchestratorOptions {
   /** Time; a `testClock()` in tests. Default: the system's. */
@@ -67,33 +62,6 @@ export interface OrchestratorOptions {
   plane?: PlaneOptions;
   /** How others find services, and this machine. A plane has it in any case; alone it is a registry of this process. */
   discovery?: DiscoveryOptions;
-}
-
-type UsedDependency =
-  string | { service: string; condition?: Condition; required?: boolean; restart?: boolean };
-
-export interface UseOptions {
-  /** Higher starts earlier among what dependencies leave free. Default: 0. */
-  priority?: number;
-  /** Names of services, or names with a condition. Default: none; a bare name means `ready`, for a task `completed`. */
-  dependencies?: readonly UsedDependency[];
-  /** Whether its failure ends the runtime. Default: true. */
-  critical?: boolean;
-  /** Done when `startup()` resolves. Default: false. */
-  task?: boolean;
-  /**
-   * Whether, and when, it is started again after it has failed: `startup` is then called again on the same instance. Default:
-   * never; what is left out is as in a config.
-   */
-  restart?: Partial<RestartConfig>;
-  /** Milliseconds. Default: 30,000. */
-  startTimeoutMs?: number;
-  /** Milliseconds. Default: 5,000. */
-  stopTimeoutMs?: number;
-  /** Whom it acts for in the plane. Default: `"default"`. */
-  tenant?: string;
-  /** Where it listens by itself: with a plane others find it there. Default: nowhere. */
-  port?: number;
 }
 
 /** An app, as Hono's, and where its documentation is. */
@@ -349,44 +317,6 @@ const OPTIONS: Rules<OrchestratorOptions> = {
   ...PLANE_RULES,
   discovery: OBJECT,
 };
-
-const USE: Rules<UseOptions> = {
-  priority: NUMBER,
-  dependencies: LIST,
-  critical: BOOLEAN,
-  task: BOOLEAN,
-  restart: OBJECT,
-  startTimeoutMs: MILLISECONDS,
-  stopTimeoutMs: MILLISECONDS,
-  tenant: TENANT,
-  port: PORT,
-};
-
-const DEPENDENCY: Rules<Exclude<UsedDependency, string>> = {
-  service: TEXT,
-  condition: oneOf("started", "ready", "completed"),
-  required: BOOLEAN,
-  restart: BOOLEAN,
-};
-
-const RESTART: Rules<RestartConfig> = {
-  policy: oneOf("never", "on-failure", "always"),
-  backoff: OBJECT,
-  limit: OBJECT,
-  resetAfterMs: MILLISECONDS,
-};
-
-/** Throws `UsageError` for an option, or a part of one, that is not known or cannot be. */
-function checkUse(name: string, options: UseOptions): void {
-  const cannot = `cannot use '${name}'`;
-  checkOptions(options, { cannot, rules: USE });
-  const { restart = {}, dependencies = [] } = options;
-  checkOptions(restart, { cannot, path: "restart.", rules: RESTART });
-  for (const [index, dependency] of dependencies.entries()) {
-    const entry = isObject(dependency) ? dependency : { service: dependency };
-    checkOptions(entry, { cannot, path: `dependencies[${index}].`, rules: DEPENDENCY });
-  }
-}
 
 function nameOf({ name = "haraka-runtime" }: OrchestratorOptions): string {
   return name;

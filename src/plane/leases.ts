@@ -29,6 +29,8 @@ export interface LeasesOptions {
 export class Leases {
   readonly #options: LeasesOptions;
   readonly #leaseMs: number | undefined;
+  /** Claimed, and on their way into memory. */
+  readonly #taking = new Set<Claim>();
   #isLooking = true;
   #isWanted = false;
   #looking: Promise<void> | undefined;
@@ -83,7 +85,7 @@ export class Leases {
   }
 
   async #takeFree(): Promise<void> {
-    const { store, known, take } = this.#options;
+    const { store, known } = this.#options;
     try {
       // Nothing is awaited between the last look at what is wanted and the end: no wish comes too late to be seen.
       while (this.#isWanted && this.#isLooking) {
@@ -91,7 +93,7 @@ export class Leases {
         for (;;) {
           const which = this.areShared ? { known: known() } : {};
           const claims = await store.claim({ ...which, limit: CLAIMS_AT_ONCE });
-          for (const claim of claims) await take(claim);
+          await this.#takeAll(claims);
           if (claims.length < CLAIMS_AT_ONCE) break;
           await nextTurn();
         }
@@ -99,6 +101,16 @@ export class Leases {
     } finally {
       this.#looking = undefined;
     }
+  }
+
+  /** All at once: a lease does not wait until it is the last one's turn. */
+  async #takeAll(claims: readonly Claim[]): Promise<void> {
+    const taking = claims.map(async (claim) => {
+      this.#taking.add(claim);
+      await this.#options.take(claim).finally(() => this.#taking.delete(claim));
+    });
+    await Promise.allSettled(taking);
+    await Promise.all(taking);
   }
 
   #lookAgain(): void {
@@ -126,7 +138,7 @@ export class Leases {
 
   async #renew(): Promise<void> {
     const { store, owned, lost } = this.#options;
-    const claims = owned();
+    const claims = [...new Set([...this.#taking, ...owned()])];
     if (claims.length === 0) return;
     for (const claim of await store.renew(claims)) lost(claim);
   }

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import type { Entry } from "../../src/ports/store.ts";
 import type { MakeStore } from "./store-tools.ts";
 
-interface Operation {
+export interface Operation {
   /** On one scale for all clients: any two events differ. */
   invoked: number;
   returned: number;
@@ -62,7 +62,7 @@ const countOf = (entry: Entry | undefined): number =>
   (entry?.value as { count?: number } | undefined)?.count ?? 0;
 
 /** What is wrong with it; empty if it is linearizable. */
-function contradictions(history: readonly Operation[]): string[] {
+export function contradictions(history: readonly Operation[]): string[] {
   const found: string[] = [];
   const writes = history.filter(({ wrote }) => wrote).toSorted((a, b) => a.version - b.version);
   for (const [index, { version }] of writes.entries())

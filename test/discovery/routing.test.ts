@@ -115,7 +115,9 @@ test("a service that restarts is away, not unknown, until it has said which rout
   assert.equal(routing.serviceOf("http://x/plain/moved"), "web");
   assert.ok(!rules().includes("plain Path(`/plain/moved`)"));
   // With other details it is the same place all the same.
-  routing.slice("plain", new AbortController().signal).add({ rule: "Path(`/plain/kept`)", middlewares: ["auth"] });
+  routing
+    .slice("plain", new AbortController().signal)
+    .add({ rule: "Path(`/plain/kept`)", middlewares: ["auth"] });
   assert.deepEqual(
     routing.routes().flatMap(({ service, middlewares }) => (service === "plain" ? [middlewares] : [])),
     [["auth"]],

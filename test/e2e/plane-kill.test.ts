@@ -8,9 +8,10 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
 import { Random } from "../simulation/random.ts";
+import { checkCalls, checkOrder, orderIntent } from "./support/orders.ts";
 import { planeOf, type PlaneClient } from "./support/plane.ts";
 import { all, Ledger } from "./support/plane-writers.ts";
-import { type Call, SagaSink } from "./support/saga-sink.ts";
+import { SagaSink } from "./support/saga-sink.ts";
 import { haraka, start } from "./support/runtime.ts";
 
 const LOOPS = Number(process.env["HARAKA_KILL_LOOPS"] ?? 30);
@@ -19,33 +20,17 @@ const LOOPS_A_DATABASE = 30;
 const SEED = Number(process.env["HARAKA_KILL_SEED"] ?? Date.now() % 2 ** 32);
 const WRITERS = ["one", "two", "three", "four"];
 
-function filesFor(sink: string): Record<string, string> {
-  const to = (path: string) => `{ url: "${sink}/${path}" }`;
-  const retry = "retry: { attempts: 50, backoff: 1ms..20ms }";
-  const step = (name: string, undo = true) =>
-    `{ name: ${name}, execute: ${to(name)}, ${undo ? `compensate: ${to(name)}, ` : ""}${retry} }`;
-  return {
-    "runtime.yaml": `
+const filesFor = (sink: string): Record<string, string> => ({
+  "runtime.yaml": `
 plane: {}
 control: { socket: false }
-intents:
-  order.place:
-    input: { type: object, required: [n], properties: { n: { type: integer } } }
-    saga:
-      timeout: 10m
-      steps:
-        - ${step("reserve")}
-        - parallel: [${step("mail", false)}, ${step("ledger")}]
-        - { name: cooling, sleep: 30ms }
-        - { name: charge, execute: ${to("charge")}, pivot: true, ${retry} }
-        - ${step("ship", false)}
+intents:${orderIntent(sink, ["{ name: cooling, sleep: 30ms }"])}
 services:
   notes: { entrypoint: ./notes.ts }
 `,
-    "notes.ts": `
+  "notes.ts": `
 export default { startup() { this.runtime.intents.register("note", {}, ({ input }) => input); } };`,
-  };
-}
+});
 
 for (let from = 0; from < LOOPS; from += LOOPS_A_DATABASE) {
   const [seed, loops] = [SEED + from, Math.min(LOOPS_A_DATABASE, LOOPS - from)];
@@ -124,7 +109,6 @@ interface Ended {
 }
 
 async function checkEnds({ plane, ledger, sink }: Ended): Promise<void> {
-  const started = new Set<string>();
   const ends = new Map<string, number>();
   const ids = (await all(plane, "/executions")).map(({ id }) => id as string);
   for (const id of ids) {
@@ -136,45 +120,13 @@ async function checkEnds({ plane, ledger, sink }: Ended): Promise<void> {
       assert.ok(isOver, `${id} is ${body.state}`);
     } else {
       const effects = [...sink.effects.values()].filter(({ execution }) => execution === id);
-      checkEffects(id, body, effects);
+      checkOrder(body, effects);
     }
   }
-  for (const { type, execution, step } of await all(plane, "/wal")) {
-    if (type === "step_started") started.add(`${execution}/${step}/execute`);
-    if (type === "compensation_started") started.add(`${execution}/${step}/compensate`);
-  }
-  const keys = new Map<string, string>();
-  for (const { execution, step, direction, key } of sink.calls) {
-    const call = `${execution}/${step}/${direction}`;
-    assert.ok(started.has(call), `${call} went out, and the log has not that it started`);
-    assert.equal(keys.get(call) ?? key, key, `${call} went out under two keys`);
-    keys.set(call, key);
-  }
+  checkCalls(sink.calls, await all(plane, "/wal"));
   assert.ok(ledger.executions.every((id) => ids.includes(id)));
   assert.ok(
     ends.get("order.place completed"),
     `no order has come to a good end: ${JSON.stringify([...ends])}`,
   );
-}
-
-/** T1..Tn; or what has happened is undone, the mail excepted; or parked, with a reason. */
-function checkEffects(
-  id: string,
-  { state, error }: { state: string; error?: object },
-  effects: Call[],
-): void {
-  const steps = (direction: string) =>
-    effects.filter((call) => call.direction === direction).map(({ step }) => step);
-  const [done, undone] = [steps("execute"), steps("compensate")];
-  const story = `${id} is ${state}: did ${done.join(", ")}; undid ${undone.join(", ")}`;
-  assert.equal(new Set(effects.map(({ step, direction }) => step + direction)).size, effects.length, story);
-  if (state === "parked") return assert.ok(error, story);
-  if (state === "completed") {
-    assert.deepEqual(done.toSorted(), ["charge", "ledger", "mail", "reserve", "ship"], story);
-    return assert.deepEqual(undone, [], story);
-  }
-  assert.equal(state, "compensated", story);
-  assert.ok(!done.includes("charge") && !done.includes("ship"), story);
-  for (const step of ["reserve", "ledger"])
-    if (done.includes(step)) assert.ok(undone.includes(step), `${story}; ${step} is left`);
 }

@@ -35,6 +35,14 @@ const COMMITS_LATE = [
   ),
 ];
 
+const TAKES_FAILED_APPEND = [
+  edit(
+    RUN,
+    "    written.catch((error: unknown) => {\n      this.#isWriting = false;",
+    "    written.catch((error: unknown) => {\n      return this.#written({ ok: true, firstSeq: 1, timeMs: 0, versions: [] }, thought);",
+  ),
+];
+
 const early: readonly Exhibit[] = [
   {
     bug: "sqlite acknowledges before its COMMIT, which comes with the next batch",
@@ -91,13 +99,7 @@ const swallowed: readonly Exhibit[] = [
   },
   {
     bug: "an execution takes an append that failed for written",
-    edits: [
-      edit(
-        RUN,
-        "    written.catch((error: unknown) => {\n      this.#isWriting = false;",
-        "    written.catch((error: unknown) => {\n      return this.#written({ ok: true, firstSeq: 1, timeMs: 0, versions: [] }, thought);",
-      ),
-    ],
+    edits: TAKES_FAILED_APPEND,
     turnsRed: ["plane/executions", "when the store is lost nothing is acknowledged"],
     says: /Missing expected rejection/,
   },
@@ -150,6 +152,66 @@ const filtered: readonly Exhibit[] = [
 ];
 
 const SCRIPTS = "src/drivers/store-redis-scripts.ts";
+
+const WRITES = "src/drivers/store-redis-writes.ts";
+const ACKNOWLEDGED = "{ ok: true, firstSeq: 1, timeMs: 0, versions: [] }";
+
+const overRedis: readonly Exhibit[] = [
+  {
+    bug: "redis acknowledges before it has run the script",
+    edits: [
+      edit(
+        WRITES,
+        "      write.sent = generation;\n",
+        `      write.sent = generation;\n      queueMicrotask(() => this.#settle(write, ${ACKNOWLEDGED}));\n`,
+      ),
+    ],
+    turnsRed: ["redis/faults", "Redis killed and restarted under load keeps what was acknowledged"],
+    says: /actual - expected\n\n\+ \[\n\+ +\d+,/,
+  },
+  {
+    bug: "redis need not sync",
+    edits: [edit("src/drivers/store-redis-link.ts", '  { name: "appendfsync", value: "always" },\n', "")],
+    turnsRed: ["redis/settings", "`appendfsync everysec` is refused"],
+    says: /Missing expected rejection/,
+  },
+  {
+    bug: "redis takes a write that was refused for written",
+    edits: [
+      edit(
+        WRITES,
+        "if (!mayBeThere) this.#reject(write, answer.message);",
+        `if (!mayBeThere) this.#settle(write, ${ACKNOWLEDGED});`,
+      ),
+    ],
+    turnsRed: ["redis/settings", "out of memory nothing is acknowledged"],
+    says: /Missing expected rejection/,
+  },
+  {
+    bug: "an execution in redis takes an append that failed for written",
+    edits: TAKES_FAILED_APPEND,
+    turnsRed: ["redis/engine", "a saga goes on after Redis was gone"],
+    says: /a step has begun that could not be noted/,
+  },
+  {
+    bug: "a saga in redis undoes only its completed steps",
+    edits: [UNDOES_COMPLETED_ONLY],
+    turnsRed: ["redis/engine", "a step in doubt is undone, too"],
+    says: /actual: \[ "one" \],\n +expected: \[ "two", "one" \]/,
+  },
+  {
+    bug: "leases of what was claimed run out before all of it is in memory",
+    edits: [
+      edit(
+        "src/plane/leases.ts",
+        "await this.#takeAll(claims);",
+        "for (const claim of claims) await this.#options.take(claim);",
+      ),
+    ],
+    turnsRed: ["plane/leases", "what is claimed is taken all at once"],
+    says: /actual - expected[^]*- +execution: 'c'/,
+  },
+];
 
 const redis: readonly Exhibit[] = [
   {
@@ -209,6 +271,7 @@ export const exhibits: readonly Exhibit[] = [
   ...fenced,
   ...filtered,
   ...redis,
+  ...overRedis,
   {
     bug: "an embedded store follows the clock when it is set back",
     edits: [

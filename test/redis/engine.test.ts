@@ -48,6 +48,16 @@ function register(intents: IntentRegistry): void {
       }),
   );
   intents.registerSaga(
+    saga("doubts")
+      .step("one", step("a"))
+      .step("two", {
+        execute: () => new Promise(() => {}),
+        compensate: undo,
+        retry: { attempts: 1 },
+        timeout: "20ms",
+      }),
+  );
+  intents.registerSaga(
     saga("waits")
       .step("one", { execute: () => 1 })
       .signal("go", {}),
@@ -131,6 +141,20 @@ describe("the same trace on sqlite and redis", () => {
   }
 });
 
+test("a step in doubt is undone, too", async () => {
+  await within("redis", async (started) => {
+    const execution = await run(started, "doubts");
+    assert.equal(execution.state, "compensated", JSON.stringify(execution.error));
+    const undone = (await traceOf(started, execution.id)).filter(
+      ([type]) => type === "compensation_completed",
+    );
+    assert.deepEqual(
+      undone.map(([, step]) => step),
+      ["two", "one"],
+    );
+  });
+});
+
 test("what one replica hands over when it stops, the next goes on with", async () => {
   await within("redis", async (first, again) => {
     const { id } = await first.executions.submit({ type: "waits", session: SESSION, payload: {} });
@@ -162,18 +186,22 @@ test(
       onTrouble: (problem) => (problem ? down() : up()),
     });
     const keys: string[] = [];
+    const isDown = new Promise<void>((resolve) => (down = resolve));
+    const isUp = new Promise<void>((resolve) => (up = resolve));
+    // One of them ends when there is nobody to tell.
+    const work = (key: string) => (keys.push(key) === 20 ? isDown : undefined);
     const started = await startOver(store, (intents) => {
       let all = saga("long").step("first", { execute: () => 0 });
       for (let index = 0; index < 200; index++)
-        all = all.step(`step${index}`, { execute: ({ key }) => void keys.push(key) }) as typeof all;
+        all = all.step(`step${index}`, { execute: ({ key }) => work(key) }) as typeof all;
       intents.registerSaga(all);
     });
     const { id } = await started.executions.submit({ type: "long", session: SESSION, payload: {} });
     while (keys.length < 20) await store.commit(TENANT, {});
-    const isDown = new Promise<void>((resolve) => (down = resolve));
-    const isUp = new Promise<void>((resolve) => (up = resolve));
     await server.stop("SIGKILL");
     await isDown;
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(keys.length, 20, "a step has begun that could not be noted");
     await server.start();
     await isUp;
     const { state } = await started.executions.wait(id, { timeoutMs: 20_000 });

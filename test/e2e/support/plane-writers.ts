@@ -198,7 +198,7 @@ export interface Writing {
 }
 
 /** Every page of a list. */
-export async function all(plane: PlaneClient, path: string, after?: number): Promise<any[]> {
+export async function all(plane: Pick<PlaneClient, "ask">, path: string, after?: number): Promise<any[]> {
   const items: any[] = [];
   let cursor: string | number | null | undefined = after;
   do {

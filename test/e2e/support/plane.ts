@@ -36,7 +36,12 @@ export interface StreamEvent {
 
 /** `headers`: of every request, as `{ authorization: "Bearer …" }`. */
 export async function planeOf(runtime: Runtime, headers: Record<string, string> = {}): Promise<PlaneClient> {
-  const root = `${await runtime.url()}/api/v1`;
+  return planeAt(await runtime.url(), headers);
+}
+
+/** `url`: of the port. */
+export function planeAt(url: string, headers: Record<string, string> = {}): PlaneClient {
+  const root = `${url}/api/v1`;
   const ask = async (line: string, asked: Asked = {}): Promise<Answer> => {
     const [method = "", path = ""] = line.split(" ");
     const { json, body = json === undefined ? undefined : JSON.stringify(json), signal } = asked;

@@ -40,6 +40,8 @@ export interface RunOptions {
   stderr?: number;
   /** Run it by way of another program: these words come before its own. */
   prefix?: readonly string[];
+  /** How long it may live. Default: 20 s. */
+  patienceMs?: number;
 }
 
 export interface Outcome {
@@ -99,6 +101,7 @@ export class Runtime implements AsyncDisposable {
     prefix = [],
     stdout = -1,
     stderr = -1,
+    patienceMs = PATIENCE_MS,
   }: RunOptions) {
     this.folder = cwd ?? folderWith(files);
     this.#ownFolder = cwd === undefined;
@@ -117,7 +120,7 @@ export class Runtime implements AsyncDisposable {
     const reader = child.stdout && createInterface({ input: child.stdout });
     reader?.on("line", (line) => this.#change(() => this.#lines.push(line)));
     this.#reader = reader;
-    this.ended = this.#end(reader ? once(reader, "close") : Promise.resolve());
+    this.ended = this.#end(reader ? once(reader, "close") : Promise.resolve(), patienceMs);
   }
 
   get pid(): number {
@@ -240,8 +243,8 @@ export class Runtime implements AsyncDisposable {
     if (this.#ownFolder) rmSync(this.folder, { recursive: true, force: true });
   }
 
-  async #end(read: Promise<unknown>): Promise<Outcome> {
-    const watchdog = setTimeout(() => this.#killTree(), PATIENCE_MS);
+  async #end(read: Promise<unknown>, patienceMs: number): Promise<Outcome> {
+    const watchdog = setTimeout(() => this.#killTree(), patienceMs);
     const [code, signal] = (await once(this.#child, "close")) as [number | null, string | null];
     await read;
     clearTimeout(watchdog);
