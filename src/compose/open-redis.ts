@@ -3,6 +3,8 @@ import type { RedisStoreConfig } from "../config/config.ts";
 import { isNamespace } from "../core/redis-layout.ts";
 import { dialCluster, dialSentinel, dialServer } from "../drivers/store-redis-dial.ts";
 import { openRedisLink } from "../drivers/store-redis-link.ts";
+import { redisCopy } from "../drivers/store-redis-copy.ts";
+import { respectingMark } from "../drivers/store-redis-mark.ts";
 import { redisOwnerships } from "../drivers/store-redis-owners.ts";
 import { type RedisScripts, redisScripts } from "../drivers/store-redis-scripts.ts";
 import { redisWrites } from "../drivers/store-redis-writes.ts";
@@ -10,6 +12,7 @@ import { redisStore } from "../drivers/store-redis.ts";
 import { type StoreError, UsageError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Dial } from "../ports/redis.ts";
+import type { StoreTarget } from "../ports/store-copy.ts";
 import type { Ownerships, Store } from "../ports/store.ts";
 
 /** How long a write waits to be told what became of it when its connection was lost. */
@@ -36,7 +39,7 @@ export async function openRedis(
   const link = await openRedisLink({
     name: nameOf(config),
     isSharded: "cluster" in place,
-    dial: dialOf(place),
+    dial: respectingMark(dialOf(place), { namespace, isRuntime: onTrouble !== undefined }),
     clock,
     checks,
     onWarning,
@@ -62,8 +65,27 @@ export async function openRedis(
   return Object.assign(store, owners);
 }
 
+/** As one end of a migration, unfinished or not. Throws as `openRedis` does. */
+export async function openRedisCopy(
+  config: RedisStoreConfig & { place: { url: string } },
+  { clock, onWarning = () => {} }: Pick<OpenRedisOptions, "clock" | "onWarning">,
+): Promise<StoreTarget> {
+  const { namespace, checks, place } = config;
+  const dial = dialOf(place);
+  const link = await openRedisLink({
+    name: nameOf(config),
+    isSharded: false,
+    dial,
+    clock,
+    checks,
+    onWarning,
+  });
+  const url = `${withoutPassword(place.url)}?namespace=${encodeURIComponent(namespace)}`;
+  return redisCopy({ link, namespace, url });
+}
+
 /** `redis[s]://[USER:PASSWORD@]HOST[:PORT][/DATABASE][?namespace=NAME]`, as the command line takes it. */
-export function redisConfigOf(text: string): RedisStoreConfig {
+export function redisConfigOf(text: string): RedisStoreConfig & { place: { url: string } } {
   const url = URL.parse(text);
   const namespace = url?.searchParams.get("namespace") ?? DEFAULTS.namespace;
   if (!url || url.hostname === "" || !isNamespace(namespace))
