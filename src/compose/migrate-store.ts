@@ -25,6 +25,8 @@ import { openCopy, type OpenCopyOptions, placeOf } from "./open-copy.ts";
 import { stateHash } from "./store-report.ts";
 
 const ROWS_MAX = 1_000;
+/** So that small ones share the syncs of a Redis. */
+const TENANTS_AT_ONCE = 16;
 /** A part with more than that is followed by a smaller one. */
 const PART_BYTES = 1024 * 1024;
 
@@ -88,14 +90,15 @@ async function migrateStore(
   options.failpoint("migrate-begun");
   const total = heads.reduce((sum, { events }) => sum + events, 0);
   const copied = { doing: "copying" as const, events: 0, of: total };
-  for (const head of heads) {
-    const before = copied.events;
-    await copyTenant(head, { from, to, failpoint: options.failpoint }, (events) => {
-      copied.events = before + events;
-      options.onProgress(copied);
-    });
-    copied.events = before + head.events;
-  }
+  const onEvents = (events: number): void => {
+    copied.events += events;
+    options.onProgress(copied);
+  };
+  const left = heads.values();
+  const copyOn = async (): Promise<void> => {
+    for (const head of left) await copyTenant(head, { from, to, failpoint: options.failpoint, onEvents });
+  };
+  await Promise.all(Array.from({ length: TENANTS_AT_ONCE }, copyOn));
   options.failpoint("migrate-copied");
   // Whatever was written meanwhile would be missing.
   await refuseUsed(from);
@@ -108,9 +111,10 @@ async function migrateStore(
     });
   const there = await look(from, { atMs, onEvents: (events) => seen(from.url, events) });
   const here = await look(to, { atMs, onEvents: (events) => seen(to.url, events) });
-  if (there.print !== print || there.hash !== here.hash || there.whole !== here.whole) {
-    // Of nothing that there could be: the next one begins anew.
-    await to.begin({ from: from.url, to: to.url, print: "" });
+  const isSame = there.hash === here.hash && there.whole === here.whole && there.print === here.print;
+  if (!isSame || there.print !== print) {
+    // Of nothing that there could be: the next one begins anew. Where another migration has ended meanwhile, it is somebody's store.
+    if (await to.mark()) await to.begin({ from: from.url, to: to.url, print: "" });
     const why = there.print === print ? "" : ", which was written to meanwhile";
     const reason = `cannot migrate to ${to.name}: it is not the same as ${from.name}${why}; run it again, it begins anew`;
     return { type: "refused", reason };
@@ -180,11 +184,15 @@ function sha256() {
   return process.getBuiltinModule("node:crypto").createHash("sha256");
 }
 
-async function copyTenant(
-  head: TenantHead,
-  { from, to, failpoint }: { from: StoreSource; to: StoreTarget; failpoint: Failpoint },
-  onEvents: (events: number) => void,
-): Promise<void> {
+interface CopyOptions {
+  from: StoreSource;
+  to: StoreTarget;
+  failpoint: Failpoint;
+  /** Told how many more are there. */
+  onEvents: (events: number) => void;
+}
+
+async function copyTenant(head: TenantHead, { from, to, failpoint, onEvents }: CopyOptions): Promise<void> {
   let limit = ROWS_MAX;
   /** The next that has any rows: a part costs the target a sync. */
   const partFrom = async (at: CopyPosition): Promise<Part | undefined> => {
@@ -199,15 +207,21 @@ async function copyTenant(
     return undefined;
   };
   let at = await to.resume(head.tenant);
+  onEvents(eventsBefore(head, at));
   for (let part = await partFrom(at); at.step !== "done";) {
     const next = part && (await partFrom(part.rest));
     const then = next?.at ?? DONE;
     await to.write(head, { from: at, to: then, rows: part?.rows ?? NOTHING });
     failpoint("migrate-part");
-    const last = part?.rows.step === "records" ? part.rows.rows.at(-1)?.seq : undefined;
-    if (last !== undefined) onEvents(head.events - (head.lastSeq - last));
+    if (part?.rows.step === "records") onEvents(part.rows.rows.length);
     [at, part] = [then, next];
   }
+}
+
+/** Of a tenant that has come so far. */
+function eventsBefore({ events, lastSeq }: TenantHead, { step, after }: CopyPosition): number {
+  if (step !== "records") return events;
+  return after === "" ? 0 : events - (lastSeq - Number(after));
 }
 
 interface Part {

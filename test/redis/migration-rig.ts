@@ -20,6 +20,8 @@ export async function newUrl(driver: Driver, folder: Folder): Promise<string> {
   return `${(await sharedRedis()).url}/0?namespace=${namespace}`;
 }
 
+export const namespaceOf = (url: string): string => new URL(url).searchParams.get("namespace") ?? "";
+
 export const open = (url: string) => openStore(url, { clock: systemClock(), cwd: "/" });
 
 export async function withStore<T>(url: string, use: (store: Store & Ownerships) => Promise<T>): Promise<T> {
@@ -133,7 +135,7 @@ export async function fill(url: string): Promise<void> {
 /** As after more removals than are remembered: new keys begin above that version. */
 async function forget(url: string, { tenant, floor }: { tenant: string; floor: number }): Promise<void> {
   if (url.startsWith("redis:")) {
-    const head = `${new URL(url).searchParams.get("namespace")}:{${tenant}}:head`;
+    const head = `${namespaceOf(url)}:{${tenant}}:head`;
     await (await sharedRedis()).command("HSET", head, "floor", String(floor));
     return;
   }
