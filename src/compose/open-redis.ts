@@ -3,6 +3,8 @@ import type { RedisStoreConfig } from "../config/config.ts";
 import { partsOfRedisUrl } from "../config/redis-store.ts";
 import { isNamespace } from "../core/redis-layout.ts";
 import { openRedisLink } from "../drivers/store-redis-link.ts";
+import { redisCopy } from "../drivers/store-redis-copy.ts";
+import { respectingMark } from "../drivers/store-redis-mark.ts";
 import { redisOwnerships } from "../drivers/store-redis-owners.ts";
 import { lookAtVersion } from "../drivers/store-redis-version.ts";
 import { type RedisScripts, redisScripts } from "../drivers/store-redis-scripts.ts";
@@ -10,6 +12,7 @@ import { redisWrites } from "../drivers/store-redis-writes.ts";
 import { redisStore } from "../drivers/store-redis.ts";
 import { type StoreError, UsageError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { StoreTarget } from "../ports/store-copy.ts";
 import type { Ownerships, Store } from "../ports/store.ts";
 import { dialOf, nameOfPlace, withoutPassword } from "./redis-place.ts";
 
@@ -46,7 +49,7 @@ export async function openRedis(
   const link = await openRedisLink({
     name: "url" in place ? `the store ${nameOfPlace(place)}` : nameOfPlace(place),
     isSharded: "cluster" in place,
-    dial: dialOf(place),
+    dial: respectingMark(dialOf(place), { namespace, isRuntime: onTrouble !== undefined }),
     clock,
     checks,
     look: (connection) => lookAtVersion(connection, { namespace, create }),
@@ -73,8 +76,27 @@ export async function openRedis(
   return Object.assign(store, owners);
 }
 
+/** As one end of a migration, unfinished or not. Throws as `openRedis` does. */
+export async function openRedisCopy(
+  config: RedisStoreConfig & { place: { url: string } },
+  { clock, onWarning = () => {} }: Pick<OpenRedisOptions, "clock" | "onWarning">,
+): Promise<StoreTarget> {
+  const { namespace, checks, place } = config;
+  const link = await openRedisLink({
+    name: `the store ${nameOfPlace(place)}`,
+    isSharded: false,
+    dial: dialOf(place),
+    clock,
+    checks,
+    look: (connection) => lookAtVersion(connection, { namespace, create: false }),
+    onWarning,
+  });
+  const url = `${withoutPassword(place.url)}?namespace=${encodeURIComponent(namespace)}`;
+  return redisCopy({ link, namespace, url });
+}
+
 /** `redis[s]://[USER:PASSWORD@]HOST[:PORT][/DATABASE][?namespace=NAME]`, as the command line takes it. */
-export function redisConfigOf(text: string): RedisStoreConfig {
+export function redisConfigOf(text: string): RedisStoreConfig & { place: { url: string } } {
   const parts = partsOfRedisUrl(text);
   const { url, namespace = DEFAULTS.namespace } = parts ?? {};
   if (url === undefined || !isNamespace(namespace))
