@@ -134,12 +134,17 @@ async function connected(client: { connect(): Promise<unknown>; destroy(): void 
 function earOf(url: string, onLost: (reason: string) => void) {
   let listening: Promise<Client> | undefined;
   const client = (): Promise<Client> => (listening ??= opened(clientOf(url, { RESP: 3 }), onLost));
+  const hearing = new Map<string, (message: string) => void>();
   return {
     async subscribe(channel: string, hear: (message: string) => void): Promise<void> {
+      hearing.set(channel, hear);
       await (await client()).subscribe(channel, hear);
     },
+    /** Who is named: otherwise whoever comes before Redis has answered is taken for one that it has, and goes with it unheard. */
     async unsubscribe(channel: string): Promise<void> {
-      await (await client()).unsubscribe(channel);
+      const hear = hearing.get(channel);
+      hearing.delete(channel);
+      await (await client()).unsubscribe(channel, hear);
     },
     async ping(): Promise<void> {
       await (await listening)?.ping();

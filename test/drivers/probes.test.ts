@@ -58,6 +58,16 @@ test("httpProbe gives up when it is aborted", async () => {
   });
 });
 
+test("httpProbe does not wait behind calls that hang", async () => {
+  const leave = new AbortController();
+  using hanging = await serve(() => {});
+  using it = await serve((_request, response) => response.end());
+  const calls = Array.from({ length: 300 }, () => fetch(hanging.url, leave).catch(() => {}));
+  assert.deepEqual(await httpProbe(it).check(AbortSignal.timeout(5_000)), { ok: true });
+  leave.abort();
+  await Promise.all(calls);
+});
+
 test("httpProbe does not go through a proxy", async () => {
   using it = await serve((_request, response) => response.end());
   const before = process.env["HTTP_PROXY"];

@@ -7,11 +7,20 @@ import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { suite, test } from "node:test";
+import { sharedRedis } from "../redis/server.ts";
 import { freePort, takenPort } from "./support/ports.ts";
 import { haraka, type Runtime, start } from "./support/runtime.ts";
 
-/** A further store is a further line here; one that several runtimes share needs its entries to expire. */
-const STORES = ["store: { driver: memory }", "store: { driver: sqlite }", "discovery: {}"] as const;
+/** As it stands in a config; a further store is a further line here. */
+const STORES: Record<string, () => string | Promise<string>> = {
+  "a store in memory": () => "store: { driver: memory }",
+  "a store in a file": () => "store: { driver: sqlite }",
+  "a store in Redis": async () =>
+    `store: { driver: redis, url: "${(await sharedRedis()).url}", namespace: test-${++namespaces} }
+discovery: { advertise: 127.0.0.1 }`,
+  "no store": () => "discovery: {}",
+};
+let namespaces = 0;
 
 const API = `
 import { Service } from "haraka-runtime";
@@ -112,14 +121,14 @@ async function signpost() {
   };
 }
 
-for (const store of STORES) {
-  suite(`with ${store}`, () => {
-    const hasPlane = store.startsWith("store");
+for (const [name, storeOf] of Object.entries(STORES)) {
+  suite(`with ${name}`, () => {
+    const hasPlane = name !== "no store";
 
     test("a module calls a module and a process, and a process finds a module", async () => {
       const base = await portsOfReplicas();
       const services = `services:\n  api: { entrypoint: ./api.ts, dependencies: [stock] }\n${stock(base)}`;
-      const files = { "runtime.yaml": `${store}\n${services}`, "api.ts": API, "stock.cjs": STOCK };
+      const files = { "runtime.yaml": `${await storeOf()}\n${services}`, "api.ts": API, "stock.cjs": STOCK };
       await using runtime = start({ files });
       await runtime.started();
       const text = async (path: string) => (await runtime.get(path)).text();
@@ -151,7 +160,7 @@ for (const store of STORES) {
     test("a call that may be made twice passes over a replica that leaves, any other does not", async () => {
       const base = await portsOfReplicas();
       const services = `services:\n  api: { entrypoint: ./api.ts, dependencies: [stock] }\n${stock(base, { replicas: 2 })}`;
-      const files = { "runtime.yaml": `${store}\n${services}`, "api.ts": API, "stock.cjs": STOCK };
+      const files = { "runtime.yaml": `${await storeOf()}\n${services}`, "api.ts": API, "stock.cjs": STOCK };
       await using runtime = start({ files });
       await runtime.started();
       await Promise.all(["stock-1", "stock-2"].map((name) => runtime.record(name, "ready")));
@@ -170,7 +179,7 @@ for (const store of STORES) {
     test("a process that was killed is not found, and found again once it is back", async () => {
       const base = await portsOfReplicas();
       const services = `services:\n  api: { entrypoint: ./api.ts, dependencies: [stock] }\n${stock(base)}`;
-      const files = { "runtime.yaml": `${store}\n${services}`, "api.ts": API, "stock.cjs": STOCK };
+      const files = { "runtime.yaml": `${await storeOf()}\n${services}`, "api.ts": API, "stock.cjs": STOCK };
       await using runtime = start({ files });
       await runtime.started();
       const { pid = 0 } = await runtime.record("stock", "ready");

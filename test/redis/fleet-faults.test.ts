@@ -33,12 +33,9 @@ async function underLoad(
   disturb: () => Promise<void>,
 ): Promise<string> {
   const placing = load.place(fleet);
-  const more = async (count: number): Promise<void> => {
-    for (const goal = load.placed + count; load.placed < goal;) await pause(10);
-  };
-  await more(60);
+  await load.more(60);
   await disturb();
-  await more(60);
+  await load.more(60);
   load.stop();
   await placing;
   return (await load.account(fleet)).story;

@@ -53,7 +53,13 @@ export class OrderLoad implements AsyncDisposable {
   }
 
   get intents(): string {
-    return orderIntent(this.#sink.url);
+    return orderIntent(`${this.#sink.url}/\${TEST_REPLICA}`);
+  }
+
+  /** How many calls each replica has made. */
+  get callsByReplica(): ReadonlyMap<number, number> {
+    const calls = Map.groupBy(this.#sink.calls, ({ path }) => Number(path.split("/")[1]));
+    return new Map([...calls].map(([replica, some]) => [replica, some.length]));
   }
 
   /** So many were acknowledged. */
@@ -83,6 +89,11 @@ export class OrderLoad implements AsyncDisposable {
       }
     };
     await Promise.all(Array.from({ length: CLIENTS }, client));
+  }
+
+  /** Resolves once so many more were acknowledged. */
+  async more(count: number): Promise<void> {
+    for (const goal = this.placed + count; this.placed < goal;) await pause(10);
   }
 
   stop(): void {

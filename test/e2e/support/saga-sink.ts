@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { hashText, Random } from "../../simulation/random.ts";
 
 export interface Call {
+  path: string;
   execution: string;
   step: string;
   direction: string;
@@ -47,6 +48,7 @@ export class SagaSink implements AsyncDisposable {
   #take(request: IncomingMessage, response: ServerResponse): void {
     const header = (name: string): string => String(request.headers[name]);
     const call = {
+      path: request.url ?? "",
       execution: header("haraka-execution"),
       step: header("haraka-step"),
       direction: header("haraka-direction"),
