@@ -13,7 +13,11 @@ import { type Facts, isEnded, isSettled } from "./execution-entry.ts";
 import { type Ids, newIds } from "./ids.ts";
 import type { Handler, IntentRegistry } from "./intents.ts";
 import { Leases } from "./leases.ts";
-import { Run, type RunHost } from "./run.ts";
+import { Mailbox } from "./mailbox.ts";
+import { News } from "./news.ts";
+import { Elsewhere } from "./orders.ts";
+import { Run } from "./run.ts";
+import type { RunHost } from "./run-host.ts";
 import { nextTurn } from "./turn.ts";
 import { WakeQueue } from "./wake-queue.ts";
 
@@ -34,7 +38,7 @@ export interface EngineOptions {
   random?: () => number;
 }
 
-export class Engine implements RunHost {
+export class Engine implements RunHost<Run> {
   readonly store: Store & Ownerships;
   readonly clock: Clock;
   readonly failpoint: Failpoint;
@@ -48,10 +52,12 @@ export class Engine implements RunHost {
   readonly #wakes: WakeQueue<Run>;
   /** Those that nobody here knew what carries out. */
   readonly #unknown = new Set<Run>();
-  readonly #listeners = new Map<string, Set<() => void>>();
+  readonly news: News;
+  /** How orders reach other replicas, where there may be some. */
+  readonly mailbox: Mailbox | undefined;
   readonly #leases: Leases;
   #handedOver: Claim[] = [];
-  #mode: RunHost["mode"] = "held";
+  #mode: RunHost<Run>["mode"] = "held";
   #ready: Run[] = [];
   #isScheduled = false;
   #lost: StoreError | undefined;
@@ -88,13 +94,28 @@ export class Engine implements RunHost {
       },
       onError,
     });
+    this.news = new News(store);
+    const { leaseMs } = store;
+    this.mailbox =
+      leaseMs === undefined
+        ? undefined
+        : new Mailbox({
+            store,
+            clock,
+            leaseMs,
+            find: (tenant, execution) => this.find(tenant, execution),
+            handlerOf: (definition) => this.handlerOf(definition),
+            claim: () => this.#leases.lookAgain(),
+            newName: () => this.ids.token(),
+            onError,
+          });
     intents.onRegistered(() => {
       this.#unknown.forEach((run) => this.soon(run));
       this.#leases.knowsMore();
     });
   }
 
-  get mode(): RunHost["mode"] {
+  get mode(): RunHost<Run>["mode"] {
     return this.#mode;
   }
 
@@ -115,6 +136,7 @@ export class Engine implements RunHost {
 
   /** Claims what is open and folds its logs. Nothing moves yet. */
   recover(): Promise<void> {
+    this.mailbox?.start();
     return this.#leases.start();
   }
 
@@ -134,7 +156,7 @@ export class Engine implements RunHost {
     this.#mode = "finishing";
     this.#leases.stopLooking();
     this.#wakes.clear();
-    for (const tell of [...this.#listeners.values()].flatMap((all) => [...all])) tell();
+    this.news.over();
     const busy = new Set(this.#runs.values());
     const idle = [...busy].map((run) =>
       run.whenIdle().then(() => {
@@ -173,7 +195,7 @@ export class Engine implements RunHost {
     if (!this.#leases.areShared) return this.lost(error);
     this.#forget(run);
     run.abandon(error as Error);
-    this.#tell(run.facts.id);
+    this.news.settled(run.facts.id);
   }
 
   /** Nothing can be written any more: everything stands still. */
@@ -189,13 +211,14 @@ export class Engine implements RunHost {
 
   #end(error: Error): void {
     this.#leases.stop();
+    this.mailbox?.end(error);
     this.deadlines.clear();
     this.#wakes.clear();
     this.#ready = [];
     this.#unknown.clear();
     for (const run of this.#runs.values()) run.abandon(error);
     this.#runs.clear();
-    for (const tell of [...this.#listeners.values()].flatMap((all) => [...all])) tell();
+    this.news.over();
   }
 
   /** A new one, durable by now, and this process's to carry out if `own` is said. */
@@ -235,16 +258,6 @@ export class Engine implements RunHost {
       }
       if (records.length < RECORDS_AT_ONCE) return run;
     }
-  }
-
-  /** Calls `tell` when it has settled, or nothing moves any more. Returns a function that ends it. */
-  onSettled(id: string, tell: () => void): () => void {
-    const listeners = this.#listeners.get(id) ?? new Set();
-    this.#listeners.set(id, listeners.add(tell));
-    return () => {
-      listeners.delete(tell);
-      if (listeners.size === 0 && this.#listeners.get(id) === listeners) this.#listeners.delete(id);
-    };
   }
 
   /** By the wall clock, and never behind itself when somebody sets that back. */
@@ -306,23 +319,19 @@ export class Engine implements RunHost {
     } else this.#unknown.delete(run);
     const { status } = run;
     if (isEnded(status)) this.#forget(run);
-    if (isSettled(status)) this.#tell(run.facts.id);
+    if (isSettled(status)) this.news.settled(run.facts.id);
   }
 
   fenced(run: Run): void {
     this.#forget(run);
-    run.abandon(new PlaneError("conflict", `cannot go on with "${run.facts.id}": it runs elsewhere by now`));
-    this.#tell(run.facts.id);
+    run.abandon(new Elsewhere(run.facts.id));
+    this.news.settled(run.facts.id);
   }
 
   #forget(run: Run): void {
     this.#wakes.set(run, undefined);
     this.#unknown.delete(run);
     if (this.#runs.get(run.facts.id) === run) this.#runs.delete(run.facts.id);
-  }
-
-  #tell(id: string): void {
-    for (const tell of this.#listeners.get(id) ?? []) tell();
   }
 
   async #take(claim: Claim): Promise<void> {
@@ -341,6 +350,8 @@ export class Engine implements RunHost {
     if (before) this.fenced(before);
     run.own(claim);
     this.#hold(run);
+    // Somebody may have asked for it while it was nobody's.
+    this.mailbox?.look();
   }
 }
 

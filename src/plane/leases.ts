@@ -67,7 +67,7 @@ export class Leases {
 
   /** Something new can be carried out here. */
   knowsMore(): void {
-    if (this.areShared) this.#lookAgain();
+    if (this.areShared) this.lookAgain();
   }
 
   /** Nothing more is taken; what is owned is prolonged. */
@@ -101,7 +101,8 @@ export class Leases {
     }
   }
 
-  #lookAgain(): void {
+  /** Looks for what nobody owns, now. */
+  lookAgain(): void {
     this.look().catch((error: unknown) =>
       this.#options.onError(`cannot take over what is nobody's: ${messageOf(error)}`, error),
     );
@@ -110,7 +111,7 @@ export class Leases {
   #lookIn(delayMs: number): void {
     if (!this.#isLooking) return;
     this.#cancelLook = this.#options.clock.after(delayMs, () => {
-      this.#lookAgain();
+      this.lookAgain();
       this.#lookIn(delayMs);
     });
   }
