@@ -7,9 +7,9 @@
 import { messageOf, PlaneError, StoreError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Failpoint } from "../ports/failpoint.ts";
-import type { Claim, Json, LogRecord, Ownership, Ownerships, Store } from "../ports/store.ts";
+import type { Claim, Ownership, Ownerships, Store } from "../ports/store.ts";
 import type { Deadlines } from "./calls.ts";
-import { type Facts, isEnded, isSettled } from "./execution-entry.ts";
+import { type Facts, factsOf, isEnded, isSettled } from "./execution-entry.ts";
 import { type Ids, newIds } from "./ids.ts";
 import type { Handler, IntentRegistry } from "./intents.ts";
 import { Leases } from "./leases.ts";
@@ -18,6 +18,7 @@ import { News } from "./news.ts";
 import { Elsewhere } from "./orders.ts";
 import { Run } from "./run.ts";
 import type { RunHost } from "./run-host.ts";
+import { Sharing } from "./sharing.ts";
 import { nextTurn } from "./turn.ts";
 import { WakeQueue } from "./wake-queue.ts";
 
@@ -56,6 +57,7 @@ export class Engine implements RunHost<Run> {
   /** How orders reach other replicas, where there may be some. */
   readonly mailbox: Mailbox | undefined;
   readonly #leases: Leases;
+  readonly #sharing: Sharing | undefined;
   #handedOver: Claim[] = [];
   #mode: RunHost<Run>["mode"] = "held";
   #ready: Run[] = [];
@@ -86,6 +88,8 @@ export class Engine implements RunHost<Run> {
       store,
       clock,
       known: () => intents.definitions,
+      // What others can begin at once is not for one that begins nothing yet.
+      mayTake: () => this.#mode !== "held" || !this.#sharing?.replicas.someoneRuns,
       owned: () => [...this.#runs.values()].flatMap(({ claim }) => claim ?? []),
       take: (claim) => this.#take(claim),
       lost: ({ execution, token }) => {
@@ -95,23 +99,30 @@ export class Engine implements RunHost<Run> {
       onError,
     });
     this.news = new News(store);
-    const { leaseMs } = store;
-    this.mailbox =
-      leaseMs === undefined
-        ? undefined
-        : new Mailbox({
-            store,
-            clock,
-            leaseMs,
-            find: (tenant, execution) => this.find(tenant, execution),
-            handlerOf: (definition) => this.handlerOf(definition),
-            claim: () => this.#leases.lookAgain(),
-            newName: () => this.ids.token(),
-            onError,
-          });
+    if (store.leaseMs !== undefined) {
+      const shared = { store, clock, leaseMs: store.leaseMs, onError };
+      this.mailbox = new Mailbox({
+        ...shared,
+        find: (tenant, execution) => this.find(tenant, execution),
+        handlerOf: (definition) => this.handlerOf(definition),
+        claim: () => this.#leases.lookAgain(),
+        newName: () => this.ids.token(),
+      });
+      this.#sharing = new Sharing({
+        ...shared,
+        name: this.ids.token(),
+        leases: this.#leases,
+        runs: () => this.#runs.values(),
+        definitions: () => intents.definitions,
+        isStarting: () => this.#mode === "held",
+        read: ({ tenant, execution }) => this.read(tenant, execution),
+        handOver: (run) => this.#handOver(run, new Elsewhere(run.facts.id)),
+      });
+    }
     intents.onRegistered(() => {
       this.#unknown.forEach((run) => this.soon(run));
       this.#leases.knowsMore();
+      this.#sharing?.replicas.tell();
     });
   }
 
@@ -135,9 +146,10 @@ export class Engine implements RunHost<Run> {
   }
 
   /** Claims what is open and folds its logs. Nothing moves yet. */
-  recover(): Promise<void> {
+  async recover(): Promise<void> {
     this.mailbox?.start();
-    return this.#leases.start();
+    await this.#sharing?.replicas.start();
+    await this.#leases.start();
   }
 
   /** From now on executions move. What nobody has registered by now is not known. */
@@ -145,6 +157,9 @@ export class Engine implements RunHost<Run> {
     if (this.#mode !== "held") return;
     this.#mode = "running";
     for (const run of this.#runs.values()) this.soon(run);
+    if (!this.#sharing) return;
+    this.#leases.lookAgain();
+    this.#sharing.replicas.tell();
   }
 
   /**
@@ -155,13 +170,14 @@ export class Engine implements RunHost<Run> {
     if (this.#mode === "over") return { late: [] };
     this.#mode = "finishing";
     this.#leases.stopLooking();
+    void this.#sharing?.replicas.end();
     this.#wakes.clear();
     this.news.over();
     const busy = new Set(this.#runs.values());
     const idle = [...busy].map((run) =>
       run.whenIdle().then(() => {
         busy.delete(run);
-        if (this.#leases.areShared) this.#handOver(run);
+        if (this.#leases.areShared) this.#handOver(run, stopping());
       }),
     );
     await Promise.race([Promise.all(idle), aborted(signal)]);
@@ -183,11 +199,15 @@ export class Engine implements RunHost<Run> {
   }
 
   /** Others may go on with it while this process still waits for the calls of the rest. */
-  #handOver(run: Run): void {
+  #handOver(run: Run, error: PlaneError): void {
+    if (this.#runs.get(run.facts.id) !== run) return;
     this.#forget(run);
-    run.abandon(stopping());
+    run.abandon(error);
     if (!run.claim || this.#handedOver.push(run.claim) > 1) return;
-    void nextTurn().then(() => this.store.release(this.#handedOver.splice(0)).catch(() => {}));
+    void nextTurn()
+      .then(() => this.store.release(this.#handedOver.splice(0)))
+      .then(() => this.#sharing?.replicas.tell())
+      .catch(() => {});
   }
 
   /** In a store that others share it is let go of, and whoever claims it next, perhaps this process, goes by what the log says. */
@@ -212,6 +232,7 @@ export class Engine implements RunHost<Run> {
   #end(error: Error): void {
     this.#leases.stop();
     this.mailbox?.end(error);
+    void this.#sharing?.replicas.end();
     this.deadlines.clear();
     this.#wakes.clear();
     this.#ready = [];
@@ -357,21 +378,6 @@ export class Engine implements RunHost<Run> {
 
 const stopping = (): PlaneError =>
   new PlaneError("conflict", "cannot go on: the runtime is stopping; ask again once it is back");
-
-/** What its first record says, which is always that the intent has come. */
-function factsOf({ tenant, type, session = "", payload, timeMs }: LogRecord, id: string): Facts {
-  if (type !== "intent_received") throw new Error(`internal: the log of "${id}" begins with ${type}`);
-  const received = payload as { type: string; definition: string; payload: Json };
-  return {
-    tenant,
-    id,
-    type: received.type,
-    session,
-    definition: received.definition,
-    payload: received.payload,
-    createdAtMs: timeMs,
-  };
-}
 
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();

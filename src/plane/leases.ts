@@ -7,6 +7,7 @@ import type { Claim, Ownerships } from "../ports/store.ts";
 import { nextTurn } from "./turn.ts";
 
 const CLAIMS_AT_ONCE = 256;
+const UNKNOWN_AT_ONCE = 1000;
 /** How often it looks for what others have lost: what they owned goes on within the lease and this. */
 const LOOK_EVERY_MS = 500;
 /** Two renewals may fail before a lease runs out. */
@@ -18,6 +19,8 @@ export interface LeasesOptions {
   /** Of what this process can carry out. */
   known: () => readonly string[];
   owned: () => readonly Claim[];
+  /** Whether anything is to be taken at present. */
+  mayTake: () => boolean;
   /** It is this process's now. */
   take: (claim: Claim) => Promise<void>;
   /** Somebody else has it. */
@@ -30,7 +33,8 @@ export class Leases {
   readonly #options: LeasesOptions;
   readonly #leaseMs: number | undefined;
   #isLooking = true;
-  #isWanted = false;
+  /** So many are to be taken. */
+  #wanted = 0;
   #looking: Promise<void> | undefined;
   #cancelLook = (): void => {};
   #cancelRenewal = (): void => {};
@@ -55,14 +59,32 @@ export class Leases {
     const leaseMs = this.#leaseMs;
     if (leaseMs !== undefined) this.#renewIn(leaseMs / RENEWALS_A_LEASE);
     await this.look();
-    if (leaseMs !== undefined) this.#lookIn(Math.min(LOOK_EVERY_MS, leaseMs / RENEWALS_A_LEASE));
+    if (leaseMs !== undefined) this.#lookIn();
   }
 
-  /** Resolves when what is free and known by now is taken, also what has come to be so while it looks. */
-  look(): Promise<void> {
-    if (!this.#isLooking) return Promise.resolve();
-    this.#isWanted = true;
+  /** Resolves when what is free and known by now is taken, so many `most`, also what has come to be so while it looks. */
+  look(most = Infinity): Promise<void> {
+    if (!this.#isLooking || !this.#options.mayTake()) return Promise.resolve();
+    this.#wanted = Math.max(this.#wanted, most);
     return (this.#looking ??= this.#takeFree());
+  }
+
+  /** Others come first: it looks again only after a while. */
+  stepBack(): void {
+    this.#cancelLook();
+    this.#lookIn();
+  }
+
+  /** Takes what is free and that `isWanted`, and lets go of the rest. */
+  async takeUnknown(isWanted: (claim: Claim) => Promise<boolean>): Promise<void> {
+    const { store, take } = this.#options;
+    const claims = await store.claim({ limit: UNKNOWN_AT_ONCE });
+    const unwanted: Claim[] = [];
+    for (const claim of claims) {
+      if (this.#isLooking && (await isWanted(claim))) await take(claim);
+      else unwanted.push(claim);
+    }
+    if (unwanted.length > 0) await store.release(unwanted);
   }
 
   /** Something new can be carried out here. */
@@ -86,13 +108,16 @@ export class Leases {
     const { store, known, take } = this.#options;
     try {
       // Nothing is awaited between the last look at what is wanted and the end: no wish comes too late to be seen.
-      while (this.#isWanted && this.#isLooking) {
-        this.#isWanted = false;
-        for (;;) {
+      while (this.#wanted > 0 && this.#isLooking) {
+        let left = this.#wanted;
+        this.#wanted = 0;
+        while (left > 0) {
+          const limit = Math.min(left, CLAIMS_AT_ONCE);
           const which = this.areShared ? { known: known() } : {};
-          const claims = await store.claim({ ...which, limit: CLAIMS_AT_ONCE });
+          const claims = await store.claim({ ...which, limit });
           for (const claim of claims) await take(claim);
-          if (claims.length < CLAIMS_AT_ONCE) break;
+          if (claims.length < limit) break;
+          left -= claims.length;
           await nextTurn();
         }
       }
@@ -102,17 +127,18 @@ export class Leases {
   }
 
   /** Looks for what nobody owns, now. */
-  lookAgain(): void {
-    this.look().catch((error: unknown) =>
+  lookAgain(most = Infinity): void {
+    this.look(most).catch((error: unknown) =>
       this.#options.onError(`cannot take over what is nobody's: ${messageOf(error)}`, error),
     );
   }
 
-  #lookIn(delayMs: number): void {
+  #lookIn(): void {
     if (!this.#isLooking) return;
+    const delayMs = Math.min(LOOK_EVERY_MS, (this.#leaseMs ?? Infinity) / RENEWALS_A_LEASE);
     this.#cancelLook = this.#options.clock.after(delayMs, () => {
       this.lookAgain();
-      this.#lookIn(delayMs);
+      this.#lookIn();
     });
   }
 

@@ -5,7 +5,7 @@
 //   asked ─▶ letter ─▶ owner: inbox ─▶ one commit: records + answer ─▶ asked: reads the answer, removes the letter
 //                └ nobody owns it: whoever claims it next finds the letter └ nobody answers in time: the letter is withdrawn, by an answer
 import { keyOf, partsOf } from "../core/key.ts";
-import { messageOf, PlaneError } from "../errors.ts";
+import { messageOf, PlaneError, StoreError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import { type Entry, type Json, type Store, SYSTEM_TENANT } from "../ports/store.ts";
 import { endedExecution, executionKey } from "./execution-entry.ts";
@@ -105,7 +105,9 @@ export class Mailbox {
     this.#isLooking = true;
     this.#takeIn()
       .catch((error: unknown) => {
-        if (!this.#over) this.#options.onError(`cannot look for orders: ${messageOf(error)}`, error);
+        // The store tells of its own troubles.
+        if (!(this.#over || error instanceof StoreError))
+          this.#options.onError(`cannot look for orders: ${messageOf(error)}`, error);
       })
       .finally(() => (this.#isLooking = false));
   }

@@ -1,7 +1,7 @@
 // What is asked of an execution from outside: in words, so that they can reach its owner through the store, and what the owner makes of
 // them. Whoever owns it answers the same, whether it was asked by this process or by another.
 import { PlaneError } from "../errors.ts";
-import type { Resolution } from "../ports/plane.ts";
+import type { Execution, Resolution } from "../ports/plane.ts";
 import type { Json } from "../ports/store.ts";
 import type { Handler } from "./intents.ts";
 import type { AnyMachine, Answer } from "./machine.ts";
@@ -15,6 +15,23 @@ export type Order =
   | { verb: "signal"; name: string; payload?: Json };
 
 export type Ask = (machine: AnyMachine, state: unknown) => Answer;
+
+/** An order in the inbox of its execution. */
+export interface Asked {
+  /** In the words of an error: `cancel`. */
+  verb: string;
+  ask: Ask;
+  resolve(execution: Execution): void;
+  reject(error: Error): void;
+  /** Where whoever asked finds the answer, which is written with what it brings about. */
+  answer?: AnswerPlace;
+}
+
+/** An entry that must not be there yet: whoever gives up asking takes its place. */
+export interface AnswerPlace {
+  key: string;
+  expiresAtMs: number;
+}
 
 /** Rejects with `invalid` for the payload of a signal that is not what its saga takes. */
 export async function askOf(order: Order, handler: Handler | undefined): Promise<Ask> {

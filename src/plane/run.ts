@@ -15,24 +15,8 @@ import { endedEntry, executionKey, type Facts, isEnded, openKey } from "./execut
 import { sagaIdOf } from "./ids.ts";
 import { type Handler, isFunction, unknownMachine } from "./intents.ts";
 import type { AnyMachine, Progress, RunEvent } from "./machine.ts";
-import { type Ask, Elsewhere, refusal, storedAnswer } from "./orders.ts";
+import { type AnswerPlace, type Asked, Elsewhere, refusal, storedAnswer } from "./orders.ts";
 import type { RunHost } from "./run-host.ts";
-
-interface Asked {
-  /** In the words of an error: `cancel`. */
-  verb: string;
-  ask: Ask;
-  resolve(execution: Execution): void;
-  reject(error: Error): void;
-  /** Where whoever asked finds the answer, which is written with what it brings about. */
-  answer?: AnswerPlace;
-}
-
-/** An entry that must not be there yet: whoever gives up asking takes its place. */
-interface AnswerPlace {
-  key: string;
-  expiresAtMs: number;
-}
 
 type Item = Asked | { call: Call; result: Result };
 
@@ -70,6 +54,7 @@ export class Run {
   /** It was to have a turn while it was written: what came too late for that is looked at after it. */
   #isTurnDue = false;
   #isOver = false;
+  #isLeaving = false;
   readonly #inFlight = new Set<string>();
   readonly #controllers = new Map<string, AbortController>();
   #input: Promise<unknown> | undefined;
@@ -126,6 +111,16 @@ export class Run {
       if (this.#isOver) this.#answerLate();
       else this.#host.soon(this);
     });
+  }
+
+  /** No further call goes out when none is under way: others go on with it. Resolves when nothing is. */
+  leave(): Promise<void> {
+    this.#isLeaving = true;
+    return this.whenIdle();
+  }
+
+  get isLeaving(): boolean {
+    return this.#isLeaving;
   }
 
   /** Resolves when nothing of it is under way; at once if so. */
@@ -232,7 +227,8 @@ export class Run {
       random: this.#host.random(),
       inFlight: this.#inFlight,
     });
-    return mode === "finishing" && progress.calls.length > 0 ? nothing : progress;
+    const isToStop = mode === "finishing" || (this.#isLeaving && this.#inFlight.size === 0);
+    return isToStop && progress.calls.length > 0 ? nothing : progress;
   }
 
   #write({ append, answers, ended }: Thought): Promise<CommitResult> {

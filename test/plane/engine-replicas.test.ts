@@ -132,7 +132,7 @@ test("replicas take over only what they know, also what they learn later", async
   const { id } = await submit(a, "s");
   await cluster.until(id, "step_started");
   a.clock.stop();
-  await cluster.clock.advance(3 * LEASE_MS);
+  await cluster.clock.advance(1.5 * LEASE_MS);
   assert.equal(b.engine.openCount, 0);
   b.intents.registerSaga(one);
   await cluster.clock.advance(0);

@@ -131,6 +131,26 @@ test(
   },
 );
 
+test(
+  "a replica that nobody submits to gets its share, and hands it over when it stops",
+  { timeout: 60_000 },
+  async () => {
+    await using replicas = await Replicas.make();
+    const a = await replicas.start();
+    const ids: string[] = [];
+    for (let count = 0; count < 20; count++) ids.push(await replicas.submitted(a, "waits"));
+    const b = await replicas.start();
+    while (b.engine.openCount < 8) await b.store.get(TENANT, ["any"]);
+    for (const id of ids.slice(0, 10)) await a.executions.signal(id, { name: "go" });
+    const stopped = b.engine.stop({ signal: AbortSignal.timeout(10_000) });
+    for (const id of ids.slice(10)) await a.executions.signal(id, { name: "go" });
+    await stopped;
+    for (const id of ids)
+      assert.equal((await a.executions.wait(id, { timeoutMs: 10_000 })).state, "completed");
+    assert.deepEqual([...a.errors, ...b.errors], []);
+  },
+);
+
 /** Its methods as they are: some of them stand in its class. */
 function bound(store: Started["store"]): Started["store"] {
   const { leaseMs } = store;
