@@ -33,3 +33,10 @@ export function surplusOf(
     takers: new Set(below.flatMap(({ definitions }) => definitions)),
   };
 }
+
+/** How many `own` should take of what others leave. */
+export function lackOf(own: ReplicaNews, others: readonly ReplicaNews[]): number {
+  if (own.starting || others.length === 0) return 0;
+  const lack = shareOf([own, ...others]) - own.open;
+  return lack > SLACK ? lack : 0;
+}

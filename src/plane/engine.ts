@@ -115,7 +115,6 @@ export class Engine implements RunHost<Run> {
         runs: () => this.#runs.values(),
         definitions: () => intents.definitions,
         isStarting: () => this.#mode === "held",
-        read: ({ tenant, execution }) => this.read(tenant, execution),
         handOver: (run) => this.#handOver(run, new Elsewhere(run.facts.id)),
       });
     }
@@ -170,7 +169,7 @@ export class Engine implements RunHost<Run> {
     if (this.#mode === "over") return { late: [] };
     this.#mode = "finishing";
     this.#leases.stopLooking();
-    void this.#sharing?.replicas.end();
+    const told = this.#sharing?.replicas.end();
     this.#wakes.clear();
     this.news.over();
     const busy = new Set(this.#runs.values());
@@ -187,6 +186,7 @@ export class Engine implements RunHost<Run> {
     const late = [...busy].map(({ facts }) => facts.id);
     this.#end(stopping());
     await this.store.release([...this.#handedOver, ...runs.flatMap(({ claim }) => claim ?? [])]);
+    await told;
     return { late };
   }
 

@@ -7,7 +7,6 @@ import type { Claim, Ownerships } from "../ports/store.ts";
 import { nextTurn } from "./turn.ts";
 
 const CLAIMS_AT_ONCE = 256;
-const UNKNOWN_AT_ONCE = 1000;
 /** How often it looks for what others have lost: what they owned goes on within the lease and this. */
 const LOOK_EVERY_MS = 500;
 /** Two renewals may fail before a lease runs out. */
@@ -75,16 +74,17 @@ export class Leases {
     this.#lookIn();
   }
 
-  /** Takes what is free and that `isWanted`, and lets go of the rest. */
-  async takeUnknown(isWanted: (claim: Claim) => Promise<boolean>): Promise<void> {
+  /** Takes of what is free, whatever that needs, what `pick` says, and lets go of the rest at once. */
+  async takeAny(pick: (claims: readonly Claim[]) => Promise<ReadonlySet<Claim>>): Promise<void> {
     const { store, take } = this.#options;
-    const claims = await store.claim({ limit: UNKNOWN_AT_ONCE });
-    const unwanted: Claim[] = [];
-    for (const claim of claims) {
-      if (this.#isLooking && (await isWanted(claim))) await take(claim);
-      else unwanted.push(claim);
-    }
-    if (unwanted.length > 0) await store.release(unwanted);
+    // What is known here is not in doubt, and comes first.
+    await this.look();
+    if (!this.#isLooking) return;
+    const claims = await store.claim({ limit: CLAIMS_AT_ONCE });
+    const picked = claims.length > 0 ? await pick(claims) : new Set<Claim>();
+    const others = claims.filter((claim) => !picked.has(claim));
+    if (others.length > 0) await store.release(others);
+    for (const claim of picked) await take(claim);
   }
 
   /** Something new can be carried out here. */

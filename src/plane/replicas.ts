@@ -2,7 +2,7 @@
 // how much it has. From that each decides for itself what it leaves to others, and what nobody knows and it has to look after. It holds no
 // execution itself.
 import { keyOf } from "../core/key.ts";
-import { type ReplicaNews, shareOf, surplusOf } from "../core/replica-load.ts";
+import { lackOf, type ReplicaNews, surplusOf } from "../core/replica-load.ts";
 import { messageOf, StoreError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import { type Store, SYSTEM_TENANT } from "../ports/store.ts";
@@ -35,7 +35,8 @@ export class Replicas {
   readonly #key: string;
   #others: readonly ReplicaNews[] = [];
   /** By how much the store's time is ahead of the clock. */
-  #aheadMs = 0;
+  #aheadMs: number | undefined;
+  #told: Promise<void> = Promise.resolve();
   #isOver = false;
   #cancel = (): void => {};
   #unwatch = (): void => {};
@@ -54,9 +55,8 @@ export class Replicas {
   async start(): Promise<void> {
     const { store, take, own } = this.#options;
     this.#unwatch = store.watch(SYSTEM_TENANT, () => {
-      const all = own();
-      const most = shareOf([all, ...this.#others]) - all.open;
-      if (!all.starting && this.someoneRuns && most > 0) take(most);
+      const most = lackOf(own(), this.#others);
+      if (most > 0) take(most);
     });
     await this.#tell();
     this.#others = await this.#read();
@@ -74,6 +74,7 @@ export class Replicas {
     this.#isOver = true;
     this.#cancel();
     this.#unwatch();
+    await this.#told.catch(() => {});
     // It expires in any case.
     await this.#options.store.commit(SYSTEM_TENANT, { remove: [this.#key] }).catch(() => {});
   }
@@ -98,17 +99,23 @@ export class Replicas {
     const running = others.filter(({ starting }) => !starting);
     giveWay(new Set(running.flatMap(({ definitions }) => definitions)));
     const surplus = surplusOf(all, others);
-    if (surplus.count > 0) leave(surplus);
+    // What is left just now is for the others.
+    if (surplus.count > 0) return leave(surplus);
     // Who is not up yet may know it.
     if ([all, ...others].some(({ starting }) => starting)) return;
     await adopt(new Set([all, ...running].flatMap(({ definitions }) => definitions)));
   }
 
-  async #tell(): Promise<void> {
+  /** One after the other: the last one says how it is. */
+  #tell(): Promise<void> {
+    return (this.#told = this.#told.catch(() => {}).then(() => this.#tellNow()));
+  }
+
+  async #tellNow(): Promise<void> {
     const { store, clock, leaseMs, own } = this.#options;
     if (this.#isOver) return;
-    if (this.#aheadMs === 0) this.#hear(await store.commit(SYSTEM_TENANT, {}));
-    const expiresAtMs = Math.ceil(clock.now() + this.#aheadMs + leaseMs);
+    if (this.#aheadMs === undefined) this.#hear(await store.commit(SYSTEM_TENANT, {}));
+    const expiresAtMs = Math.ceil(clock.now() + (this.#aheadMs ?? 0) + leaseMs);
     const value = { ...own() };
     this.#hear(await store.commit(SYSTEM_TENANT, { put: [{ key: this.#key, value, expiresAtMs }] }));
   }

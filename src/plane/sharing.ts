@@ -1,8 +1,9 @@
 // How replicas have even shares of what is open, and look after what none of them knows: which executions one leaves to others, and when it
 // takes one that nobody can carry out, so that it is seen to be parked. It is one of the engine's hands, and keeps only what it has seen.
+import { openExecution } from "../core/claims.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Claim, Store } from "../ports/store.ts";
-import { isSettled } from "./execution-entry.ts";
+import { isSettled, openKey } from "./execution-entry.ts";
 import { isFunction } from "./intents.ts";
 import type { Leases } from "./leases.ts";
 import { Replicas } from "./replicas.ts";
@@ -18,8 +19,6 @@ export interface SharingOptions {
   runs: () => Iterable<Run>;
   definitions: () => readonly string[];
   isStarting: () => boolean;
-  /** Reads one that is not in memory. */
-  read: (claim: Claim) => Promise<Run | undefined>;
   handOver: (run: Run) => void;
   onError: (message: string, error: unknown) => void;
 }
@@ -69,15 +68,23 @@ export class Sharing {
 
   /** What was nobody's for a lease: by then whoever knows it would have it. */
   async #adopt(known: ReadonlySet<string>): Promise<void> {
-    const { clock, leaseMs, leases, read } = this.#options;
-    const seen = new Map<string, number>();
-    await leases.takeUnknown(async (claim) => {
-      const sinceMs = this.#unknownSinceMs.get(claim.execution) ?? clock.now();
-      if (clock.now() - sinceMs >= leaseMs) return true;
-      const run = await read(claim);
-      if (run && !known.has(run.facts.definition)) seen.set(claim.execution, sinceMs);
-      return false;
+    const { store, clock, leaseMs, leases, definitions } = this.#options;
+    const unknownSinceMs = new Map<string, number>();
+    await leases.takeAny(async (claims) => {
+      const own = new Set(definitions());
+      const picked = new Set<Claim>();
+      const look = async (claim: Claim): Promise<void> => {
+        const { tenant, execution } = claim;
+        const [entry] = await store.get(tenant, [openKey(execution)]);
+        const { definition } = openExecution(tenant, { key: "", value: entry?.value ?? null });
+        const sinceMs = this.#unknownSinceMs.get(execution) ?? clock.now();
+        if (own.has(definition) || (!known.has(definition) && clock.now() - sinceMs >= leaseMs))
+          picked.add(claim);
+        else if (!known.has(definition)) unknownSinceMs.set(execution, sinceMs);
+      };
+      await Promise.all(claims.map(look));
+      return picked;
     });
-    this.#unknownSinceMs = seen;
+    this.#unknownSinceMs = unknownSinceMs;
   }
 }

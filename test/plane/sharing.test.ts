@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { type ReplicaNews, shareOf, surplusOf } from "../../src/core/replica-load.ts";
 import type { IntentRegistry } from "../../src/plane/intents.ts";
 import { saga } from "../../src/plane/saga-builder.ts";
+import type { Ownerships, Store } from "../../src/ports/store.ts";
 import { Cluster, LEASE_MS, type Replica, submit } from "./cluster.ts";
 import { traceOf } from "./engine-rig.ts";
 
@@ -40,6 +41,26 @@ test("surplusOf leaves nobody with less than the share, and nothing to those tha
   );
 });
 
+test("what a replica leaves behind is taken over whole by those that are there, whatever each of them knows", async () => {
+  await using cluster = await Cluster.make();
+  const [one, two] = [saga("one").signal("go"), saga("two").signal("go")];
+  const a = await cluster.start((intents) => {
+    intents.registerSaga(one);
+    intents.registerSaga(two);
+  });
+  const b = await cluster.start((intents) => intents.registerSaga(one));
+  const c = await cluster.start((intents) => intents.registerSaga(two));
+  // Too few of each to be shared before.
+  const ids: string[] = [];
+  for (const type of ["one", "two", "one", "two"]) ids.push((await submit(a, type)).id);
+  for (const id of ids) await cluster.until(id, "step_started");
+  await pass(cluster, 2 * LEASE_MS);
+  a.kill();
+  await pass(cluster, LEASE_MS + 1_000);
+  assert.deepEqual(open([b, c]), [2, 2]);
+  for (const id of ids) assert.ok(!traceOf(await cluster.log(id)).includes("saga_parked"));
+});
+
 test("replicas that nobody submits to get their share of what waits", async () => {
   await using cluster = await Cluster.make();
   const register = (intents: IntentRegistry): void => intents.registerSaga(waits);
@@ -58,6 +79,25 @@ test("replicas that nobody submits to get their share of what waits", async () =
   for (const count of counts) assert.ok(count >= 7 && count <= 13, String(counts));
   for (const id of ids) await a.executions.signal(id, { name: "go" });
   for (const id of ids) assert.equal((await b.executions.get(id)).state, "completed");
+});
+
+test("what a replica has left it does not take back before others could", async () => {
+  await using cluster = await Cluster.make();
+  const register = (intents: IntentRegistry): void => intents.registerSaga(waits);
+  const later = (delayMs: number) => (store: Store & Ownerships) => ({
+    ...store,
+    claim: async (options: Parameters<Ownerships["claim"]>[0]) => {
+      if (isUp) await new Promise<void>((resolve) => void cluster.clock.after(delayMs, resolve));
+      return store.claim(options);
+    },
+  });
+  let isUp = false;
+  const a = await cluster.start(register, { wrap: later(10) });
+  for (let count = 0; count < 30; count++) await submit(a, "waits");
+  const b = await cluster.start(register, { wrap: later(90) });
+  isUp = true;
+  await pass(cluster, LEASE_MS / 3 + 200);
+  assert.deepEqual(open([a, b]), [15, 15]);
 });
 
 test("what has steps under way changes hands between two of them, and each is called once", async () => {
