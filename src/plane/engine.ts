@@ -92,6 +92,8 @@ export class Engine implements RunHost<Run> {
       mayTake: () => this.#mode !== "held" || !this.#sharing?.replicas.someoneRuns,
       owned: () => [...this.#runs.values()].flatMap(({ claim }) => claim ?? []),
       take: (claim) => this.#take(claim),
+      // Whoever goes by what it had would leave it too much.
+      took: () => this.#sharing?.replicas.tell(),
       lost: ({ execution, token }) => {
         const run = this.#runs.get(execution);
         if (run?.claim?.token === token) this.fenced(run);

@@ -22,6 +22,8 @@ export interface LeasesOptions {
   mayTake: () => boolean;
   /** It is this process's now. */
   take: (claim: Claim) => Promise<void>;
+  /** It has taken what it has looked for. */
+  took: () => void;
   /** Somebody else has it. */
   lost: (claim: Claim) => void;
   /** It will be tried again. */
@@ -84,7 +86,7 @@ export class Leases {
     const picked = claims.length > 0 ? await pick(claims) : new Set<Claim>();
     const others = claims.filter((claim) => !picked.has(claim));
     if (others.length > 0) await store.release(others);
-    for (const claim of picked) await take(claim);
+    await Promise.all([...picked].map(take));
   }
 
   /** Something new can be carried out here. */
@@ -105,7 +107,8 @@ export class Leases {
   }
 
   async #takeFree(): Promise<void> {
-    const { store, known, take } = this.#options;
+    const { store, known, take, took } = this.#options;
+    let taken = 0;
     try {
       // Nothing is awaited between the last look at what is wanted and the end: no wish comes too late to be seen.
       while (this.#wanted > 0 && this.#isLooking) {
@@ -115,7 +118,8 @@ export class Leases {
           const limit = Math.min(left, CLAIMS_AT_ONCE);
           const which = this.areShared ? { known: known() } : {};
           const claims = await store.claim({ ...which, limit });
-          for (const claim of claims) await take(claim);
+          await Promise.all(claims.map(take));
+          taken += claims.length;
           if (claims.length < limit) break;
           left -= claims.length;
           await nextTurn();
@@ -123,6 +127,7 @@ export class Leases {
       }
     } finally {
       this.#looking = undefined;
+      if (taken > 0) took();
     }
   }
 
