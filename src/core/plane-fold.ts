@@ -7,6 +7,7 @@
 //   token/ID[/HASH]         hashes of tokens, which are nowhere in the log        ┐
 //   open/ID execution/ID    saves folding the logs of executions                  │
 //   idempotency/KEY         which execution a key stands for                      ├ bookkeeping beside it
+//   answer/EXECUTION/NAME   what its owner answered another replica               │
 //   base[/KEY]              what is left of what is no longer kept (plane-base)   ┘
 import { canonicalJson } from "./canonical-json.ts";
 import { keyOf } from "./key.ts";

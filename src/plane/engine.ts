@@ -8,14 +8,19 @@ import { SteadyTime } from "../core/steady-time.ts";
 import { messageOf, PlaneError, StoreError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Failpoint } from "../ports/failpoint.ts";
-import type { Execution } from "../ports/plane.ts";
-import type { Claim, Json, LogRecord, Ownership, Ownerships, Store } from "../ports/store.ts";
+import type { Claim, Ownership, Ownerships, Store } from "../ports/store.ts";
+import { Breakdowns } from "./breakdowns.ts";
 import type { Deadlines } from "./calls.ts";
-import { type Facts, isEnded, isSettled } from "./execution-entry.ts";
+import { type Facts, factsOf, isEnded, isSettled } from "./execution-entry.ts";
 import { type Ids, newIds } from "./ids.ts";
 import type { Handler, IntentRegistry } from "./intents.ts";
 import { Leases } from "./leases.ts";
-import { Run, type RunHost } from "./run.ts";
+import { Mailbox } from "./mailbox.ts";
+import { News } from "./news.ts";
+import { Elsewhere } from "./orders.ts";
+import { Run } from "./run.ts";
+import type { RunHost } from "./run-host.ts";
+import { Sharing } from "./sharing.ts";
 import { nextTurn } from "./turn.ts";
 import { WakeQueue } from "./wake-queue.ts";
 
@@ -36,7 +41,7 @@ export interface EngineOptions {
   random?: () => number;
 }
 
-export class Engine implements RunHost {
+export class Engine implements RunHost<Run> {
   readonly store: Store & Ownerships;
   readonly clock: Clock;
   readonly failpoint: Failpoint;
@@ -50,12 +55,14 @@ export class Engine implements RunHost {
   readonly #wakes: WakeQueue<Run>;
   /** Those that nobody here knew what carries out. */
   readonly #unknown = new Set<Run>();
-  /** To be parked, since to go on with them has failed. */
-  readonly #broken = new Set<string>();
-  readonly #listeners = new Map<string, Set<() => void>>();
+  readonly #breakdowns: Breakdowns;
+  readonly news: News;
+  /** How orders reach other replicas, where there may be some. */
+  readonly mailbox: Mailbox | undefined;
   readonly #leases: Leases;
+  readonly #sharing: Sharing | undefined;
   #handedOver: Claim[] = [];
-  #mode: RunHost["mode"] = "held";
+  #mode: RunHost<Run>["mode"] = "held";
   #ready: Run[] = [];
   #isScheduled = false;
   #lost: StoreError | undefined;
@@ -79,25 +86,54 @@ export class Engine implements RunHost {
     this.#onError = onError;
     this.deadlines = new WakeQueue({ clock, nowMs: () => clock.now(), wake: (expire) => expire() });
     this.#wakes = new WakeQueue({ clock, nowMs: () => this.nowMs(), wake: (run) => this.soon(run) });
+    this.#breakdowns = new Breakdowns({
+      take: (claim, first) => this.#take(claim, first),
+      onError: this.#onError,
+    });
     this.#leases = new Leases({
       store,
       clock,
       known: () => intents.definitions,
+      // What others can begin at once is not for one that begins nothing yet.
+      mayTake: () => this.#mode !== "held" || !this.#sharing?.replicas.someoneRuns,
       owned: () => [...this.#runs.values()].flatMap(({ claim }) => claim ?? []),
       take: (claim) => this.#take(claim),
+      // Whoever goes by what it had would leave it too much.
+      took: () => this.#sharing?.replicas.tell(),
       lost: ({ execution, token }) => {
         const run = this.#runs.get(execution);
         if (run?.claim?.token === token) this.fenced(run);
       },
       onError,
     });
+    this.news = new News(store);
+    if (store.leaseMs !== undefined) {
+      const shared = { store, clock, leaseMs: store.leaseMs, onError };
+      this.mailbox = new Mailbox({
+        ...shared,
+        find: (tenant, execution) => this.find(tenant, execution),
+        handlerOf: (definition) => this.handlerOf(definition),
+        claim: () => this.#leases.lookAgain(),
+        newName: () => this.ids.token(),
+      });
+      this.#sharing = new Sharing({
+        ...shared,
+        name: this.ids.token(),
+        leases: this.#leases,
+        runs: () => this.#runs.values(),
+        definitions: () => intents.definitions,
+        isStarting: () => this.#mode === "held",
+        handOver: (run) => this.#handOver(run, new Elsewhere(run.facts.id)),
+      });
+    }
     intents.onRegistered(() => {
       this.#unknown.forEach((run) => this.soon(run));
       this.#leases.knowsMore();
+      this.#sharing?.replicas.tell();
     });
   }
 
-  get mode(): RunHost["mode"] {
+  get mode(): RunHost<Run>["mode"] {
     return this.#mode;
   }
 
@@ -117,8 +153,10 @@ export class Engine implements RunHost {
   }
 
   /** Claims what is open and folds its logs. Nothing moves yet. */
-  recover(): Promise<void> {
-    return this.#leases.start();
+  async recover(): Promise<void> {
+    this.mailbox?.start();
+    await this.#sharing?.replicas.start();
+    await this.#leases.start();
   }
 
   /** From now on executions move. What nobody has registered by now is not known. */
@@ -126,6 +164,9 @@ export class Engine implements RunHost {
     if (this.#mode !== "held") return;
     this.#mode = "running";
     for (const run of this.#runs.values()) this.soon(run);
+    if (!this.#sharing) return;
+    this.#leases.lookAgain();
+    this.#sharing.replicas.tell();
   }
 
   /**
@@ -136,13 +177,14 @@ export class Engine implements RunHost {
     if (this.#mode === "over") return { late: [] };
     this.#mode = "finishing";
     this.#leases.stopLooking();
+    const told = this.#sharing?.replicas.end();
     this.#wakes.clear();
-    for (const tell of [...this.#listeners.values()].flatMap((all) => [...all])) tell();
+    this.news.over();
     const busy = new Set(this.#runs.values());
     const idle = [...busy].map((run) =>
       run.whenIdle().then(() => {
         busy.delete(run);
-        if (this.#leases.areShared) this.#handOver(run);
+        if (this.#leases.areShared) this.#handOver(run, stopping());
       }),
     );
     await Promise.race([Promise.all(idle), aborted(signal)]);
@@ -152,6 +194,7 @@ export class Engine implements RunHost {
     const late = [...busy].map(({ facts }) => facts.id);
     this.#end(stopping());
     await this.store.release([...this.#handedOver, ...runs.flatMap(({ claim }) => claim ?? [])]);
+    await told;
     return { late };
   }
 
@@ -160,15 +203,19 @@ export class Engine implements RunHost {
     do {
       await nextTurn();
       await Promise.all([...this.#runs.values()].map((run) => run.whenIdle()));
-    } while (this.#ready.length > 0 || this.#leases.isBusy || this.#broken.size > 0);
+    } while (this.#ready.length > 0 || this.#leases.isBusy || this.#breakdowns.isBusy);
   }
 
   /** Others may go on with it while this process still waits for the calls of the rest. */
-  #handOver(run: Run): void {
+  #handOver(run: Run, error: PlaneError): void {
+    if (this.#runs.get(run.facts.id) !== run) return;
     this.#forget(run);
-    run.abandon(stopping());
+    run.abandon(error);
     if (!run.claim || this.#handedOver.push(run.claim) > 1) return;
-    void nextTurn().then(() => this.store.release(this.#handedOver.splice(0)).catch(() => {}));
+    void nextTurn()
+      .then(() => this.store.release(this.#handedOver.splice(0)))
+      .then(() => this.#sharing?.replicas.tell())
+      .catch(() => {});
   }
 
   /** Nothing can be written any more: everything stands still. */
@@ -184,13 +231,15 @@ export class Engine implements RunHost {
 
   #end(error: Error): void {
     this.#leases.stop();
+    this.mailbox?.end(error);
+    void this.#sharing?.replicas.end();
     this.deadlines.clear();
     this.#wakes.clear();
     this.#ready = [];
     this.#unknown.clear();
     for (const run of this.#runs.values()) run.abandon(error);
     this.#runs.clear();
-    for (const tell of [...this.#listeners.values()].flatMap((all) => [...all])) tell();
+    this.news.over();
   }
 
   /** A new one, durable by now, and this process's to carry out if `own` is said. */
@@ -232,16 +281,7 @@ export class Engine implements RunHost {
     }
   }
 
-  /** Calls `tell` when it has settled, or nothing moves any more. Returns a function that ends it. */
-  onSettled(id: string, tell: () => void): () => void {
-    const listeners = this.#listeners.get(id) ?? new Set();
-    this.#listeners.set(id, listeners.add(tell));
-    return () => {
-      listeners.delete(tell);
-      if (listeners.size === 0 && this.#listeners.get(id) === listeners) this.#listeners.delete(id);
-    };
-  }
-
+  /** By the wall clock, and never behind itself when somebody sets that back. */
   nowMs(): number {
     return this.#time.at({ wallMs: this.clock.wallTime(), monotonicMs: this.clock.now() });
   }
@@ -294,7 +334,7 @@ export class Engine implements RunHost {
     } else this.#unknown.delete(run);
     const { status } = run;
     if (isEnded(status)) this.#forget(run);
-    if (isSettled(status)) this.#tell(run.facts.id);
+    if (isSettled(status)) this.news.settled(run.facts.id);
   }
 
   failed(run: Run, error: unknown): void {
@@ -304,11 +344,7 @@ export class Engine implements RunHost {
     this.#forget(run);
     run.abandon(error as Error);
     this.#onError(`cannot go on with "${id}": ${messageOf(error)}`, error);
-    if (!run.claim || !isOurs || this.#broken.has(id)) return;
-    this.#broken.add(id);
-    this.#park(run.claim, `to go on with it has failed: ${messageOf(error)}`)
-      .catch((cause: unknown) => this.#onError(`cannot park "${id}": ${messageOf(cause)}`, cause))
-      .finally(() => this.#broken.delete(id));
+    if (run.claim && isOurs) this.#breakdowns.park(run.claim, error);
   }
 
   /** In a store that others share it is let go of, and whoever claims it next, perhaps this process, goes by what the log says. */
@@ -316,32 +352,19 @@ export class Engine implements RunHost {
     if (!this.#leases.areShared) return this.lost(error);
     this.#forget(run);
     run.abandon(error);
-    this.#tell(run.facts.id);
-  }
-
-  /** Begins anew with what is durable of it, and says there for everybody that it stands, and why. */
-  async #park(claim: Claim, reason: string): Promise<void> {
-    let parked: Promise<Execution> | undefined;
-    await this.#take(claim, (run) => {
-      parked = run.order("park", (machine, state) => ({ append: machine.broken(state, reason) }));
-    });
-    await parked;
+    this.news.settled(run.facts.id);
   }
 
   fenced(run: Run): void {
     this.#forget(run);
-    run.abandon(new PlaneError("conflict", `cannot go on with "${run.facts.id}": it runs elsewhere by now`));
-    this.#tell(run.facts.id);
+    run.abandon(new Elsewhere(run.facts.id));
+    this.news.settled(run.facts.id);
   }
 
   #forget(run: Run): void {
     this.#wakes.set(run, undefined);
     this.#unknown.delete(run);
     if (this.#runs.get(run.facts.id) === run) this.#runs.delete(run.facts.id);
-  }
-
-  #tell(id: string): void {
-    for (const tell of this.#listeners.get(id) ?? []) tell();
   }
 
   /** `first` is done with it before its first turn. */
@@ -362,26 +385,13 @@ export class Engine implements RunHost {
     run.own(claim);
     first(run);
     this.#hold(run);
+    // Somebody may have asked for it while it was nobody's.
+    this.mailbox?.look();
   }
 }
 
 const stopping = (): PlaneError =>
   new PlaneError("conflict", "cannot go on: the runtime is stopping; ask again once it is back");
-
-/** What its first record says, which is always that the intent has come. */
-function factsOf({ tenant, type, session = "", payload, timeMs }: LogRecord, id: string): Facts {
-  if (type !== "intent_received") throw new Error(`internal: the log of "${id}" begins with ${type}`);
-  const received = payload as { type: string; definition: string; payload: Json };
-  return {
-    tenant,
-    id,
-    type: received.type,
-    session,
-    definition: received.definition,
-    payload: received.payload,
-    createdAtMs: timeMs,
-  };
-}
 
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();

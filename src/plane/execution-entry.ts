@@ -2,7 +2,7 @@
 // end, with all of it, so that reading what has ended folds no log. Keys sort by creation. They change in the commit that says so.
 import { keyOf } from "../core/key.ts";
 import type { Execution, ExecutionState } from "../ports/plane.ts";
-import type { Json } from "../ports/store.ts";
+import type { Json, LogRecord } from "../ports/store.ts";
 
 const ENDS: ReadonlySet<ExecutionState> = new Set(["completed", "compensated", "cancelled", "failed"]);
 
@@ -27,6 +27,21 @@ export interface Facts {
   definition: string;
   payload: Json;
   createdAtMs: number;
+}
+
+/** What its first record says, which is always that the intent has come. */
+export function factsOf({ tenant, type, session = "", payload, timeMs }: LogRecord, id: string): Facts {
+  if (type !== "intent_received") throw new Error(`internal: the log of "${id}" begins with ${type}`);
+  const received = payload as { type: string; definition: string; payload: Json };
+  return {
+    tenant,
+    id,
+    type: received.type,
+    session,
+    definition: received.definition,
+    payload: received.payload,
+    createdAtMs: timeMs,
+  };
 }
 
 /** Of an execution that goes on. Its state is not here: its owner and its log have that. */

@@ -29,10 +29,10 @@ import {
 import { isExecutionId } from "./ids.ts";
 import type { Handler } from "./intents.ts";
 import { jsonCopy, nameProblem, BAD_CURSOR, pageOf, type PlaneLimits, refuse } from "./limits.ts";
-import type { Checked } from "./payload-check.ts";
+import { accepted, askOf, Elsewhere, type Order, refusal } from "./orders.ts";
 import { collectPage, type PageSource } from "./page.ts";
-import type { Ask } from "./run.ts";
-import { frozen, storedJson } from "./stored-json.ts";
+import { frozen } from "./stored-json.ts";
+import { Wake } from "./wake.ts";
 
 const ATTEMPTS_MAX = 10;
 
@@ -94,46 +94,35 @@ export class TenantExecutions implements Executions {
     id: string,
     { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal },
   ): Promise<Execution> {
+    const { news, clock } = this.#engine;
+    const wake = new Wake();
     let isOver = signal?.aborted ?? false;
-    let wake = (): void => {};
     const end = (): void => {
       isOver = true;
-      wake();
+      wake.set();
     };
-    const cancel = this.#engine.clock.after(timeoutMs, end);
+    const undo = [clock.after(timeoutMs, end), news.onSettled(id, wake.set)];
     signal?.addEventListener("abort", end);
     const held = this.#engine.find(this.#tenant, id);
+    let isElsewhere = false;
     try {
       for (;;) {
-        const { promise, resolve } = Promise.withResolvers<void>();
-        wake = resolve;
+        wake.clear();
         const run = held?.isAbandoned ? undefined : held;
-        const stop = this.#onNews(id, resolve);
-        try {
-          const execution = run ?? (await this.get(id));
-          const state = "status" in execution ? execution.status : execution.state;
-          const isLast = isSettled(state) || isOver || !this.#engine.isMoving;
-          if (isLast) return "view" in execution ? execution.view() : execution;
-          await promise;
-        } finally {
-          stop();
+        if (!run && !isElsewhere) {
+          isElsewhere = true;
+          undo.push(news.onAppended({ tenant: this.#tenant, execution: id }, wake.set));
         }
+        const execution = run ?? (await this.get(id));
+        const state = "status" in execution ? execution.status : execution.state;
+        const isLast = isSettled(state) || isOver || !this.#engine.isMoving;
+        if (isLast) return "view" in execution ? execution.view() : execution;
+        await wake.wait();
       }
     } finally {
-      cancel();
+      for (const undoOne of undo) undoOne();
       signal?.removeEventListener("abort", end);
     }
-  }
-
-  /** Calls `tell` when it may have settled. Of one that runs elsewhere the log alone brings news. Returns a function that ends it. */
-  #onNews(id: string, tell: () => void): () => void {
-    const unlisten = this.#engine.onSettled(id, tell);
-    if (this.#engine.find(this.#tenant, id)) return unlisten;
-    const unwatch = this.#engine.store.watch(this.#tenant, tell);
-    return () => {
-      unlisten();
-      unwatch();
-    };
   }
 
   async list({ state, type, session, after, limit }: ListQuery = {}): Promise<Page<Execution>> {
@@ -183,12 +172,11 @@ export class TenantExecutions implements Executions {
   }
 
   cancel(id: string): Promise<Execution> {
-    return this.#order(id, { verb: "cancel", ask: (machine, state) => machine.cancel(state) });
+    return this.#order(id, { verb: "cancel" });
   }
 
   retry(id: string): Promise<Execution> {
-    const ask: Ask = (machine, state) => machine.resolve(state, { action: "retry" });
-    return this.#order(id, { verb: "retry", ask });
+    return this.#order(id, { verb: "retry" });
   }
 
   async resolve(id: string, { action, step, output }: Resolution): Promise<Execution> {
@@ -198,18 +186,12 @@ export class TenantExecutions implements Executions {
       ...(step !== undefined && { step }),
       ...(kept !== undefined && { output: kept }),
     };
-    return this.#order(id, { verb: "resolve", ask: (machine, state) => machine.resolve(state, resolution) });
+    return this.#order(id, { verb: "resolve", resolution });
   }
 
   async signal(id: string, { name, payload }: { name: string; payload?: Json }): Promise<Execution> {
-    const run = this.#engine.find(this.#tenant, id);
-    const check = run && this.#engine.handlerOf(run.facts.definition)?.signals.get(name);
-    const kept = payload === undefined ? undefined : this.#kept("payload", payload);
-    const value = check
-      ? storedJson(accepted(await check(kept ?? null, "payload"), `the signal "${name}"`))
-      : kept;
-    const given = { name, ...(value !== undefined && { payload: value }) };
-    return this.#order(id, { verb: "signal", ask: (machine, state) => machine.signal(state, given) });
+    const kept = payload === undefined ? {} : { payload: this.#kept("payload", payload) };
+    return this.#order(id, { verb: "signal", name, ...kept });
   }
 
   /** As the store gives it back. Throws for what is no JSON, too large or too deep. */
@@ -219,14 +201,28 @@ export class TenantExecutions implements Executions {
     return frozen(json ?? null);
   }
 
-  async #order(id: string, { verb, ask }: { verb: string; ask: Ask }): Promise<Execution> {
-    const { lostTo } = this.#engine;
-    if (lostTo) throw lostTo;
-    const run = this.#engine.find(this.#tenant, id);
-    if (run) return run.order(verb, ask);
-    const { state } = await this.get(id);
-    const reason = isEnded(state) ? `it is ${state}` : "it is nobody's just now; ask again";
-    throw new PlaneError("conflict", `cannot ${verb} "${id}": ${reason}`);
+  async #order(id: string, order: Order): Promise<Execution> {
+    const { verb } = order;
+    for (;;) {
+      const { lostTo, mailbox } = this.#engine;
+      if (lostTo) throw lostTo;
+      const run = this.#engine.find(this.#tenant, id);
+      if (run) {
+        try {
+          const ask = await askOf(order, this.#engine.handlerOf(run.facts.definition));
+          return await run.order({ verb, ask });
+        } catch (error) {
+          // It was taken by another replica meanwhile, and so is the order.
+          if (!mailbox || !(error instanceof Elsewhere)) throw error;
+        }
+      }
+      const { state } = await this.get(id);
+      if (isEnded(state)) throw refusal(verb, id, `it is ${state}`);
+      if (this.#engine.find(this.#tenant, id)) continue;
+      if (!mailbox) throw refusal(verb, id, "it is nobody's just now; ask again");
+      await mailbox.send({ tenant: this.#tenant, execution: id }, order);
+      return this.get(id);
+    }
   }
 
   /** The execution that this key stands for already, if it is still kept. Rejects with `mismatch` when it was another intent's. */
@@ -343,13 +339,6 @@ function keyed(commit: Commit, { id, idempotencyKey, keyVersion, ...expiry }: Ke
     expect: [{ key, version: keyVersion }],
     put: [...(commit.put ?? []), { key, value: { execution: id }, ...expiry }],
   };
-}
-
-function accepted(checked: Checked, what: string): unknown {
-  if ("value" in checked) return checked.value;
-  const { problems } = checked;
-  const words = problems.map(({ path, message }) => `${path}: ${message}`).join("; ");
-  throw new PlaneError("invalid", `cannot take the payload of ${what}: ${words}`, { errors: problems });
 }
 
 const notFound = (id: string): PlaneError =>

@@ -18,8 +18,12 @@ export interface LeasesOptions {
   /** Of what this process can carry out. */
   known: () => readonly string[];
   owned: () => readonly Claim[];
+  /** Whether anything is to be taken at present. */
+  mayTake: () => boolean;
   /** It is this process's now. */
   take: (claim: Claim) => Promise<void>;
+  /** It has taken what it has looked for. */
+  took: () => void;
   /** Somebody else has it. */
   lost: (claim: Claim) => void;
   /** It will be tried again. */
@@ -32,7 +36,8 @@ export class Leases {
   /** Claimed, and on their way into memory. */
   readonly #taking = new Set<Claim>();
   #isLooking = true;
-  #isWanted = false;
+  /** So many are to be taken. */
+  #wanted = 0;
   #looking: Promise<void> | undefined;
   #cancelLook = (): void => {};
   #cancelRenewal = (): void => {};
@@ -57,19 +62,38 @@ export class Leases {
     const leaseMs = this.#leaseMs;
     if (leaseMs !== undefined) this.#renewIn(leaseMs / RENEWALS_A_LEASE);
     await this.look();
-    if (leaseMs !== undefined) this.#lookIn(Math.min(LOOK_EVERY_MS, leaseMs / RENEWALS_A_LEASE));
+    if (leaseMs !== undefined) this.#lookIn();
   }
 
-  /** Resolves when what is free and known by now is taken, also what has come to be so while it looks. */
-  look(): Promise<void> {
-    if (!this.#isLooking) return Promise.resolve();
-    this.#isWanted = true;
+  /** Resolves when what is free and known by now is taken, so many `most`, also what has come to be so while it looks. */
+  look(most = Infinity): Promise<void> {
+    if (!this.#isLooking || !this.#options.mayTake()) return Promise.resolve();
+    this.#wanted = Math.max(this.#wanted, most);
     return (this.#looking ??= this.#takeFree());
+  }
+
+  /** Others come first: it looks again only after a while. */
+  stepBack(): void {
+    this.#cancelLook();
+    this.#lookIn();
+  }
+
+  /** Takes of what is free, whatever that needs, what `pick` says, and lets go of the rest at once. */
+  async takeAny(pick: (claims: readonly Claim[]) => Promise<ReadonlySet<Claim>>): Promise<void> {
+    const { store, take } = this.#options;
+    // What is known here is not in doubt, and comes first.
+    await this.look();
+    if (!this.#isLooking) return;
+    const claims = await store.claim({ limit: CLAIMS_AT_ONCE });
+    const picked = claims.length > 0 ? await pick(claims) : new Set<Claim>();
+    const others = claims.filter((claim) => !picked.has(claim));
+    if (others.length > 0) await store.release(others);
+    await Promise.all([...picked].map(take));
   }
 
   /** Something new can be carried out here. */
   knowsMore(): void {
-    if (this.areShared) this.#lookAgain();
+    if (this.areShared) this.lookAgain();
   }
 
   /** Nothing more is taken; what is owned is prolonged. */
@@ -85,21 +109,27 @@ export class Leases {
   }
 
   async #takeFree(): Promise<void> {
-    const { store, known } = this.#options;
+    const { store, known, took } = this.#options;
+    let taken = 0;
     try {
       // Nothing is awaited between the last look at what is wanted and the end: no wish comes too late to be seen.
-      while (this.#isWanted && this.#isLooking) {
-        this.#isWanted = false;
-        for (;;) {
+      while (this.#wanted > 0 && this.#isLooking) {
+        let left = this.#wanted;
+        this.#wanted = 0;
+        while (left > 0) {
+          const limit = Math.min(left, CLAIMS_AT_ONCE);
           const which = this.areShared ? { known: known() } : {};
-          const claims = await store.claim({ ...which, limit: CLAIMS_AT_ONCE });
+          const claims = await store.claim({ ...which, limit });
           await this.#takeAll(claims);
-          if (claims.length < CLAIMS_AT_ONCE) break;
+          taken += claims.length;
+          if (claims.length < limit) break;
+          left -= claims.length;
           await nextTurn();
         }
       }
     } finally {
       this.#looking = undefined;
+      if (taken > 0) took();
     }
   }
 
@@ -113,17 +143,19 @@ export class Leases {
     await Promise.all(taking);
   }
 
-  #lookAgain(): void {
-    this.look().catch((error: unknown) =>
+  /** Looks for what nobody owns, now. */
+  lookAgain(most = Infinity): void {
+    this.look(most).catch((error: unknown) =>
       this.#options.onError(`cannot take over what is nobody's: ${messageOf(error)}`, error),
     );
   }
 
-  #lookIn(delayMs: number): void {
+  #lookIn(): void {
     if (!this.#isLooking) return;
+    const delayMs = Math.min(LOOK_EVERY_MS, (this.#leaseMs ?? Infinity) / RENEWALS_A_LEASE);
     this.#cancelLook = this.#options.clock.after(delayMs, () => {
-      this.#lookAgain();
-      this.#lookIn(delayMs);
+      this.lookAgain();
+      this.#lookIn();
     });
   }
 

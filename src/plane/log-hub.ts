@@ -5,6 +5,7 @@ import { BASE, throughSeqOf } from "../core/plane-base.ts";
 import { PlaneError } from "../errors.ts";
 import type { LogRecord, Store } from "../ports/store.ts";
 import { HELPING } from "./page.ts";
+import { Wake } from "./wake.ts";
 
 /** Where in the log, and of which execution only. */
 export interface LogPosition {
@@ -101,25 +102,5 @@ class Hub {
     const read = this.#store.log(this.#tenant, query).finally(() => reads.delete(name));
     reads.set(name, read);
     return read;
-  }
-}
-
-/** Set once, it stays set until it is cleared. */
-class Wake {
-  #isSet = false;
-  #waiting: (() => void) | undefined;
-
-  readonly set = (): void => {
-    this.#isSet = true;
-    this.#waiting?.();
-  };
-
-  clear(): void {
-    this.#isSet = false;
-  }
-
-  async wait(): Promise<void> {
-    if (!this.#isSet) await new Promise<void>((resolve) => (this.#waiting = resolve));
-    this.#waiting = undefined;
   }
 }

@@ -7,55 +7,18 @@
 //     └──────────────────────────── results of calls ◀─────────────────────────────────────────┘
 import { idempotencyKey } from "../core/saga-definition.ts";
 import { type Call, callId, type Result } from "../core/saga-outcome.ts";
-import { messageOf, PlaneError } from "../errors.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Failpoint } from "../ports/failpoint.ts";
+import { messageOf } from "../errors.ts";
 import type { Execution, ExecutionState } from "../ports/plane.ts";
-import type { Claim, CommitResult, NewRecord, Store } from "../ports/store.ts";
-import { type CallContext, callInTime, type Deadlines } from "./calls.ts";
+import type { Claim, CommitResult, Json, NewRecord } from "../ports/store.ts";
+import { type CallContext, callInTime } from "./calls.ts";
 import { endedEntry, executionKey, type Facts, isEnded, openKey } from "./execution-entry.ts";
-import { type Ids, sagaIdOf } from "./ids.ts";
+import { sagaIdOf } from "./ids.ts";
 import { type Handler, isFunction, unknownMachine } from "./intents.ts";
-import type { AnyMachine, Answer, Progress, RunEvent } from "./machine.ts";
+import type { AnyMachine, Progress, RunEvent } from "./machine.ts";
+import { type AnswerPlace, type Asked, Elsewhere, refusal, storedAnswer } from "./orders.ts";
+import type { RunHost } from "./run-host.ts";
 
-/** What a run needs of the engine that it belongs to. */
-export interface RunHost {
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly ids: Ids;
-  readonly failpoint: Failpoint;
-  readonly deadlines: Deadlines;
-  /** `held`: nothing is begun yet. `finishing`: no further call goes out. */
-  readonly mode: "held" | "running" | "finishing" | "over";
-  nowMs(): number;
-  /** When what ends now goes from the store. */
-  keptUntil(): { expiresAtMs?: number };
-  /** It is that late for the store. */
-  heard(timeMs: number): void;
-  random(): number;
-  handlerOf(definition: string): Handler | undefined;
-  /** It has something to do. */
-  soon(run: Run): void;
-  wakeAt(run: Run, atMs: number | undefined): void;
-  /** It is in another state by now. */
-  changed(run: Run): void;
-  /** Somebody else owns it by now. */
-  fenced(run: Run): void;
-  /** What was decided could not be written, or something went wrong in between. */
-  failed(run: Run, error: unknown): void;
-}
-
-export type Ask = (machine: AnyMachine, state: unknown) => Answer;
-
-interface Order {
-  /** In the words of an error: `cancel`. */
-  verb: string;
-  ask: Ask;
-  resolve(execution: Execution): void;
-  reject(error: Error): void;
-}
-
-type Item = Order | { call: Call; result: Result };
+type Item = Asked | { call: Call; result: Result };
 
 interface Now {
   state: unknown;
@@ -66,7 +29,11 @@ interface Now {
 interface Thought {
   append: readonly RunEvent[];
   progress: Progress<unknown>;
-  granted: readonly Order[];
+  granted: readonly Asked[];
+  /** For those who find it in the store: that it was done, or why not. */
+  answers: readonly (AnswerPlace & { value: Json })[];
+  /** What it was made of. */
+  items: readonly Item[];
   /** What it has come to, should it have. */
   ended: Execution | undefined;
 }
@@ -75,7 +42,7 @@ export class Run {
   readonly facts: Facts;
   /** It waits for its turn. */
   isQueued = false;
-  readonly #host: RunHost;
+  readonly #host: RunHost<Run>;
   readonly #saga: string | undefined;
   #machine: AnyMachine;
   #handler: Handler | undefined;
@@ -87,6 +54,7 @@ export class Run {
   /** It was to have a turn while it was written: what came too late for that is looked at after it. */
   #isTurnDue = false;
   #isOver = false;
+  #isLeaving = false;
   readonly #inFlight = new Set<string>();
   readonly #controllers = new Map<string, AbortController>();
   #input: Promise<unknown> | undefined;
@@ -94,7 +62,7 @@ export class Run {
   /** What it has come to, once it is written. */
   #ended: Execution | undefined;
 
-  constructor(facts: Facts, host: RunHost) {
+  constructor(facts: Facts, host: RunHost<Run>) {
     this.facts = facts;
     this.#host = host;
     this.#saga = isFunction(facts.definition) ? undefined : sagaIdOf(facts.id);
@@ -136,11 +104,23 @@ export class Run {
   }
 
   /** Resolves with what it is once that is durable; rejects with `conflict` where its state does not allow it. */
-  order(verb: string, ask: Ask): Promise<Execution> {
+  order(order: Pick<Asked, "verb" | "ask" | "answer">): Promise<Execution> {
+    if (this.isAbandoned) return Promise.reject(new Elsewhere(this.facts.id));
     return new Promise((resolve, reject) => {
-      this.#inbox.push({ verb, ask, resolve, reject });
-      this.#host.soon(this);
+      this.#inbox.push({ ...order, resolve, reject });
+      if (this.#isOver) this.#answerLate();
+      else this.#host.soon(this);
     });
+  }
+
+  /** No further call goes out when none is under way: others go on with it. Resolves when nothing is. */
+  leave(): Promise<void> {
+    this.#isLeaving = true;
+    return this.whenIdle();
+  }
+
+  get isLeaving(): boolean {
+    return this.#isLeaving;
   }
 
   /** Resolves when nothing of it is under way; at once if so. */
@@ -163,8 +143,8 @@ export class Run {
     const thought = this.#think();
     // Not before: should anything throw, whoever asks is still there to be told.
     this.#inbox = [];
-    const { append, progress, granted } = thought;
-    if (append.length === 0) {
+    const { append, progress, granted, answers } = thought;
+    if (append.length + answers.length === 0) {
       for (const order of granted) order.resolve(this.view());
       this.#follow(progress);
       return;
@@ -185,7 +165,8 @@ export class Run {
     const machine = this.#machine;
     const nowMs = this.#host.nowMs();
     const append: RunEvent[] = [];
-    const granted: Order[] = [];
+    const granted: Asked[] = [];
+    const answers: (AnswerPlace & { value: Json })[] = [];
     let state = this.#state;
     const take = (events: readonly RunEvent[]): void => {
       for (const event of events) {
@@ -193,16 +174,20 @@ export class Run {
         append.push(event);
       }
     };
-    for (const item of this.#inbox) {
-      if ("result" in item) take(this.#outcome(item, { state, nowMs }));
-      else {
-        const answer = item.ask(machine, state);
-        if ("refused" in answer) this.#refuse(item, answer.refused);
-        else {
-          take(answer.append);
-          granted.push(item);
-        }
+    const items = this.#inbox;
+    for (const item of items) {
+      if ("result" in item) {
+        take(this.#outcome(item, { state, nowMs }));
+        continue;
       }
+      const answer = item.ask(machine, state);
+      if ("append" in answer) {
+        take(answer.append);
+        granted.push(item);
+      }
+      const refused = "refused" in answer ? refusal(item.verb, this.facts.id, answer.refused) : undefined;
+      if (item.answer) answers.push({ ...item.answer, value: storedAnswer(refused) });
+      else if (refused) item.reject(refused);
     }
     if (this.#handler && machine.awaitsDefinition(state)) {
       const answer = machine.resolve(state, { action: "retry" });
@@ -212,7 +197,7 @@ export class Run {
     append.push(...progress.append);
     // When it is written nobody knows before.
     const ended = isEnded(machine.status(progress.state)) ? this.#look(progress.state, nowMs) : undefined;
-    return { append, progress, granted, ended };
+    return { append, progress, granted, answers, items, ended };
   }
 
   /** What carries it out may have been registered, or anew, since the last turn. */
@@ -232,10 +217,6 @@ export class Run {
     return this.#machine.outcome(state, { call, result, nowMs, random: this.#host.random() });
   }
 
-  #refuse({ verb, reject }: Order, reason: string): void {
-    reject(new PlaneError("conflict", `cannot ${verb} "${this.facts.id}": ${reason}`));
-  }
-
   #decide({ state, nowMs }: Now): Progress<unknown> {
     const { mode } = this.#host;
     const nothing = { append: [], state, calls: [], abort: [] };
@@ -245,17 +226,18 @@ export class Run {
       random: this.#host.random(),
       inFlight: this.#inFlight,
     });
-    return mode === "finishing" && progress.calls.length > 0 ? nothing : progress;
+    const isToStop = mode === "finishing" || (this.#isLeaving && this.#inFlight.size === 0);
+    return isToStop && progress.calls.length > 0 ? nothing : progress;
   }
 
-  #write({ append, ended }: Thought): Promise<CommitResult> {
+  #write({ append, answers, ended }: Thought): Promise<CommitResult> {
     const { tenant, id } = this.facts;
+    const end = ended && { key: executionKey(id), value: endedEntry(ended), ...this.#host.keptUntil() };
     return this.#host.store.commit(tenant, {
       append: append.map((event) => this.#record(event)),
-      ...(ended && {
-        put: [{ key: executionKey(id), value: endedEntry(ended), ...this.#host.keptUntil() }],
-        remove: [openKey(id)],
-      }),
+      ...(answers.length > 0 && { expect: answers.map(({ key }) => ({ key, version: 0 })) }),
+      ...((end || answers.length > 0) && { put: end ? [end, ...answers] : answers }),
+      ...(end && { remove: [openKey(id)] }),
       ...(this.#claim && { owner: this.#claim }),
     });
   }
@@ -269,14 +251,11 @@ export class Run {
     return record;
   }
 
-  #written(result: CommitResult, { progress, granted, ended }: Thought): void {
+  #written(result: CommitResult, { progress, granted, items, ended }: Thought): void {
     this.#isWriting = false;
     if (!result.ok) {
-      const error = new PlaneError(
-        "conflict",
-        `cannot change "${this.facts.id}": it runs elsewhere by now; ask again`,
-      );
-      for (const order of granted) order.reject(error);
+      if (result.reason === "conflict") return this.#thinkAgain(items, result.key);
+      for (const order of granted) order.reject(new Elsewhere(this.facts.id));
       this.#host.fenced(this);
       return;
     }
@@ -291,6 +270,17 @@ export class Run {
     for (const order of granted) order.resolve(this.view());
     if (status !== before) this.#host.changed(this);
     this.#follow(progress);
+  }
+
+  /** Nothing was written: whoever asked this has its answer already, or has given up. */
+  #thinkAgain(items: readonly Item[], answered: string): void {
+    if (this.#isOver) {
+      for (const item of items) if ("ask" in item) item.reject(new Elsewhere(this.facts.id));
+      return;
+    }
+    const rest = items.filter((item) => !("ask" in item) || item.answer?.key !== answered);
+    this.#inbox = [...rest, ...this.#inbox];
+    this.#host.soon(this);
   }
 
   #follow({ calls, abort, wakeAtMs }: Progress<unknown>): void {
@@ -310,7 +300,7 @@ export class Run {
     for (const item of inbox) {
       if (!("ask" in item)) continue;
       const answer = item.ask(this.#machine, this.#state);
-      if ("refused" in answer) this.#refuse(item, answer.refused);
+      if ("refused" in answer) item.reject(refusal(item.verb, this.facts.id, answer.refused));
       else item.resolve(this.view());
     }
     this.#tellIdle();

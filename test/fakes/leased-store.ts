@@ -2,7 +2,9 @@
 // replica that is stopped or cut off is neither asked nor told. Time is that of one clock.
 import { openStore } from "../../src/compose/open-store.ts";
 import type { Clock } from "../../src/ports/clock.ts";
-import type { Claim, Ownerships, Store } from "../../src/ports/store.ts";
+import type { Claim, Commit, Ownerships, Store } from "../../src/ports/store.ts";
+
+type Replica = Store & Ownerships & { cut(): void };
 
 export class LeasedStore {
   readonly #clock: Clock;
@@ -20,40 +22,52 @@ export class LeasedStore {
     return new LeasedStore(await openStore("memory:", { clock: options.clock, cwd: "/" }), options);
   }
 
-  /** The store as one replica has it. */
-  replica(): Store & Ownerships {
+  /** The store as one replica has it, until it is cut off: then nothing is answered any more. */
+  replica(): Replica {
     const store = this.#store;
+    let isCut = false;
+    const never = new Promise<never>(() => {});
+    const asked = <A extends unknown[], R>(ask: (...args: A) => Promise<R>) => {
+      const answer = async (...args: A): Promise<R> => {
+        const found = isCut ? never : ask(...args);
+        // What was done for it is done; it does not hear of it.
+        await found.catch(() => {});
+        return isCut ? never : found;
+      };
+      return answer;
+    };
     return {
       leaseMs: this.#leaseMs,
-      commit: async (tenant, commit) => {
+      cut: () => void (isCut = true),
+      commit: asked(async (tenant: string, commit: Commit) => {
         const { own } = commit;
         const result = await store.commit(tenant, commit);
         if (own && result.ok) this.#prolong({ ...own, tenant });
         return result;
-      },
-      get: (tenant, keys) => store.get(tenant, keys),
-      scan: (tenant, query) => store.scan(tenant, query),
-      log: (tenant, query) => store.log(tenant, query),
-      watch: (tenant, onAppended) => store.watch(tenant, onAppended),
-      tenants: () => store.tenants(),
-      expired: (limit) => store.expired(limit),
-      expiresInMs: () => store.expiresInMs(),
-      trim: (tenant, through) => store.trim(tenant, through),
-      claim: async (options) => {
+      }),
+      get: asked((tenant: string, keys: readonly string[]) => store.get(tenant, keys)),
+      scan: asked((...query: Parameters<Store["scan"]>) => store.scan(...query)),
+      log: asked((...query: Parameters<Store["log"]>) => store.log(...query)),
+      watch: (tenant, onWritten) => store.watch(tenant, () => isCut || onWritten()),
+      tenants: asked(() => store.tenants()),
+      expired: asked((limit: number) => store.expired(limit)),
+      expiresInMs: asked(() => store.expiresInMs()),
+      trim: asked((...through: Parameters<Store["trim"]>) => store.trim(...through)),
+      claim: asked(async (options: Parameters<Ownerships["claim"]>[0]) => {
         await this.#runOut();
         const claims = await store.claim(options);
         for (const claim of claims) this.#prolong(claim);
         return claims;
-      },
-      renew: async (claims) => {
+      }),
+      renew: asked(async (claims: readonly Claim[]) => {
         const lost = await store.renew(claims);
         for (const claim of claims) if (!lost.includes(claim)) this.#prolong(claim);
         return lost;
-      },
-      release: async (claims) => {
+      }),
+      release: asked(async (claims: readonly Claim[]) => {
         for (const claim of claims) this.#until.delete(claim.token);
         await store.release(claims);
-      },
+      }),
       close: () => Promise.resolve(),
     };
   }

@@ -1,97 +1,10 @@
 // Several engines over one store: whoever submits carries out, and what one of them leaves another goes on with, in time and only once.
-// A replica is stopped as SIGSTOP stops a process: its timers and what it waits for come later than everybody else's.
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { testClock } from "../../src/compose/testing.ts";
-import { Engine } from "../../src/plane/engine.ts";
-import { TenantExecutions } from "../../src/plane/executions.ts";
-import { IntentRegistry } from "../../src/plane/intents.ts";
+import type { IntentRegistry } from "../../src/plane/intents.ts";
 import { saga } from "../../src/plane/saga-builder.ts";
-import type { Clock } from "../../src/ports/clock.ts";
-import type { Execution } from "../../src/ports/plane.ts";
-import type { WalType } from "../../src/ports/store.ts";
-import { LeasedStore } from "../fakes/leased-store.ts";
-import { LIMITS, SESSION, sessions, TENANT, traceOf } from "./engine-rig.ts";
-
-const LEASE_MS = 5_000;
-const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
-
-/** A clock whose timers do not ring while it is stopped, and all at once when it goes on. */
-function stoppable(clock: Clock): Clock & { stop(): void; goOn(): void } {
-  let late: (() => void)[] | undefined;
-  return {
-    now: () => clock.now(),
-    wallTime: () => clock.wallTime(),
-    after: (delayMs, run) => clock.after(delayMs, () => (late ? void late.push(run) : run())),
-    stop: () => void (late ??= []),
-    goOn() {
-      const rings = late ?? [];
-      late = undefined;
-      for (const ring of rings) ring();
-    },
-  };
-}
-
-class Cluster implements AsyncDisposable {
-  readonly clock = testClock();
-  store!: LeasedStore;
-  readonly replicas: Replica[] = [];
-
-  static async make(): Promise<Cluster> {
-    const cluster = new Cluster();
-    cluster.store = await LeasedStore.open({ clock: cluster.clock, leaseMs: LEASE_MS });
-    return cluster;
-  }
-
-  async start(register: (intents: IntentRegistry) => void): Promise<Replica> {
-    const clock = stoppable(this.clock);
-    const store = this.store.replica();
-    const intents = new IntentRegistry({ sha256, fetch, bodyBytesMax: 1 << 20 });
-    const errors: string[] = [];
-    const onError = (message: string): void => void errors.push(message);
-    const engine = new Engine({ store, intents, clock, failpoint() {}, random: () => 0.5, onError });
-    register(intents);
-    await engine.recover();
-    engine.run();
-    const executions = new TenantExecutions({ tenant: TENANT, engine, sessions, limits: LIMITS });
-    const replica = { engine, intents, executions, clock, store, errors };
-    this.replicas.push(replica);
-    return replica;
-  }
-
-  async log(execution: string) {
-    return this.store.replica().log(TENANT, { after: 0, limit: 1000, execution });
-  }
-
-  async until(execution: string, type: WalType): Promise<void> {
-    for (let turns = 0; turns < 1000; turns++) {
-      if ((await this.log(execution)).some((record) => record.type === type)) return;
-      await this.clock.advance(0);
-    }
-    assert.fail(`"${execution}" has no ${type}: ${traceOf(await this.log(execution)).join(", ")}`);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const { engine, errors } of this.replicas) {
-      engine.lost(new Error("the test is over"));
-      assert.deepEqual(errors, []);
-    }
-    await this.store.close();
-  }
-}
-
-interface Replica {
-  engine: Engine;
-  intents: IntentRegistry;
-  executions: TenantExecutions;
-  clock: ReturnType<typeof stoppable>;
-  store: ReturnType<LeasedStore["replica"]>;
-  errors: string[];
-}
-
-const submit = ({ executions }: Replica, type: string): Promise<Execution> =>
-  executions.submit({ type, session: SESSION, payload: {} });
+import { Cluster, LEASE_MS, submit } from "./cluster.ts";
+import { traceOf } from "./engine-rig.ts";
 
 const never = (): Promise<never> => new Promise(() => {});
 
@@ -219,10 +132,42 @@ test("replicas take over only what they know, also what they learn later", async
   const { id } = await submit(a, "s");
   await cluster.until(id, "step_started");
   a.clock.stop();
-  await cluster.clock.advance(3 * LEASE_MS);
+  await cluster.clock.advance(1.5 * LEASE_MS);
   assert.equal(b.engine.openCount, 0);
   b.intents.registerSaga(one);
   await cluster.clock.advance(0);
   assert.equal(b.engine.openCount, 1);
   assert.ok(!traceOf(await cluster.log(id)).includes("saga_parked"));
+});
+
+test("whoever waits for what runs elsewhere reads it again when something of it was appended, and not before", async () => {
+  await using cluster = await Cluster.make();
+  const a = await cluster.start((intents) => {
+    intents.registerSaga(saga("waits").signal("go"));
+    intents.registerSaga(saga("done").step("one", { execute: () => 1 }));
+  });
+  let reads = 0;
+  const b = await cluster.start(() => {}, {
+    wrap: (store) => ({
+      ...store,
+      log(tenant, query) {
+        if (query.execution !== undefined) reads++;
+        return store.log(tenant, query);
+      },
+    }),
+  });
+  const execution = await submit(a, "waits");
+  await cluster.until(execution.id, "step_started");
+  const waited = b.executions.wait(execution.id, { timeoutMs: 1e9 });
+  const others = async (count: number): Promise<void> => {
+    for (; count > 0; count--) await a.executions.wait((await submit(a, "done")).id, { timeoutMs: 1e9 });
+    await cluster.clock.advance(0);
+  };
+  // By then it listens.
+  await others(2);
+  const before = reads;
+  await others(20);
+  assert.equal(reads, before);
+  await a.executions.signal(execution.id, { name: "go" });
+  assert.equal((await waited).state, "completed");
 });

@@ -12,7 +12,7 @@ import { PlaneError } from "../../src/errors.ts";
 import type { Executions, TenantPlane } from "../../src/ports/plane.ts";
 import type { Ownerships, Store } from "../../src/ports/store.ts";
 import { LIMITS } from "./engine-rig.ts";
-import { MINUTE_MS, type PlaneRig } from "./rig.ts";
+import { exclusive, MINUTE_MS, type PlaneRig } from "./rig.ts";
 
 const name = fc.constantFrom("a", "a/b", "ü\0", "..");
 const nth = fc.nat(9);
@@ -192,7 +192,7 @@ function engineOver(rig: PlaneRig): Engine {
     return execute(0)({ input, attempt: 2 });
   });
   return new Engine({
-    store: rig.store as Store & Ownerships,
+    store: exclusive(rig.store as Store & Ownerships),
     intents,
     clock: rig.clock,
     failpoint() {},

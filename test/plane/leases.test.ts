@@ -24,6 +24,8 @@ function rig(claims: Claim[], take: (claim: Claim) => Promise<void>) {
     clock,
     known: () => ["d"],
     owned: () => [],
+    mayTake: () => true,
+    took: () => {},
     take,
     lost: () => {},
     onError: (message) => errors.push(message),

@@ -10,7 +10,17 @@ import { Retention } from "../../src/plane/retention.ts";
 import { saga } from "../../src/plane/saga-builder.ts";
 import type { Ownerships, Store } from "../../src/ports/store.ts";
 import { LIMITS } from "./engine-rig.ts";
-import { bound, HOUR_MS, MINUTE_MS, PLANES, type MakePlane, type PlaneRig, rejects, take } from "./rig.ts";
+import {
+  bound,
+  exclusive,
+  HOUR_MS,
+  MINUTE_MS,
+  PLANES,
+  type MakePlane,
+  type PlaneRig,
+  rejects,
+  take,
+} from "./rig.ts";
 
 const KEEP_MS = 24 * HOUR_MS;
 
@@ -21,14 +31,6 @@ function retentionOver({ store, clock }: Pick<PlaneRig, "store" | "clock">): Ret
 
 async function keptOf(rig: PlaneRig): Promise<number[]> {
   return (await rig.log("t")).map(({ seq }) => seq);
-}
-
-/** Nobody else has it, so nobody looks twice a second, for days, for what others have lost. */
-function exclusive(store: Store & Ownerships): Store & Ownerships {
-  if (store.leaseMs === undefined) return store;
-  return new Proxy(store, {
-    get: (target, name) => (name === "leaseMs" ? undefined : Reflect.get(target, name)),
-  });
 }
 
 async function executionsOver(rig: PlaneRig) {

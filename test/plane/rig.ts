@@ -9,7 +9,7 @@ import { type TestClock, testClock } from "../../src/compose/testing.ts";
 import { systemClock } from "../../src/drivers/clock.ts";
 import { createPlane, type OwnPlane, type PlaneOptions } from "../../src/plane/plane.ts";
 import { PlaneError } from "../../src/errors.ts";
-import type { Entry, LogRecord, Store } from "../../src/ports/store.ts";
+import type { Entry, LogRecord, Ownerships, Store } from "../../src/ports/store.ts";
 import { sharedRedis } from "../redis/server.ts";
 import { openStoreIn, scriptsAt, storeConfig } from "../redis/store-rig.ts";
 
@@ -45,7 +45,7 @@ export const PLANES: readonly (readonly [name: string, make: MakePlane])[] = [
 
 async function makeRig(url: string): Promise<PlaneRig> {
   const calls = countedCalls();
-  const clock = url === "redis:" ? patientClock(calls.still) : testClock();
+  const clock = patientClock(calls.still);
   let shiftMs = 0;
   const shifted = { ...clock, wallTime: () => clock.wallTime() + shiftMs };
   const cwd = mkdtempSync(join(tmpdir(), "haraka-plane-"));
@@ -53,9 +53,11 @@ async function makeRig(url: string): Promise<PlaneRig> {
   const { namespace } = storeConfig({ url });
   const scripts = scriptsAt(() => shifted.wallTime());
   const open = async () =>
-    server
-      ? calls.of(await openStoreIn({ url: server.url }, { clock: systemClock(), namespace, scripts }))
-      : openStore(url, { clock: shifted, cwd });
+    calls.of(
+      server
+        ? await openStoreIn({ url: server.url }, { clock: systemClock(), namespace, scripts })
+        : await openStore(url, { clock: shifted, cwd }),
+    );
   let store = await open();
   const planes: OwnPlane[] = [];
   const other: PlaneRig["other"] = ({ wrap = (one: Store) => one, ...options } = {}) => {
@@ -102,7 +104,15 @@ async function makeRig(url: string): Promise<PlaneRig> {
   };
 }
 
-/** Calls of a store that is another process, of which nobody can say how many turns of the loop they take. */
+/** Nobody else has it, so nobody looks twice a second, for days, for what others have lost. */
+export function exclusive(store: Store & Ownerships): Store & Ownerships {
+  if (store.leaseMs === undefined) return store;
+  return new Proxy(store, {
+    get: (target, name) => (name === "leaseMs" ? undefined : Reflect.get(target, name)),
+  });
+}
+
+/** Calls of a store, of which nobody can say how many turns of the loop they take. */
 function countedCalls() {
   let open = 0;
   return {
