@@ -236,6 +236,24 @@ test("keys of another application, also under the same root, are left alone", as
   assert.equal(await ear.client.get("session:1"), "x");
 });
 
+test("one that may touch only our keys and Traefik's, and run only what is needed, is enough", async () => {
+  const root = newRoot();
+  const own = `on >right ~${NAMESPACE}:* ~${root}/* -@all +@read +@write +time +hello +watch +multi +exec`;
+  await server.command("ACL", "SETUSER", "publisher", "reset", ...own.split(" "));
+  await using ear = await listener(root);
+  const url = server.url.replace("//", "//publisher:right@");
+  const keys = traefikRedis({ dial: dialServer(url), name: server.url, rootKey: root, namespace: NAMESPACE });
+  const { keyChange } = await import("../../src/core/traefik-keys.ts");
+  await keys.exchange((book, nowMs) => keyChange(book, published("one"), { ...LIFE, nowMs }));
+  assert.ok(has("routers/shop-api/rule")(await ear.until(() => true)));
+  await server.command("ACL", "SETUSER", "publisher", `resetkeys`, `~${NAMESPACE}:*`);
+  await assert.rejects(
+    keys.exchange((book, nowMs) => keyChange(book, published("one"), { ...LIFE, nowMs })),
+    /^Error: cannot publish routes to redis:.*: NOPERM/,
+  );
+  await keys.close();
+});
+
 test("a book that somebody else has written into is no reason to stop", async () => {
   const root = newRoot();
   await using ear = await listener(root);
