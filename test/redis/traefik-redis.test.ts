@@ -222,6 +222,23 @@ test(
   },
 );
 
+test("a server that has become a replica is left, though its connection lives", async () => {
+  await using former = await RedisServer.start();
+  await using next = await RedisServer.start();
+  let master = former;
+  const dial = () => dialServer(master.url)();
+  const keys = traefikRedis({ dial, name: "main", rootKey: "traefik", namespace: NAMESPACE });
+  const { keyChange } = await import("../../src/core/traefik-keys.ts");
+  const publish = () => keys.exchange((book, nowMs) => keyChange(book, published("one"), { ...LIFE, nowMs }));
+  await publish();
+  await former.command("REPLICAOF", "127.0.0.1", String(next.port));
+  master = next;
+  await assert.rejects(publish(), /^Error: cannot publish routes to main: READONLY/);
+  await publish();
+  assert.equal(await next.command("GET", "traefik/http/routers/shop-api/rule"), "PathPrefix(`/api`)");
+  await keys.close();
+});
+
 test("keys of another application, also under the same root, are left alone", async () => {
   const root = newRoot();
   await using ear = await listener(root);
