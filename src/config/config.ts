@@ -7,6 +7,8 @@ import type { SagaDefinition } from "./saga-definition.ts";
 export interface Config {
   /** The files it was read from, in order, absolute. */
   files: readonly string[];
+  /** The variables that its values were made of, in the order of the alphabet. */
+  variables: readonly string[];
   runtime: RuntimeConfig;
   /** `false`: no TCP port is opened. */
   http: HttpConfig | false;

@@ -234,6 +234,8 @@ function toConfig(document: RawDocument, context: Context): Config {
     services: replicasOf(services, context).map((replica) =>
       resolveService(replica, { ...scope, report: context.reportFor(replica.replica) }),
     ),
+    // All have been read by now.
+    variables: [...context.values.variables].toSorted(),
   };
 }
 

@@ -36,6 +36,8 @@ export interface Values {
   tree(value: unknown, place: TreePlace, part?: { path: Path; replica: number }): unknown;
   /** Values that must not be shown. */
   secrets: ReadonlySet<string>;
+  /** The variables that gave a value, but for those that the runtime has by itself. */
+  variables: ReadonlySet<string>;
   /** Paths in `tree` that could not be resolved; what stands there means nothing. */
   failed: readonly Path[];
   /** Services with a value that is another one for each replica. */
@@ -43,10 +45,12 @@ export interface Values {
 }
 
 const REPLICA = "HARAKA_REPLICA";
+const SELF = "HARAKA_SELF";
 const NO_REPLICA = `cannot resolve "\${${REPLICA}}": only the values of a service have it, and \`replicas\` is not among them`;
 
 export function createValues({ access, env, hint }: ValueOptions): Values {
   const secrets = new Set<string>();
+  const variables = new Set<string>();
   const failed: Path[] = [];
   const replicated = new Set<string>();
 
@@ -64,6 +68,7 @@ export function createValues({ access, env, hint }: ValueOptions): Values {
         }
         const value = env[name];
         if (value && soundsSecret(name)) secrets.add(value);
+        if (value !== undefined && name !== SELF) variables.add(name);
         return value;
       },
       file(file) {
@@ -107,7 +112,7 @@ export function createValues({ access, env, hint }: ValueOptions): Values {
     return resolved;
   }
 
-  return { text, tree, secrets, failed, replicated };
+  return { text, tree, secrets, variables, failed, replicated };
 }
 
 /** Whatever stands where a token should. */

@@ -112,6 +112,27 @@ test("emit compose: the Redis of the store comes with it, too, as a store is to 
   assert.deepEqual(services["traefik"]?.["depends_on"], ["routes"]);
 });
 
+test("the variables that the config is made of are passed on by name, and none of the others", async () => {
+  const store = "store: { driver: redis, url: '${REDIS_URL}', namespace: '${SPACE:-shop}' }\n";
+  using shop = folder({
+    "runtime.yaml": SHOP + store,
+    ".env.prod": "REDIS_URL=redis://me:hush@kept\nOTHER=x\n",
+  });
+  const outputs = [];
+  for (const target of ["compose", "kubernetes", "systemd"])
+    outputs.push((await shop.emit(target, "--env-file", ".env.prod")).stdout);
+  const [compose = "", kubernetes = "", systemd = ""] = outputs;
+  assert.deepEqual(composeOf(compose).services["my-shop"]?.["environment"], {
+    REDIS_URL: null,
+    HARAKA_CONFIG: "/app/runtime.yaml",
+    HARAKA_DATA: "/data",
+  });
+  assert.match(kubernetes, /^# The Secret "my-shop-env" has to have REDIS_URL\.$/m);
+  assert.match(kubernetes, /secretKeyRef:\s+name: my-shop-env\s+key: REDIS_URL/);
+  assert.match(systemd, /^# Has REDIS_URL\.\nEnvironmentFile=\/etc\/my-shop\.env$/m);
+  assert.ok(!outputs.join("").includes("hush"));
+});
+
 test("emit compose: several files are named, also to the check", async () => {
   using shop = folder({ "a.yaml": SHOP, "b.yaml": "runtime: { name: shop }\n" });
   const { services } = composeOf((await shop.emit("compose", "-c", "a.yaml", "-c", "b.yaml")).stdout);

@@ -222,6 +222,23 @@ test(
   },
 );
 
+test("a server that has become a replica is left, though its connection lives", async () => {
+  await using former = await RedisServer.start();
+  await using next = await RedisServer.start();
+  let master = former;
+  const dial = () => dialServer(master.url)();
+  const keys = traefikRedis({ dial, name: "main", rootKey: "traefik", namespace: NAMESPACE });
+  const { keyChange } = await import("../../src/core/traefik-keys.ts");
+  const publish = () => keys.exchange((book, nowMs) => keyChange(book, published("one"), { ...LIFE, nowMs }));
+  await publish();
+  await former.command("REPLICAOF", "127.0.0.1", String(next.port));
+  master = next;
+  await assert.rejects(publish(), /^Error: cannot publish routes to main: READONLY/);
+  await publish();
+  assert.equal(await next.command("GET", "traefik/http/routers/shop-api/rule"), "PathPrefix(`/api`)");
+  await keys.close();
+});
+
 test("keys of another application, also under the same root, are left alone", async () => {
   const root = newRoot();
   await using ear = await listener(root);
@@ -234,6 +251,24 @@ test("keys of another application, also under the same root, are left alone", as
   await ear.until((all) => !has("shop-api")(all));
   assert.equal(await ear.client.get(`${root}/http/routers/theirs/rule`), "Path(`/theirs`)");
   assert.equal(await ear.client.get("session:1"), "x");
+});
+
+test("one that may touch only our keys and Traefik's, and run only what is needed, is enough", async () => {
+  const root = newRoot();
+  const own = `on >right ~${NAMESPACE}:* ~${root}/* -@all +@read +@write +time +hello +watch +multi +exec`;
+  await server.command("ACL", "SETUSER", "publisher", "reset", ...own.split(" "));
+  await using ear = await listener(root);
+  const url = server.url.replace("//", "//publisher:right@");
+  const keys = traefikRedis({ dial: dialServer(url), name: server.url, rootKey: root, namespace: NAMESPACE });
+  const { keyChange } = await import("../../src/core/traefik-keys.ts");
+  await keys.exchange((book, nowMs) => keyChange(book, published("one"), { ...LIFE, nowMs }));
+  assert.ok(has("routers/shop-api/rule")(await ear.until(() => true)));
+  await server.command("ACL", "SETUSER", "publisher", `resetkeys`, `~${NAMESPACE}:*`);
+  await assert.rejects(
+    keys.exchange((book, nowMs) => keyChange(book, published("one"), { ...LIFE, nowMs })),
+    /^Error: cannot publish routes to redis:.*: NOPERM/,
+  );
+  await keys.close();
 });
 
 test("a book that somebody else has written into is no reason to stop", async () => {

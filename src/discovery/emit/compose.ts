@@ -56,7 +56,12 @@ function runtimeService(deployment: Deployment) {
   return {
     image,
     ...(!single && { command: ["run", ...flags] }),
-    environment: { ...(single && { HARAKA_CONFIG: `${APP}/${files.names[0]}` }), HARAKA_DATA: DATA },
+    environment: {
+      // Without a value they are those of whoever calls Compose.
+      ...Object.fromEntries(config.variables.map((variable) => [variable, null])),
+      ...(single && { HARAKA_CONFIG: `${APP}/${files.names[0]}` }),
+      HARAKA_DATA: DATA,
+    },
     volumes: [`${files.folder}:${APP}:ro`, ...(keepsData(deployment) ? [`data:${DATA}`] : [])],
     expose: exposed(deployment),
     ...(redis.length > 0 && {

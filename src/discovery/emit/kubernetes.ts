@@ -18,8 +18,14 @@ export function emitKubernetes(deployment: Deployment): Emitted {
     ...(keepsData(deployment) ? [claimObject(deployment)] : []),
     ...routeObjects(deployment),
   ];
-  return new Map([["kubernetes.yaml", yamlFile(headerOf("kubernetes"), documents)]]);
+  const { config, name } = deployment;
+  const hint = `The Secret "${secretOf(name)}" has to have ${config.variables.join(", ")}.`;
+  const header = headerOf("kubernetes", config.variables.length > 0 ? [hint] : []);
+  return new Map([["kubernetes.yaml", yamlFile(header, documents)]]);
 }
+
+/** Has the variables that the config names. */
+const secretOf = (name: string): string => `${name}-env`;
 
 const HEALTH = "http";
 /** Of the image. */
@@ -78,6 +84,10 @@ function containerOf({ name, image, config, timings }: Deployment, ports: readon
     name,
     image,
     env: [
+      ...config.variables.map((variable) => ({
+        name: variable,
+        valueFrom: { secretKeyRef: { name: secretOf(name), key: variable } },
+      })),
       { name: "HARAKA_DATA", value: "/data" },
       { name: "POD_IP", valueFrom: { fieldRef: { fieldPath: "status.podIP" } } },
     ],

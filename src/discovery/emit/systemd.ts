@@ -22,7 +22,7 @@ Restart=on-failure
 RestartSec=1s
 # The config cannot be used: another try is no use.
 RestartPreventExitStatus=2
-StateDirectory=${name}
+${environmentOf(name, config.variables)}StateDirectory=${name}
 TimeoutStartSec=${Math.ceil(timings.startMs / 1_000) + MARGIN_S}s
 TimeoutStopSec=${timings.graceMs / 1_000}s
 WatchdogSec=${WATCHDOG_S}s
@@ -33,6 +33,12 @@ KillSignal=SIGTERM
 WantedBy=multi-user.target
 `;
   return new Map([[`${name}.service`, headerOf("systemd") + unit]]);
+}
+
+/** The file is not written: what it has is nobody's but its owner's. */
+function environmentOf(name: string, variables: readonly string[]): string {
+  if (variables.length === 0) return "";
+  return `# Has ${variables.join(", ")}.\nEnvironmentFile=/etc/${name}.env\n`;
 }
 
 /** One word for systemd, which knows quotes, and specifiers after a percent sign. */
