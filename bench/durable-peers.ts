@@ -33,15 +33,19 @@ const PATIENCE_MS = 120_000;
 const NODE = join(import.meta.dir, "../node_modules/.bin/node");
 
 /** What the others did of the same work, in words: milliseconds a step for one client alone, steps a second for more. */
-export async function durablePeersBeside(waiters: 1 | 8 | 64): Promise<string> {
+export async function durablePeersBeside(
+  waiters: 1 | 8 | 64,
+  { only }: { only?: string } = {},
+): Promise<string> {
+  const peers = PEERS.filter(({ name }) => only === undefined || name === only);
   const installed = process.env.BENCH_PEERS;
   const isThere = ({ packages, programs }: Peer): boolean =>
     installed !== undefined &&
     packages.every((name) => existsSync(join(installed, "node_modules", name))) &&
     programs.every((name) => Bun.which(name) !== null);
   const parts: string[] = [];
-  for (const peer of PEERS.filter(isThere)) parts.push(`${peer.name} ${await raced(peer, waiters)}`);
-  const absent = PEERS.filter((peer) => !isThere(peer)).map(({ name }) => name);
+  for (const peer of peers.filter(isThere)) parts.push(`${peer.name} ${await raced(peer, waiters)}`);
+  const absent = peers.filter((peer) => !isThere(peer)).map(({ name }) => name);
   if (absent.length > 0) parts.push(`absent: ${absent.join(", ")}`);
   return parts.join("; ");
 }

@@ -13,7 +13,7 @@ export const STEPS = 10;
 const NS_PER_MS = 1e6;
 
 /** So many sagas in a round. */
-const SAGAS = { 1: 50, 8: 800, 64: 3200 };
+export const SAGAS = { 1: 50, 8: 800, 64: 3200 };
 
 const COST =
   "of a saga of ten steps 21 records for 20, three entries and two commits more; the machine, a timer and a signal for each call, its promise.";
@@ -41,46 +41,77 @@ export const durableSteps64 = stepsRow("durable-steps@64", {
 interface Contenders {
   ours: Open;
   loop: Open;
+  /** Other floors, measured in the same run and named beside. */
+  floors?: Readonly<Record<string, Open>>;
+  /** Default: what a saga is beyond its steps. */
+  cost?: string;
   /** Measures others at the same work, and says what came out. */
-  beside?: (waiters: 1 | 8 | 64) => Promise<string>;
+  beside?: (waiters: Waiters) => Promise<string>;
 }
 
+export type Waiters = keyof typeof SAGAS;
+
 /** The time that one step takes. */
-export function aloneRow(name: string, { ours, loop, beside }: Contenders): Row {
+export function aloneRow(name: string, { ours, loop, floors = {}, cost = COST, beside }: Contenders): Row {
   return {
     name,
     unit: "ms",
     target: { valueMax: 2 },
-    cost: COST,
+    cost,
     async measure() {
-      const result = await alternate({ count: 5 }, { value: () => alone(ours), floor: () => alone(loop) });
-      return beside ? { ...result, note: await beside(1) } : result;
+      const { value, floor, ...others } = await alternate(
+        { count: 5 },
+        { value: () => alone(ours), floor: () => alone(loop), ...each(floors, alone) },
+      );
+      const notes = [...inWords(others, "ms"), ...(beside ? [await beside(1)] : [])];
+      return { value, floor, ...(notes.length > 0 && { note: notes.join("; ") }) };
     },
   };
 }
 
 export function stepsRow(
   name: string,
-  { ours, loop, beside, waiters, target }: Contenders & { waiters: 8 | 64; target: Row["target"] },
+  {
+    ours,
+    loop,
+    floors = {},
+    cost = COST,
+    beside,
+    waiters,
+    target,
+  }: Contenders & { waiters: 8 | 64; target: Row["target"] },
 ): Row {
   return {
     name,
     unit: "steps/s",
     target,
-    cost: COST,
+    cost,
     async measure() {
       const cpuUs: number[] = [];
-      const { value, floor } = await alternate(
+      const { value, floor, ...others } = await alternate(
         { count: 5 },
         {
           value: () => rate(ours, { waiters, onCpuUs: (us) => cpuUs.push(us) }),
           floor: () => rate(loop, { waiters }),
+          ...each(floors, (open) => rate(open, { waiters })),
         },
       );
       const cpu = `${round(median(cpuUs))} µs of CPU a step`;
-      return { value, floor, note: beside ? `${cpu}; ${await beside(waiters)}` : cpu };
+      const notes = [cpu, ...inWords(others, "steps/s"), ...(beside ? [await beside(waiters)] : [])];
+      return { value, floor, note: notes.join("; ") };
     },
   };
+}
+
+function each(
+  floors: Readonly<Record<string, Open>>,
+  measure: (open: Open) => Promise<number>,
+): Record<string, () => Promise<number>> {
+  return Object.fromEntries(Object.entries(floors).map(([name, open]) => [name, () => measure(open)]));
+}
+
+function inWords(figures: Readonly<Record<string, number>>, unit: string): string[] {
+  return Object.entries(figures).map(([name, figure]) => `${name} ${round(figure)} ${unit}`);
 }
 
 /** Carries out one saga. */

@@ -107,9 +107,13 @@ export function neverConnected(error: unknown): boolean {
   });
 }
 
-/** The message of anything that can be thrown. */
+/** The message of anything that can be thrown; a text, whatever somebody has put in its place. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  try {
+    return String(error instanceof Error ? error.message : error);
+  } catch {
+    return "something that has no words for itself";
+  }
 }
 
 /** Why a file, or something in a folder (`where`), cannot be written, and what to do; `owner` is what `lstat` says of it. */

@@ -1,12 +1,9 @@
 // The library: `import { Orchestrator, Service, lifecycle, z } from "haraka-runtime"`. Re-exports only; nothing in src imports it.
-export {
-  type DocsProvider,
-  lifecycle,
-  Orchestrator,
-  type OrchestratorOptions,
-  type UseOptions,
-} from "./compose/library.ts";
-export type { PlaneOptions, StoreOption } from "./compose/plane-options.ts";
+export { type DocsProvider, lifecycle, Orchestrator, type OrchestratorOptions } from "./compose/library.ts";
+export type { DiscoveryOptions } from "./compose/discovery-options.ts";
+export type { PlaneOptions } from "./compose/plane-options.ts";
+export type { StoreOption } from "./compose/store-option.ts";
+export type { UseOptions } from "./compose/use-options.ts";
 export {
   ConfigError,
   PlaneError,

@@ -48,9 +48,11 @@ export const sagas: Verb = {
 async function operate(args: Args, io: Io): Promise<number> {
   const [word, id, ...more] = args.positionals;
   const known = WORDS.find((each) => each === word);
-  if (known === undefined || more.length > 0 || (known === "list") !== (id === undefined)) {
+  // An ID is easily empty in a script, and dots would lead elsewhere than to an execution.
+  const isFit = (known === "list") === (id === undefined) && !/^\.{0,2}$/.test(id ?? "ID");
+  if (known === undefined || more.length > 0 || !isFit) {
     throw new UsageError(
-      `cannot do '${["sagas", ...args.positionals].join(" ")}': it is sagas list, or sagas show, retry, resolve or abort with one ID`,
+      `cannot do '${["sagas", ...args.positionals].join(" ").trim()}': it is sagas list, or sagas show, retry, resolve or abort with one ID`,
     );
   }
   const order = orderOf(known, args);

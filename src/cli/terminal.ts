@@ -13,6 +13,11 @@ export function columns(): number | undefined {
   return process.stdout.isTTY ? process.stdout.columns : undefined;
 }
 
+/** Somebody sees what is said beside the output. */
+export function isWatched(): boolean {
+  return process.stderr.isTTY;
+}
+
 /** Both keys and screen are there. */
 export function isInteractive(): boolean {
   return process.stdin.isTTY && process.stdout.isTTY;

@@ -1,6 +1,7 @@
 // The address at which others are told to reach this machine, where the config does not say.
 import process from "node:process";
 import type { HttpConfig } from "../config/config.ts";
+import { isEverywhere } from "../config/dialable.ts";
 
 export interface AdvertisedOptions {
   /** `discovery.advertise`. */
@@ -11,11 +12,9 @@ export interface AdvertisedOptions {
   env: Readonly<Record<string, string | undefined>>;
 }
 
-const EVERYWHERE: readonly string[] = ["0.0.0.0", "::"];
-
 export function advertisedAddress({ advertise, http, shared, env }: AdvertisedOptions): string {
   if (advertise !== undefined) return advertise;
-  if (http && !EVERYWHERE.includes(http.host)) return http.host;
+  if (http && !isEverywhere(http.host)) return http.host;
   return shared ? env["POD_IP"] || ownAddress() : "127.0.0.1";
 }
 

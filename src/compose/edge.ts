@@ -117,7 +117,9 @@ function planeConfigIn({ store, plane }: EdgeOptions): PlaneConfig | undefined {
   const scope = { cannot: CANNOT, overHttp: true, cwd: "/", stateFolder: "/" };
   const config = planeConfigOf({ store, plane }, scope);
   if (config === undefined || config.store.driver === "memory") return config;
-  throw new UsageError(`${CANNOT}: there are no files here, so a plane needs store: "memory"`);
+  throw new UsageError(
+    `${CANNOT}: there are no files and no lasting connections here, so a plane needs store: "memory"`,
+  );
 }
 
 interface EdgePlaneParts {

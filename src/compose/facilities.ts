@@ -1,7 +1,6 @@
 // What a run has beside its services: a plane, a registry, both or neither. Joined here, so that the rest asks one thing whatever
 // there is. What a config does not ask for is never loaded.
 import process from "node:process";
-import { acceptDiscovery } from "../config/accept.ts";
 import type { Config } from "../config/config.ts";
 import { UsageError } from "../errors.ts";
 import type { App } from "../http/app.ts";
@@ -43,13 +42,13 @@ export interface Asked extends Pick<Config, "plane" | "discovery" | "http" | "in
   services: readonly { name: string }[];
 }
 
-/** A plane that code asks for, and what comes with it. */
+/** What code asks for. */
 export function inCode({
   startupTimeoutMs,
   ...asked
-}: Pick<Asked, "plane" | "services"> & { startupTimeoutMs: number }): Asked {
+}: Pick<Asked, "plane" | "discovery" | "services"> & { startupTimeoutMs: number }): Asked {
   const runtime = { startup: { timeoutMs: startupTimeoutMs } };
-  return { ...asked, runtime, discovery: acceptDiscovery(), http: false, intents: [] };
+  return { ...asked, runtime, http: false, intents: [] };
 }
 
 type Given = Pick<DiscoveryParts, "clock" | "log" | "env" | "httpPort"> & Pick<ProcessPlaneParts, "nextTurn">;

@@ -2,7 +2,7 @@
 // and `lifecycle` puts it in front of one's own Hono app. It opens no port.
 import process from "node:process";
 import type { MiddlewareHandler } from "hono";
-import type { Condition, PlaneConfig, RestartConfig } from "../config/config.ts";
+import type { DiscoveryConfig, PlaneConfig } from "../config/config.ts";
 import { stateFolderOf } from "../config/state-folder.ts";
 import type { RuntimeState } from "../core/snapshot.ts";
 import { PLAIN_SPEC, type ServiceSpec } from "../core/spec.ts";
@@ -22,6 +22,7 @@ import type { SupervisedService } from "../runtime/effects.ts";
 import type { ShutdownReport } from "../runtime/shutdown.ts";
 import { Supervisor } from "../runtime/supervisor.ts";
 import { version } from "./version.ts";
+import { discoveryConfigOf, type DiscoveryOptions } from "./discovery-options.ts";
 import { moduleService } from "./module-service.ts";
 import type { Facilities } from "./facilities.ts";
 import { lateGate } from "./late-gate.ts";
@@ -30,26 +31,16 @@ import {
   ANYTHING,
   BOOLEAN,
   checkOptions,
-  isObject,
-  LIST,
-  MILLISECONDS,
   nameToUse,
-  NUMBER,
   OBJECT,
   oneOf,
-  PORT,
   type Rules,
-  TENANT,
   TEXT,
 } from "./option-rules.ts";
 import { flushMs } from "./outgoing.ts";
-import {
-  PLANE_RULES,
-  planeConfigOf,
-  type PlaneOptions,
-  refuseParts,
-  type StoreOption,
-} from "./plane-options.ts";
+import { PLANE_RULES, planeConfigOf, type PlaneOptions, refuseParts } from "./plane-options.ts";
+import type { StoreOption } from "./store-option.ts";
+import { checkUse, type UsedDependency, type UseOptions } from "./use-options.ts";
 
 export interface OrchestratorOptions {
   /** Time; a `testClock()` in tests. Default: the system's. */
@@ -58,44 +49,19 @@ export interface OrchestratorOptions {
   log?: Log;
   /** `"manual"`: no service is ready before it calls `markReady`. Default: ready once started, unless the service says manual. */
   readiness?: "manual";
-  /** Whether the process exits after a shutdown that a signal began. Default: true. */
+  /** Whether the process exits after a shutdown that a signal began, and ends with the code of any other. Default: true. */
   exit?: boolean;
   /** What health answers as `service`. Default: `"haraka-runtime"`. */
   name?: string;
   /**
-   * Where the plane keeps what must survive: `"sqlite:PATH"`, relative to the working directory, `"memory"`, or as in a config. Default, with
-   * a `plane`: `haraka.db` in the state folder.
+   * Where the plane keeps what must survive: `"sqlite:PATH"`, relative to the working directory, `"redis://HOST:PORT/0?namespace=NAME"`,
+   * which several share, `"memory"`, or as in a config. Default, with a `plane`: `haraka.db` in the state folder.
    */
   store?: StoreOption;
   /** Sessions, state, intents and sagas, as services find them in `this.runtime`. Default: none, unless there is a `store`. */
   plane?: PlaneOptions;
-}
-
-type UsedDependency =
-  string | { service: string; condition?: Condition; required?: boolean; restart?: boolean };
-
-export interface UseOptions {
-  /** Higher starts earlier among what dependencies leave free. Default: 0. */
-  priority?: number;
-  /** Names of services, or names with a condition. Default: none; a bare name means `ready`, for a task `completed`. */
-  dependencies?: readonly UsedDependency[];
-  /** Whether its failure ends the runtime. Default: true. */
-  critical?: boolean;
-  /** Done when `startup()` resolves. Default: false. */
-  task?: boolean;
-  /**
-   * Whether, and when, it is started again after it has failed: `startup` is then called again on the same instance. Default:
-   * never; what is left out is as in a config.
-   */
-  restart?: Partial<RestartConfig>;
-  /** Milliseconds. Default: 30,000. */
-  startTimeoutMs?: number;
-  /** Milliseconds. Default: 5,000. */
-  stopTimeoutMs?: number;
-  /** Whom it acts for in the plane. Default: `"default"`. */
-  tenant?: string;
-  /** Where it listens by itself: with a plane others find it there. Default: nowhere. */
-  port?: number;
+  /** How others find services, and this machine. A plane has it in any case; alone it is a registry of this process. */
+  discovery?: DiscoveryOptions;
 }
 
 /** An app, as Hono's, and where its documentation is. */
@@ -127,7 +93,8 @@ export class Orchestrator {
   readonly #registrations = new Map<string, Registration>();
   readonly #instances = new Map<ServiceLike, string>();
   readonly #gate: HttpGate;
-  readonly #planeConfig: PlaneConfig | undefined;
+  /** What there is to be beside the services. */
+  readonly #asked: { plane?: PlaneConfig; discovery?: DiscoveryConfig };
   readonly #internals: OrchestratorInternals;
   #facilities: Facilities | undefined;
   #runCalled = false;
@@ -138,7 +105,12 @@ export class Orchestrator {
     checkOptions(options, { cannot, rules: OPTIONS });
     const cwd = process.cwd();
     const stateFolder = stateFolderOf(process.env, { cwd });
-    this.#planeConfig = planeConfigOf(options, { cannot, overHttp: false, cwd, stateFolder });
+    const plane = planeConfigOf(options, { ...options, cannot, overHttp: false, cwd, stateFolder });
+    const { discovery = plane && {} } = options;
+    this.#asked = {
+      ...(plane && { plane }),
+      ...(discovery && { discovery: discoveryConfigOf(discovery, { cannot }) }),
+    };
     this.#internals = internals;
     const own = options.log
       ? { log: options.log, flush: async () => true, terminal: process.stdout.isTTY }
@@ -180,7 +152,7 @@ export class Orchestrator {
       throw new UsageError(`cannot use '${name}': the runtime is ${state}`);
     }
     checkUse(name, options);
-    if (this.#planeConfig) refuseParts([name]);
+    if (this.#asked.plane) refuseParts([name]);
     this.#instances.set(service, name);
     this.#registrations.set(name, { service, name, options });
     return this;
@@ -200,6 +172,9 @@ export class Orchestrator {
     try {
       this.#facilities = await this.#openFacilities(settings);
       await this.#supervisor.run([...(this.#facilities?.parts ?? []), ...this.#services()]);
+      // Nobody may have asked for the end: then the process lives as long as its maker likes, and ends for this reason.
+      if (this.#options.exit !== false)
+        void this.#supervisor.ended.then(({ exitCode }) => void (process.exitCode ||= exitCode));
     } catch (error) {
       stopListening();
       await this.#facilities?.close();
@@ -254,12 +229,11 @@ export class Orchestrator {
 
   /** Loaded only where there is to be something. */
   async #openFacilities({ port }: { port?: number }): Promise<Facilities | undefined> {
-    const plane = this.#planeConfig;
-    if (!plane || this.state !== "uninitialized") return undefined;
+    if (!this.#asked.discovery || this.state !== "uninitialized") return undefined;
     const { inCode, openFacilities } = await import("./facilities.ts");
     const services = [...this.#registrations.keys()].map((name) => ({ name }));
     const own = { clock: this.#clock, log: this.#log, env: process.env, httpPort: () => port };
-    const asked = inCode({ plane, services, startupTimeoutMs: STARTUP_TIMEOUT_MS });
+    const asked = inCode({ ...this.#asked, services, startupTimeoutMs: STARTUP_TIMEOUT_MS });
     return openFacilities(asked, { ...own, ...this.#internals });
   }
 
@@ -341,45 +315,8 @@ const OPTIONS: Rules<OrchestratorOptions> = {
   exit: BOOLEAN,
   name: TEXT,
   ...PLANE_RULES,
+  discovery: OBJECT,
 };
-
-const USE: Rules<UseOptions> = {
-  priority: NUMBER,
-  dependencies: LIST,
-  critical: BOOLEAN,
-  task: BOOLEAN,
-  restart: OBJECT,
-  startTimeoutMs: MILLISECONDS,
-  stopTimeoutMs: MILLISECONDS,
-  tenant: TENANT,
-  port: PORT,
-};
-
-const DEPENDENCY: Rules<Exclude<UsedDependency, string>> = {
-  service: TEXT,
-  condition: oneOf("started", "ready", "completed"),
-  required: BOOLEAN,
-  restart: BOOLEAN,
-};
-
-const RESTART: Rules<RestartConfig> = {
-  policy: oneOf("never", "on-failure", "always"),
-  backoff: OBJECT,
-  limit: OBJECT,
-  resetAfterMs: MILLISECONDS,
-};
-
-/** Throws `UsageError` for an option, or a part of one, that is not known or cannot be. */
-function checkUse(name: string, options: UseOptions): void {
-  const cannot = `cannot use '${name}'`;
-  checkOptions(options, { cannot, rules: USE });
-  const { restart = {}, dependencies = [] } = options;
-  checkOptions(restart, { cannot, path: "restart.", rules: RESTART });
-  for (const [index, dependency] of dependencies.entries()) {
-    const entry = isObject(dependency) ? dependency : { service: dependency };
-    checkOptions(entry, { cannot, path: `dependencies[${index}].`, rules: DEPENDENCY });
-  }
-}
 
 function nameOf({ name = "haraka-runtime" }: OrchestratorOptions): string {
   return name;

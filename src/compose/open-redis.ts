@@ -1,16 +1,20 @@
 // From where Redis is to the store in it. Its parts do not know each other: they meet here. Loaded only when a store in Redis is asked for.
 import type { RedisStoreConfig } from "../config/config.ts";
+import { partsOfRedisUrl } from "../config/redis-store.ts";
 import { isNamespace } from "../core/redis-layout.ts";
-import { dialCluster, dialSentinel, dialServer } from "../drivers/store-redis-dial.ts";
 import { openRedisLink } from "../drivers/store-redis-link.ts";
+import { redisCopy } from "../drivers/store-redis-copy.ts";
+import { respectingMark } from "../drivers/store-redis-mark.ts";
 import { redisOwnerships } from "../drivers/store-redis-owners.ts";
+import { lookAtVersion } from "../drivers/store-redis-version.ts";
 import { type RedisScripts, redisScripts } from "../drivers/store-redis-scripts.ts";
 import { redisWrites } from "../drivers/store-redis-writes.ts";
 import { redisStore } from "../drivers/store-redis.ts";
 import { type StoreError, UsageError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Dial } from "../ports/redis.ts";
+import type { StoreTarget } from "../ports/store-copy.ts";
 import type { Ownerships, Store } from "../ports/store.ts";
+import { dialOf, nameOfPlace, withoutPassword } from "./redis-place.ts";
 
 /** How long a write waits to be told what became of it when its connection was lost. */
 const UNKNOWN_MS = 5_000;
@@ -23,6 +27,8 @@ export interface OpenRedisOptions {
   onTrouble?: ((problem: StoreError | undefined) => void) | undefined;
   /** Told what an operator should know, and nothing is stopped by. */
   onWarning?: ((message: string) => void) | undefined;
+  /** One that is not there is made. Default true. */
+  create?: boolean;
   /** Default: those of the driver. */
   scripts?: RedisScripts;
 }
@@ -30,15 +36,23 @@ export interface OpenRedisOptions {
 /** Throws `UsageError` for what is no address, and `StoreError` for a Redis that cannot be had. */
 export async function openRedis(
   config: RedisStoreConfig,
-  { clock, onLost, onTrouble, onWarning = () => {}, scripts = redisScripts() }: OpenRedisOptions,
+  {
+    clock,
+    onLost,
+    onTrouble,
+    onWarning = () => {},
+    create = true,
+    scripts = redisScripts(),
+  }: OpenRedisOptions,
 ): Promise<Store & Ownerships> {
   const { namespace, leaseMs, checks, replicas, place } = config;
   const link = await openRedisLink({
-    name: nameOf(config),
+    name: "url" in place ? `the store ${nameOfPlace(place)}` : nameOfPlace(place),
     isSharded: "cluster" in place,
-    dial: dialOf(place),
+    dial: respectingMark(dialOf(place), { namespace, isRuntime: onTrouble !== undefined }),
     clock,
     checks,
+    look: (connection) => lookAtVersion(connection, { namespace, create }),
     onWarning,
     ...(onTrouble && { onRefused: (error: StoreError) => onLost?.(error) }),
   });
@@ -62,31 +76,34 @@ export async function openRedis(
   return Object.assign(store, owners);
 }
 
+/** As one end of a migration, unfinished or not. Throws as `openRedis` does. */
+export async function openRedisCopy(
+  config: RedisStoreConfig & { place: { url: string } },
+  { clock, onWarning = () => {} }: Pick<OpenRedisOptions, "clock" | "onWarning">,
+): Promise<StoreTarget> {
+  const { namespace, checks, place } = config;
+  const link = await openRedisLink({
+    name: `the store ${nameOfPlace(place)}`,
+    isSharded: false,
+    dial: dialOf(place),
+    clock,
+    checks,
+    look: (connection) => lookAtVersion(connection, { namespace, create: false }),
+    onWarning,
+  });
+  const url = `${withoutPassword(place.url)}?namespace=${encodeURIComponent(namespace)}`;
+  return redisCopy({ link, namespace, url });
+}
+
 /** `redis[s]://[USER:PASSWORD@]HOST[:PORT][/DATABASE][?namespace=NAME]`, as the command line takes it. */
-export function redisConfigOf(text: string): RedisStoreConfig {
-  const url = URL.parse(text);
-  const namespace = url?.searchParams.get("namespace") ?? DEFAULTS.namespace;
-  if (!url || url.hostname === "" || !isNamespace(namespace))
+export function redisConfigOf(text: string): RedisStoreConfig & { place: { url: string } } {
+  const parts = partsOfRedisUrl(text);
+  const { url, namespace = DEFAULTS.namespace } = parts ?? {};
+  if (url === undefined || !isNamespace(namespace))
     throw new UsageError(
       `cannot open the store '${withoutPassword(text)}': it is redis://HOST:PORT/DATABASE?namespace=NAME`,
     );
-  url.search = "";
-  return { driver: "redis", place: { url: url.href }, ...DEFAULTS, namespace };
+  return { driver: "redis", place: { url }, ...DEFAULTS, namespace };
 }
 
 const DEFAULTS = { namespace: "haraka", leaseMs: 5_000, checks: "warn", replicas: 0 } as const;
-
-function dialOf(place: RedisStoreConfig["place"]): Dial {
-  if ("cluster" in place) return dialCluster(place.cluster);
-  return "sentinel" in place ? dialSentinel(place.sentinel) : dialServer(place.url);
-}
-
-/** Without what must not be seen. */
-function nameOf({ place }: RedisStoreConfig): string {
-  if ("url" in place) return `the store ${withoutPassword(place.url)}`;
-  const nodes = "cluster" in place ? place.cluster : place.sentinel.nodes;
-  const what = "cluster" in place ? "the Redis cluster" : `the Redis master '${place.sentinel.master}'`;
-  return `${what} at ${nodes.map(withoutPassword).join(", ")}`;
-}
-
-const withoutPassword = (url: string): string => url.replace(/\/\/[^@/]*@/, "//");

@@ -5,7 +5,7 @@ import type { RedisStoreConfig } from "../config/config.ts";
 import { resolvePath } from "../config/files.ts";
 import { failpointOf } from "../drivers/failpoint.ts";
 import type { SqliteFileOptions } from "../drivers/store-sqlite-file.ts";
-import { messageOf, StoreError, UsageError } from "../errors.ts";
+import { type StoreError, UsageError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Failpoint } from "../ports/failpoint.ts";
 import type { Ownerships, Store } from "../ports/store.ts";
@@ -70,21 +70,6 @@ async function openEngine(
 }
 
 async function openSqlite(named: string, options: SqliteFileOptions): Promise<StoreEngine> {
-  const { openSqliteFile, placeOf } = await import("../drivers/store-sqlite-file.ts");
-  const { lockStore } = await import("../drivers/store-lock.ts");
-  const { sqliteEngine } = await import("../drivers/store-sqlite.ts");
-  const path = placeOf(named, options);
-  const lock = lockStore(path);
-  try {
-    const database = openSqliteFile(path, options);
-    try {
-      return sqliteEngine(database, { path, onClosed: lock.release });
-    } catch (error) {
-      database.close();
-      throw new StoreError(`cannot open the database ${path}: ${messageOf(error)}`, { cause: error });
-    }
-  } catch (error) {
-    lock.release();
-    throw error;
-  }
+  const { openDatabase } = await import("./open-database.ts");
+  return openDatabase(named, options).engine;
 }

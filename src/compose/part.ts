@@ -11,6 +11,8 @@ export interface PartOptions {
   needs?: readonly string[];
   /** Asked again and again whether it works; without one it works once it has started. */
   probe?: Probe | undefined;
+  /** As `ServiceSpec` has it. */
+  patient?: boolean;
 }
 
 /** Before everything without a number of its own; nobody can ask for more. */
@@ -21,10 +23,10 @@ const CHECKED = { intervalMs: 1_000, timeoutMs: 1_000, failureThreshold: 1, succ
 export function partOf(
   name: string,
   service: ServiceLike,
-  { needs = [], probe }: PartOptions = {},
+  { needs = [], probe, patient = false }: PartOptions = {},
 ): SupervisedService {
   return {
-    spec: specOf(name, { needs, probed: probe !== undefined }),
+    spec: { ...specOf(name, { needs, probed: probe !== undefined }), patient },
     launcher: moduleLauncher({ load: () => service, task: false, onInstance() {} }),
     ...(probe && { readiness: { probe, schedule: CHECKED } }),
   };

@@ -1,23 +1,11 @@
-// The plane as code asks for it: `store` and `plane` as they stand in a config, or the store as a URL. Every part is checked where it is
-// written, and what it means is what it means there. Needs no `node:`, and opens nothing.
+// The plane as code asks for it: as under `plane` in a config, over the store that is asked for beside it. Every part is checked where it
+// is written, and what it means is what it means there. Needs no `node:`, and opens nothing.
 import { acceptPlane, acceptSize, acceptSpan } from "../config/accept.ts";
 import type { PlaneConfig } from "../config/config.ts";
-import { resolvePath } from "../config/files.ts";
 import { resolvePlane } from "../config/plane.ts";
 import { UsageError } from "../errors.ts";
-import {
-  checkOptions,
-  isObject,
-  LIST,
-  OBJECT,
-  oneOf,
-  type Rule,
-  type Rules,
-  TENANT,
-} from "./option-rules.ts";
-
-/** `sqlite:PATH`, relative to the working directory, or `memory`; or as in a config. */
-export type StoreOption = string | { driver: "memory" } | { driver: "sqlite"; path?: string };
+import { checkOptions, isObject, LIST, OBJECT, type Rule, type Rules, TENANT } from "./option-rules.ts";
+import { STORE_RULE, storeIn, type StoreOption } from "./store-option.ts";
 
 /** What is left out is as in a config. */
 export interface PlaneOptions {
@@ -48,6 +36,8 @@ interface Scope {
   /** It is served over HTTP, so `auth` has a meaning. */
   overHttp: boolean;
   cwd: string;
+  /** What the runtime is called, and with it what is its own in Redis. */
+  name?: string | undefined;
   /** Where a database without a path of its own is. */
   stateFolder: string;
 }
@@ -55,7 +45,7 @@ interface Scope {
 /** Either of the two asks for a plane; `undefined`: neither does. Throws `UsageError` for what it cannot be. */
 export function planeConfigOf({ store, plane }: PlaneAsked, scope: Scope): PlaneConfig | undefined {
   if (store === undefined && plane === undefined) return undefined;
-  const { cannot, stateFolder } = scope;
+  const { cannot, stateFolder, name = "haraka" } = scope;
   checkPlane(plane ?? {}, scope);
   const found = acceptPlane({ store: storeIn(store, scope), plane: plane ?? {} });
   // The rules know everything that a config refuses; should they not, it is refused all the same.
@@ -64,20 +54,7 @@ export function planeConfigOf({ store, plane }: PlaneAsked, scope: Scope): Plane
   const report = (path: readonly unknown[], message: string): never => {
     throw new UsageError(`${cannot}: ${path.join(".")}: ${message}`);
   };
-  return resolvePlane({ plane: found.plane, store: found.store }, { name: "haraka", stateFolder, report });
-}
-
-function storeIn(store: StoreOption | undefined, { cannot, cwd }: Scope): object | undefined {
-  if (store === undefined) return undefined;
-  if (typeof store !== "string") {
-    checkOptions(store, { cannot, path: "store.", rules: STORE });
-    return store;
-  }
-  if (/^memory:?$/.test(store)) return { driver: "memory" };
-  const path = /^sqlite:(.+)$/s.exec(store)?.[1];
-  if (path !== undefined) return { driver: "sqlite", path: resolvePath(cwd, path) };
-  const expected = 'expected "sqlite:PATH", as "sqlite:data/app.db", or "memory"';
-  throw new UsageError(`${cannot}: store is "${store}"; ${expected}`);
+  return resolvePlane({ plane: found.plane, store: found.store }, { name, stateFolder, report });
 }
 
 /** The parts of a plane, which are services, too, and the registry, which comes with it. */
@@ -92,10 +69,7 @@ export function refuseParts(services: Iterable<string>): void {
 
 /** For who takes these two among other options. */
 export const PLANE_RULES: Rules<PlaneAsked> = {
-  store: {
-    expected: '"sqlite:PATH", as "sqlite:data/app.db", or "memory", or an object',
-    holds: (value) => typeof value === "string" || isObject(value),
-  },
+  store: STORE_RULE,
   plane: OBJECT,
 };
 
@@ -151,10 +125,6 @@ function wholeUpTo(maximum: number): Rule {
   return { expected: `a whole number from 1 up to ${maximum}`, holds };
 }
 
-const STORE: Rules<{ driver: unknown; path: unknown }> = {
-  driver: oneOf("sqlite", "memory"),
-  path: FILLED,
-};
 const RETENTION: Rule = {
   expected: 'a duration such as "168h", or "forever"',
   holds: (value) => value === "forever" || acceptSpan(value) !== undefined,

@@ -205,7 +205,7 @@ function partsOf({ store, plane, engine, watch }: Parts): SupervisedService[] {
     shutdown: async (signal: AbortSignal) => void (await engine.stop({ signal })),
   };
   return [
-    partOf("store", { shutdown: () => store.close() }, { probe }),
+    partOf("store", { shutdown: () => store.close() }, { probe, patient: true }),
     partOf("state_surface", surface, { needs: ["store"], probe }),
     partOf("wal", { startup() {} }, { needs: ["store"], probe }),
     partOf("saga_coordinator", coordinator, { needs: ["state_surface", "wal"], probe }),

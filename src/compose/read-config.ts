@@ -174,6 +174,7 @@ export function specOf(service: ServiceConfig): ServiceSpec {
     startupProbe: startup !== undefined,
     livenessProbe: liveness !== undefined,
     readiness: readiness === undefined ? "started" : readiness === "manual" ? "manual" : "probe",
+    patient: false,
     startTimeoutMs: service.startTimeoutMs,
     stopTimeoutMs: service.stopTimeoutMs,
   };

@@ -105,8 +105,11 @@ async function openPublisher(
   if (!traefik?.redis || !registry) throw new Error("internal: routes are not published to Redis");
   const { RoutePublisher } = await import("../discovery/route-publisher.ts");
   const { traefikRedis } = await import("../drivers/traefik-redis.ts");
+  const { dialOf, nameOfPlace } = await import("./redis-place.ts");
+  const { rootKey, place } = traefik.redis;
+  const redis = { dial: dialOf(place), name: nameOfPlace(place), rootKey };
   return new RoutePublisher({
-    keys: traefikRedis({ ...traefik.redis, namespace: namespaceOf(config) }),
+    keys: traefikRedis({ ...redis, namespace: namespaceOf(config) }),
     clock,
     ...registry,
     published: () => routing.published(),
@@ -139,8 +142,9 @@ function drainProblem(
   { publisher, env }: Pick<RoutingParts, "env"> & { publisher: "http" | "redis" },
 ): string | undefined {
   const kubernetes = env["KUBERNETES_SERVICE_HOST"] !== undefined;
-  const rule = drainRule(shutdown.drainMs, { kubernetes, attended: false, publisher });
-  const budget = budgetMs(shutdown.budgetMs, { kubernetes });
+  const context = { kubernetes, publisher };
+  const rule = drainRule(shutdown.drainMs, { ...context, attended: false });
+  const budget = budgetMs(shutdown.budgetMs, context);
   if (rule.until !== "time" || drainMs(rule, budget) >= rule.waitMs) return undefined;
   const [has, wants] = [drainMs(rule, budget), rule.waitMs].map(inWords);
   return `a stop will drain for ${has} instead of ${wants}, and may lose requests: it takes at most half of runtime.shutdown.budget, which is ${inWords(budget)}; set that to at least ${inWords(2 * rule.waitMs)}, and give the container as long`;

@@ -3,7 +3,7 @@
 import process from "node:process";
 import { canonicalJson } from "../core/canonical-json.ts";
 import { BASE, throughSeqOf } from "../core/plane-base.ts";
-import { type LogRecord, type Store, SYSTEM_TENANT, WAL_TYPES } from "../ports/store.ts";
+import { type Entry, type LogRecord, type Store, SYSTEM_TENANT, WAL_TYPES } from "../ports/store.ts";
 
 const PAGE = 1_000;
 
@@ -56,17 +56,29 @@ export async function verifyWal(store: Store): Promise<WalReport> {
 
 /** One hash of all records and entries of all tenants, as they are visible now, and how many records there are. */
 export async function hashStore(store: Store): Promise<{ hash: string; events: number }> {
+  const hash = stateHash();
+  for (const { tenant } of await tenantsOf(store)) {
+    hash.tenant(tenant);
+    for await (const record of recordsOf(store, tenant)) hash.record(record);
+    for await (const entry of entriesOf(store, tenant)) hash.entry(entry);
+  }
+  return hash.end();
+}
+
+/** That hash as it is made, whoever reads the store: its tenants, ascending, each with its records and then its entries. */
+export function stateHash() {
   const hash = sha256();
   let events = 0;
-  for (const { tenant } of await tenantsOf(store)) {
-    hash.update(`${canonicalJson({ tenant })}\n`);
-    for await (const record of recordsOf(store, tenant)) {
-      hash.update(`${canonicalJson(record)}\n`);
+  const take = (value: unknown): void => void hash.update(`${canonicalJson(value)}\n`);
+  return {
+    tenant: (tenant: string) => take({ tenant }),
+    record(record: LogRecord): void {
       events++;
-    }
-    for await (const entry of entriesOf(store, tenant)) hash.update(`${canonicalJson(entry)}\n`);
-  }
-  return { hash: hash.digest("hex"), events };
+      take(record);
+    },
+    entry: (entry: Entry) => take(entry),
+    end: () => ({ hash: hash.digest("hex"), events }),
+  };
 }
 
 /** Without what belongs to none: that comes and goes with the runtimes. */

@@ -4,7 +4,8 @@ import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { RuntimeEvent } from "../ports/runtime-event.ts";
 import type { ServiceLike } from "../ports/service.ts";
-import { Orchestrator, type OrchestratorOptions, type UseOptions } from "./library.ts";
+import { Orchestrator, type OrchestratorOptions } from "./library.ts";
+import type { UseOptions } from "./use-options.ts";
 
 /** A clock that stands still until it is turned. */
 export interface TestClock extends Clock {

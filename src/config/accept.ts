@@ -115,11 +115,9 @@ export function acceptPlane({ store, plane }: { store?: unknown; plane?: unknown
   return found && { store: found.store, plane: found.plane };
 }
 
-/** `discovery` with its defaults. */
-export function acceptDiscovery() {
-  const found = accept({ runtime: {}, http: false, control: {}, services: {}, discovery: {} });
-  const { ttl = 0, heartbeat = 0 } = found?.discovery?.registry ?? {};
-  return { registry: { ttlMs: ttl, heartbeatMs: heartbeat } };
+/** What stands under `discovery`, the same way. */
+export function acceptDiscovery(discovery: object) {
+  return accept({ runtime: {}, http: false, control: {}, services: {}, discovery })?.discovery;
 }
 
 const quantities = quantitiesOf(builders as unknown as Zod) as unknown as Record<"span" | "spans", Schema> & {

@@ -74,11 +74,7 @@ export type StoreConfig = { driver: "memory" } | { driver: "sqlite"; path: strin
 
 export interface RedisStoreConfig {
   driver: "redis";
-  /** URLs: of one server, of nodes of a cluster, or of sentinels that know the master. */
-  place:
-    | { url: string }
-    | { cluster: readonly string[] }
-    | { sentinel: { master: string; nodes: readonly string[] } };
+  place: RedisServerPlace | { cluster: readonly string[] };
   /** Every key begins with it. */
   namespace: string;
   leaseMs: number;
@@ -87,6 +83,9 @@ export interface RedisStoreConfig {
   /** So many replicas have to have a write before it counts. */
   replicas: number;
 }
+
+/** URLs: of a server, or of sentinels that know which one is the master. */
+export type RedisServerPlace = { url: string } | { sentinel: { master: string; nodes: readonly string[] } };
 
 export interface DiscoveryConfig {
   /** The name or address at which others reach this machine, an IPv6 one without brackets; absent: what the runtime finds. */
@@ -99,7 +98,8 @@ export interface DiscoveryConfig {
 export interface TraefikPublishing {
   /** Never empty; without one only this machine may ask. */
   token?: string;
-  redis?: { rootKey: string; url: string };
+  /** One server, for a transaction does not reach across a cluster, nor does Traefik read from one. */
+  redis?: { rootKey: string; place: RedisServerPlace };
 }
 
 /** An intent that is carried out by HTTP calls. */

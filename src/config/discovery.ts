@@ -40,7 +40,11 @@ export function discoveryDocument(
     registry: { ttl: durationText(registry.ttlMs), heartbeat: durationText(registry.heartbeatMs) },
     traefik: traefik && {
       ...(hide({ token: traefik.token }) as RawMap),
-      redis: redis && { rootKey: hide(redis.rootKey), url: hide(redis.url) },
+      // Sentinels are the store's, and where nothing is said so are these.
+      redis: redis && {
+        rootKey: hide(redis.rootKey),
+        url: "url" in redis.place ? hide(redis.place.url) : undefined,
+      },
     },
   };
 }

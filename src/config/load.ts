@@ -225,7 +225,7 @@ function toConfig(document: RawDocument, context: Context): Config {
     ...(document.discovery && {
       discovery: resolveDiscovery(document.discovery, {
         http: http !== false,
-        storeUrl: document.store?.url,
+        store: document.store,
         report,
       }),
     }),

@@ -1,4 +1,4 @@
-// Where Redis is and how it is used, from the keys of `store`, and the rules between them. It reaches nobody.
+// Where Redis is and how it is used, from the keys of `store` or from a URL, and the rules between them. It reaches nobody.
 import type { RedisStoreConfig } from "./config.ts";
 import type { Path } from "./path.ts";
 import type { RawStore } from "./plane-schema.ts";
@@ -25,7 +25,7 @@ export function resolveRedis(
   for (const key of named.slice(1)) wrong([key], `there is \`${named[0]}\` already; say one of them`, "key");
   const { url, cluster = [], sentinel } = raw;
   const check = (text: string, path: Path, isNode: boolean): void => {
-    const problem = problemOf(text, { isNode });
+    const problem = redisUrlProblem(text, { isNode });
     if (problem !== undefined) wrong(path, problem);
   };
   if (url !== undefined) check(url, ["url"], false);
@@ -43,7 +43,19 @@ export function resolveRedis(
   };
 }
 
-function problemOf(text: string, { isNode }: { isNode: boolean }): string | undefined {
+/** `redis[s]://[USER:PASSWORD@]HOST[:PORT][/DATABASE][?namespace=NAME]` in its parts; `undefined`: it is not that. */
+export function partsOfRedisUrl(text: string): { url: string; namespace?: string } | undefined {
+  const url = URL.parse(text);
+  if (!url || !/^rediss?:$/.test(url.protocol)) return undefined;
+  const { namespace, ...others } = Object.fromEntries(url.searchParams);
+  url.search = "";
+  if (namespace === "" || Object.keys(others).length > 0 || redisUrlProblem(url.href) !== undefined)
+    return undefined;
+  return { url: url.href, ...(namespace !== undefined && { namespace }) };
+}
+
+/** `isNode`: of a cluster. */
+export function redisUrlProblem(text: string, { isNode = false } = {}): string | undefined {
   const url = URL.parse(text);
   if (!url || !/^rediss?:$/.test(url.protocol) || url.hostname === "" || url.search !== "" || url.hash !== "")
     return "expected redis://HOST:PORT, or rediss:// for TLS, USER:PASSWORD@ before the host";

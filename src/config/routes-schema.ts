@@ -46,7 +46,10 @@ export function traefikOf({ z, key, preset, filled, literal }: Kit) {
     redis: key(
       z.strictObject({
         rootKey: preset(filled, "traefik", "What the keys begin with, as in Traefik's Redis provider."),
-        url: key(filled, "Where it is, as `redis://127.0.0.1:6379/0`. Default: the store's."),
+        url: key(
+          filled,
+          "Where it is, as `redis://127.0.0.1:6379/0`. Default: the store's `url` or `sentinel`.",
+        ),
       }),
       "Write the routes into Redis, for Traefik's Redis provider.",
     ),

@@ -35,7 +35,7 @@ function runtimeOf(kit: Kit) {
         budget: preset(
           autoDuration,
           "auto",
-          "How long a whole shutdown may take. `auto`: 30s under Kubernetes, else 10s, minus a safety margin.",
+          "How long a whole shutdown may take. `auto`: 30s under Kubernetes, else 10s, minus a safety margin; 14s where Traefik polls for routes.",
         ),
         drain: preset(
           autoDuration,

@@ -153,7 +153,7 @@ export interface DrainContext {
 }
 
 /** What `auto` waits for a publisher: Traefik has polled its HTTP provider, or has taken what Redis told it. */
-const PUBLISHED_MS = { http: 7_000, redis: 3_000 } as const;
+export const PUBLISHED_MS = { http: 7_000, redis: 3_000 } as const;
 /** What `auto` waits under Kubernetes. */
 const ENDPOINT_REMOVAL_MS = 5_000;
 

@@ -4,7 +4,7 @@
 import type { SagaDefinition } from "../config/saga-definition.ts";
 import { isEnded, type SagaState } from "./saga.ts";
 import { namedNodes } from "./saga-definition.ts";
-import type { Json, ResolveAction, SagaEvent } from "./saga-event.ts";
+import type { Json, ParkCause, ResolveAction, SagaEvent } from "./saga-event.ts";
 import { isStuck, type StepState } from "./saga-step.ts";
 
 /** `refused` ends "cannot … : ", for a 409. */
@@ -20,10 +20,16 @@ export function start(
   return [started, { type: "timer_set", payload: { dueAtMs: nowMs + timeoutMs } }];
 }
 
-/** Nobody here knows its definition. It goes on by `resolve` with `retry` once somebody does. */
-export function parkUnknown(state: SagaState, reason: string): readonly SagaEvent[] {
+/**
+ * Nobody here knows its definition, or to go on by it has failed in itself. It goes on by `resolve` with `retry`, once somebody does, or to
+ * see whether it fails again.
+ */
+export function park(
+  state: SagaState,
+  { reason, cause }: { reason: string; cause: Exclude<ParkCause, "steps"> },
+): readonly SagaEvent[] {
   if (isEnded(state) || state.status === "parked") return [];
-  return [{ type: "saga_parked", payload: { reason, cause: "definition" } }];
+  return [{ type: "saga_parked", payload: { reason, cause } }];
 }
 
 /** Nothing is appended, and that is right, when it is being undone already. */
@@ -72,6 +78,9 @@ export function resolve(state: SagaState, { action, step, output }: Resolution):
   };
   if (state.parked.cause === "definition") {
     return action === "retry" ? answer([]) : { refused: `${state.parked.reason}; register it, or retry` };
+  }
+  if (state.parked.cause === "internal") {
+    return action === "retry" ? answer([]) : { refused: `${state.parked.reason}; retry it first` };
   }
   if (action === "abort") {
     return state.undoing

@@ -10,6 +10,9 @@ export type Failure = { message: string; reason?: string; status?: number };
 /** Another attempt at `retryAtMs`; undo the saga; leave it to an operator. */
 type Next = "retry" | "compensate" | "park";
 
+/** Its steps need an operator; nobody here knows its definition; or to go on has failed in itself. */
+export type ParkCause = "steps" | "definition" | "internal";
+
 export type ResolveAction = "retry" | "done" | "skip" | "abort";
 
 export type SagaEvent =
@@ -48,8 +51,7 @@ export type SagaEvent =
   | { type: "cancel_requested"; payload: Record<string, never> }
   | { type: "saga_completed"; payload: Record<string, never> }
   | { type: "saga_compensated"; payload: { state: "compensated" | "cancelled" } }
-  /** `cause`: its steps need an operator, or nobody here knows its definition. */
-  | { type: "saga_parked"; payload: { reason: string; cause: "steps" | "definition" } }
+  | { type: "saga_parked"; payload: { reason: string; cause: ParkCause } }
   | { type: "saga_resolved"; payload: { action: ResolveAction; steps: readonly string[]; output?: Json } };
 
 const TYPES: ReadonlySet<string> = new Set<SagaEvent["type"]>([

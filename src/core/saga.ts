@@ -1,6 +1,6 @@
 // The state of a saga as a fold of its log. Folding is mechanical: what an event means stands in the event, and one that cannot
 // follow what came before is an internal error. What comes next is decided in `saga-decide.ts` and `saga-outcome.ts`.
-import type { Failure, Json, SagaEvent } from "./saga-event.ts";
+import type { Failure, Json, ParkCause, SagaEvent } from "./saga-event.ts";
 import { isActive, isOpen, isStuck, isToBeUndone, NEVER_TRIED, type StepState } from "./saga-step.ts";
 
 export type SagaEnd = "completed" | "compensated" | "cancelled" | "failed";
@@ -14,7 +14,7 @@ export interface SagaState {
   steps: ReadonlyMap<string, StepState>;
   /** Why no further step starts and what was done is undone. `failed`: a step has; `aborted`: by an operator. */
   undoing?: { cause: "failed" | "timeout" | "cancelled" | "aborted"; step?: string; error?: Failure };
-  parked?: { reason: string; cause: "steps" | "definition" };
+  parked?: { reason: string; cause: ParkCause };
   /** The step after which there is no way back, once it has begun and unless it has failed for certain. */
   pivot?: string;
   /** When the time of the whole saga is over; absent once it has been told so. */
@@ -211,7 +211,7 @@ function foldCompensation(
 
 function foldParked(state: SagaState, event: Of<"saga_parked">): SagaState {
   const { cause } = event.payload;
-  const isDue = cause === "definition" || (isQuiet(state) && [...state.steps.values()].some(isStuck));
+  const isDue = cause !== "steps" || (isQuiet(state) && [...state.steps.values()].some(isStuck));
   if (state.status === "parked" || !isDue) refuse(state, event);
   return { ...state, status: "parked", parked: event.payload };
 }
@@ -222,7 +222,7 @@ function foldResolved(parkedState: SagaState, event: Of<"saga_resolved">): SagaS
   const { action, steps, output } = event.payload;
   const moving = rest.undoing ? "compensating" : "running";
   const state: SagaState = { ...rest, status: rest.definition ? moving : "pending" };
-  if (parked.cause === "definition") return action === "retry" ? state : refuse(parkedState, event);
+  if (parked.cause !== "steps") return action === "retry" ? state : refuse(parkedState, event);
   if (action === "abort") return abort(state, event);
   return steps.reduce((next, name) => {
     const step = state.steps.get(name);

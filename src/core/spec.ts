@@ -26,6 +26,8 @@ export interface ServiceSpec {
   /** Stopped, and started again as `restart` allows, when its liveness probe fails. */
   livenessProbe: boolean;
   readiness: Readiness;
+  /** It waits for what is not here, as a store on another machine: that it is not ready yet is not the startup's time. */
+  patient: boolean;
   startTimeoutMs: number;
   stopTimeoutMs: number;
 }
@@ -46,6 +48,7 @@ export const PLAIN_SPEC: Omit<ServiceSpec, "name" | "group"> = {
   startupProbe: false,
   livenessProbe: false,
   readiness: "started",
+  patient: false,
   startTimeoutMs: 30_000,
   stopTimeoutMs: 5_000,
 };

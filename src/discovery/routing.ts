@@ -34,11 +34,16 @@ export interface RoutingOptions {
 /** What one launch of a service has added. */
 interface Added {
   routes: Route[];
+  /** Aborts when it ends. */
+  life: AbortSignal;
 }
+
+/** A service that has said what it has to say of routes. */
+const SETTLED: ReadonlySet<string> = new Set(["started", "ready", "unready", "completed"]);
 
 export class Routing {
   readonly #options: RoutingOptions;
-  /** By the name of the service. */
+  /** By the name of the service: of its latest launch that has added any. */
   readonly #added = new Map<string, Added>();
   readonly #listeners = new Set<() => void>();
 
@@ -48,7 +53,13 @@ export class Routing {
 
   /** What is to be published; of services that are not there, nothing. */
   routes(): Route[] {
-    return [...this.#present()].flatMap(([, replicas]) => this.#inCommon(replicas));
+    const present = [...this.#present().values()];
+    const live = present.flatMap((replicas) => inCommon(replicas.flatMap((each) => this.#routesOf(each))));
+    const left = present.flatMap((replicas) => replicas.flatMap((each) => this.#leftBy(each)));
+    if (left.length === 0) return live;
+    const all = inCommon([...live, ...left]);
+    const displaced = new Set(routeConflicts(all, this.#options.namespace).map(({ route }) => route));
+    return all.filter((route) => !displaced.has(route));
   }
 
   /** Where they lead right now: nowhere while this runtime, or the service, is not ready. */
@@ -142,19 +153,18 @@ export class Routing {
   }
 
   #routesOf({ name, group, routes }: RoutedService): Route[] {
+    const added = this.#added.get(name);
     return [
       ...routes.map((route) => ({ ...route, service: group })),
-      ...(this.#added.get(name)?.routes ?? []),
+      ...(added && !added.life.aborted ? added.routes : []),
     ];
   }
 
-  /** Each once, also where every replica has added it. */
-  #inCommon(replicas: readonly RoutedService[]): Route[] {
-    const routes = new Map<string, Route>();
-    for (const route of replicas.flatMap((replica) => this.#routesOf(replica))) {
-      if (!routes.has(meaningOf(route))) routes.set(meaningOf(route), route);
-    }
-    return [...routes.values()];
+  /** What a launch that has ended had added, until the next one has: a service that restarts is away, not unknown. */
+  #leftBy({ name }: RoutedService): Route[] {
+    const added = this.#added.get(name);
+    const { state = "" } = this.#options.snapshot().components[name] ?? {};
+    return added?.life.aborted && !SETTLED.has(state) ? added.routes : [];
   }
 
   #add(name: string, given: NewRoute, signal: AbortSignal): void {
@@ -162,23 +172,18 @@ export class Routing {
     const config = services().find((service) => service.name === name);
     const route = newRoute(given, { service: config?.group ?? name, port: config?.port });
     if (signal.aborted) return;
-    const others = this.routes().filter((other) => meaningOf(other) !== meaningOf(route));
+    const live = [...this.#present().values()].flat().flatMap((each) => this.#routesOf(each));
+    const others = inCommon(live).filter((other) => meaningOf(other) !== meaningOf(route));
     const conflict = routeConflicts([...others, route], namespace).find((found) => found.route === route);
     if (conflict)
       throw new UsageError(`${conflict.message}; change one of them, or give one another \`priority\``);
     let added = this.#added.get(name);
-    if (!added) {
-      const first: Added = { routes: [] };
-      added = first;
-      this.#added.set(name, first);
-      signal.addEventListener("abort", () => this.#forget(name, first), { once: true });
+    if (added?.life !== signal) {
+      added = { routes: [], life: signal };
+      this.#added.set(name, added);
+      signal.addEventListener("abort", () => this.#tell(), { once: true });
     }
     added.routes.push(route);
-    this.#tell();
-  }
-
-  #forget(name: string, added: Added): void {
-    if (this.#added.get(name) === added) this.#added.delete(name);
     this.#tell();
   }
 
@@ -194,6 +199,13 @@ export class Routing {
     if (target === undefined || port === undefined) return undefined;
     return { url: urlOf(address, port), ...(own !== undefined && { healthPort: own }) };
   }
+}
+
+/** Each once, also where every replica has added it. */
+function inCommon(all: readonly Route[]): Route[] {
+  const routes = new Map<string, Route>();
+  for (const route of all) if (!routes.has(meaningOf(route))) routes.set(meaningOf(route), route);
+  return [...routes.values()];
 }
 
 function urlOf(address: string, port: number): string {

@@ -67,10 +67,10 @@ export async function openControlSocket({ path, listen }: ControlSocketOptions):
   const { close } = server;
   return {
     async close() {
+      rmSync(pidFile(path, inode), { force: true });
       if (lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino === inode) {
         rmSync(path, { force: true });
       }
-      rmSync(pidFile(path, inode), { force: true });
       await close();
     },
   };
@@ -92,8 +92,9 @@ async function publish(hidden: string, path: string): Promise<void> {
   using _ = await lock(`${path}.lock`);
   while (!tryLink(hidden, path)) {
     const dead = await refuseTaken(path);
-    rmSync(path, { force: true });
+    // In this order: once the socket is gone, another one may have its inode, and a file by that name.
     rmSync(pidFile(path, dead), { force: true });
+    rmSync(path, { force: true });
   }
 }
 

@@ -6,6 +6,7 @@
 //                             at most 256 records or 256 KiB, in one go     │
 //                             then timers and sockets get their turn        └─ throws ─▶ reject all, lost for good
 import { Claims, executionOf, OPEN, type OpenExecution, openExecution } from "../core/claims.ts";
+import { SteadyTime } from "../core/steady-time.ts";
 import { refuseIllFormed, storedText } from "../core/stored-text.ts";
 import { messageOf, StoreError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -79,7 +80,7 @@ class EmbeddedStore implements Store, Ownerships {
   #waiting: Write[] = [];
   #waitingBytes = 0;
   #scheduled = false;
-  #timeMs: number;
+  readonly #time: SteadyTime;
   /** Why nothing can be asked any more. */
   #gone: StoreError | undefined;
   #closing: { promise: Promise<void>; resolve: () => void } | undefined;
@@ -100,7 +101,7 @@ class EmbeddedStore implements Store, Ownerships {
     this.#onLost = onLost;
     this.#nextTurn = nextTurn;
     this.#waitingBytesMax = waitingBytesMax;
-    this.#timeMs = engine.lastTimeMs;
+    this.#time = new SteadyTime({ timeMs: engine.lastTimeMs, monotonicMs: clock.now() });
     this.#findOpen();
   }
 
@@ -316,10 +317,8 @@ class EmbeddedStore implements Store, Ownerships {
     for (const watcher of watchers ?? []) queueMicrotask(() => watchers?.has(watcher) && watcher());
   }
 
-  /** Never behind itself, also when somebody sets the clock back. */
   #now(): number {
-    this.#timeMs = Math.max(this.#timeMs, Math.floor(this.#clock.wallTime()));
-    return this.#timeMs;
+    return this.#time.at({ wallMs: this.#clock.wallTime(), monotonicMs: this.#clock.now() });
   }
 
   #read<T>(read: () => T): T {

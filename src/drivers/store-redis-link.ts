@@ -30,6 +30,8 @@ export interface RedisLinkOptions {
   clock: Clock;
   /** What to do about a Redis that may lose what it has acknowledged. */
   checks: "refuse" | "warn";
+  /** Looks at every connection before it counts; rejects with `RedisRefusal` for one that is not to be used. */
+  look: (connection: RedisConnection) => Promise<void>;
   /** What is not as it should be, and is taken all the same. */
   onWarning: (message: string) => void;
   /** Goes on trying; called when it is refused for good. Absent: the first failure is the last. */
@@ -222,6 +224,7 @@ class Link implements RedisLink {
     const problems = found.filter(({ isUnknown }) => !isUnknown).map(({ message }) => message);
     if (problems.length > 0 && checks === "refuse")
       throw new RedisRefusal(`${problems.join(", and ")}; set it, or say \`store.checks: warn\``);
+    await this.#options.look(connection);
     if (this.generation > 0) return;
     for (const { message } of found) onWarning(`${this.name} may lose what it has acknowledged: ${message}`);
   }

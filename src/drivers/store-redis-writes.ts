@@ -5,7 +5,7 @@
 //   commit ─▶ (tenant listed) ─▶ script ─▶ ok ─▶ (replicas have it) ─▶ acknowledged
 //                          ▲        │ refused, unsent ─────────────▶ rejected
 //                          └────────┴ unknown: until Redis is back, or for some seconds at most
-import { tenantBase, tenantMember, tenantsKey } from "../core/redis-layout.ts";
+import { recordText, tenantBase, tenantMember, tenantsKey } from "../core/redis-layout.ts";
 import { executionOf, OPEN, openExecution } from "../core/claims.ts";
 import { keyOf } from "../core/key.ts";
 import { refuseIllFormed, storedText } from "../core/stored-text.ts";
@@ -13,7 +13,7 @@ import { messageOf, StoreError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Answer, RedisLink, RedisScript, Reply } from "../ports/redis.ts";
 import type { RedisWrites } from "../ports/redis-writes.ts";
-import type { Commit, CommitResult, NewRecord, Ownership } from "../ports/store.ts";
+import type { Commit, CommitResult, Ownership } from "../ports/store.ts";
 
 /** What one script may do: Redis does nothing else meanwhile. */
 const BATCH_RECORDS_MAX = 256;
@@ -343,7 +343,11 @@ function writeOf(tenant: Tenant, commit: Commit, answer: Pick<Write, "resolve" |
     args.push(key, String(version), last === undefined ? "" : String(last), expired ? "1" : "0");
   for (const record of append) {
     const { id, execution } = record;
-    args.push(id, execution === undefined ? "" : keyOf(execution), recordText(record));
+    args.push(
+      id,
+      execution === undefined ? "" : keyOf(execution),
+      recordText({ ...record, payload: storedText(record.payload) }),
+    );
   }
   for (const { key, value, expiresAtMs } of put) {
     const open = key.startsWith(OPEN) ? openExecution(tenant.name, { key, value }) : undefined;
@@ -370,12 +374,6 @@ function writeOf(tenant: Tenant, commit: Commit, answer: Pick<Write, "resolve" |
 /** The execution and the token, or nothing twice. */
 const ownerText = (owner: Ownership | undefined): string =>
   owner ? `=${keyOf(owner.execution)} ${keyOf(owner.token)}` : " ";
-
-/** All of a record that the log does not keep by itself. */
-function recordText({ type, session, execution, saga, step, payload }: NewRecord): string {
-  const rest = JSON.stringify({ type, session, execution, saga, step });
-  return `${rest.slice(0, -1)},"payload":${storedText(payload)}}`;
-}
 
 function conflictOf({ expects }: Write, [, index, version, last]: readonly Reply[]): CommitResult {
   const expected = expects[Number(index)];

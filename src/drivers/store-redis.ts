@@ -11,6 +11,7 @@ import type { Entry, Json, LogRecord, Page, Store } from "../ports/store.ts";
 const KEYS_AT_ONCE = 1_000;
 const TENANTS_AT_ONCE = 1_000;
 const TRIMMED_AT_ONCE = 256;
+const QUIET_MAX = 64;
 /** Sorts behind all that begins with the same text. */
 const LAST = "\u{10FFFF}";
 
@@ -38,6 +39,8 @@ class RedisStore implements Store, ListedTenants {
   readonly #watchers = new Map<string, Set<() => void>>();
   /** Ends listening for what others append to a tenant's log. */
   readonly #deafen = new Map<string, () => void>();
+  /** Those that nobody watches and that are listened to all the same, the longest first. */
+  readonly #quiet = new Set<string>();
   /** The latest of the server's times that was seen. */
   #timeMs = 0;
   /** Under way. */
@@ -100,14 +103,24 @@ class RedisStore implements Store, ListedTenants {
     // Of its own, so that one function may watch twice.
     const watcher = (): void => onWritten();
     this.#watchers.set(tenant, watchers.add(watcher));
+    this.#quiet.delete(tenant);
     if (!this.#deafen.has(tenant)) this.#listen(tenant);
     return () => {
       watchers.delete(watcher);
       if (watchers.size > 0 || this.#watchers.get(tenant) !== watchers) return;
       this.#watchers.delete(tenant);
-      this.#deafen.get(tenant)?.();
-      this.#deafen.delete(tenant);
+      this.#hush(tenant);
     };
+  }
+
+  /** Nobody watches it just now. While these are few it is listened to all the same: who waits for one thing soon waits for the next. */
+  #hush(tenant: string): void {
+    this.#quiet.add(tenant);
+    if (this.#quiet.size <= QUIET_MAX) return;
+    const [oldest = tenant] = this.#quiet;
+    this.#quiet.delete(oldest);
+    this.#deafen.get(oldest)?.();
+    this.#deafen.delete(oldest);
   }
 
   async tenants(): Promise<readonly { tenant: string; lastSeq: number }[]> {

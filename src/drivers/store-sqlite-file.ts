@@ -16,8 +16,10 @@ import {
 } from "node:fs";
 import process from "node:process";
 import type { DatabaseSync } from "node:sqlite";
+import { COPY_MARK, IS_COPY } from "../core/sqlite-layout.ts";
 import { mayNotWrite, messageOf, StoreError } from "../errors.ts";
 import type { Failpoint } from "../ports/failpoint.ts";
+import { type CopyMark, unfinishedText } from "../ports/store-copy.ts";
 
 /** Older ones can corrupt a WAL. */
 const SQLITE_OLDEST = [3, 51, 3] as const;
@@ -62,17 +64,19 @@ export interface SqliteFileOptions {
   create: boolean;
   /** Reads all of it, however large, to see whether it is sound. */
   thorough: boolean;
+  /** Takes one that is the unfinished target of a migration, too, for whoever goes on with that. Default false. */
+  unfinished?: boolean;
   migrations?: readonly string[];
 }
 
 /** `path` is absolute. Throws `StoreError`, naming it, and what to do. */
 export function openSqliteFile(path: string, options: SqliteFileOptions): DatabaseSync {
-  const { migrations = MIGRATIONS } = options;
+  const whole = { migrations: MIGRATIONS, unfinished: false, ...options };
   try {
     refuseOldSqlite();
-    if (!exists(path)) create(path, { ...options, migrations });
-    else inspect(path, { ...options, migrations });
-    return open(path, { ...options, migrations });
+    if (!exists(path)) create(path, whole);
+    else inspect(path, whole);
+    return open(path, whole);
   } catch (error) {
     if (error instanceof StoreError) throw error;
     throw new StoreError(`cannot open the database ${path}: ${messageOf(error)}`, { cause: error });
@@ -228,14 +232,30 @@ function refuseCorrupt(path: string, check: "quick_check" | "integrity_check"): 
     found = String(Object.values(database.prepare(`PRAGMA ${check}(1)`).get() ?? {})[0]);
   } catch (error) {
     found = messageOf(error);
+    if (!saysCorrupt(error)) {
+      throw refusal(
+        path,
+        `it cannot be read (${found}); it is left as it was: see to the disk, which may be full, and to who else has it open`,
+      );
+    }
+  } finally {
+    database.close();
+    // It makes them to read, and leaves them.
+    for (const name of made) rmSync(name, { force: true });
   }
-  database.close();
-  // It makes them to read, and leaves them.
-  for (const name of made) rmSync(name, { force: true });
   if (found !== "ok") throw refusal(path, `it is corrupt (${found.replaceAll("\n", " ")}); ${AS_IT_WAS}`);
 }
 
-function open(path: string, { migrations, failpoint }: Required<SqliteFileOptions>): DatabaseSync {
+/** SQLITE_CORRUPT or SQLITE_NOTADB. That a disk is full says nothing about what is on it. */
+function saysCorrupt(error: unknown): boolean {
+  const { errcode } = error as { errcode?: number };
+  return errcode === undefined || [11, 26].includes(errcode & 0xff);
+}
+
+function open(
+  path: string,
+  { migrations, failpoint, unfinished }: Required<SqliteFileOptions>,
+): DatabaseSync {
   const database = new (sqlite().DatabaseSync)(path, { timeout: 0 });
   try {
     // Nobody else's, not even to read: that also keeps the WAL's index in memory instead of a file.
@@ -248,11 +268,18 @@ function open(path: string, { migrations, failpoint }: Required<SqliteFileOption
     // 16 MiB: pages that every batch touches are copied less often, and fewer than one batch in a hundred waits for it.
     database.exec("PRAGMA wal_autocheckpoint = 4000");
     database.exec("PRAGMA cache_size = -8000; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
+    if (!unfinished) refuseUnfinished(database, path);
     return database;
   } catch (error) {
     database.close();
     throw error;
   }
+}
+
+function refuseUnfinished(database: DatabaseSync, path: string): void {
+  if (!database.prepare(IS_COPY).get()) return;
+  const { mark } = database.prepare(COPY_MARK).get() as { mark: string };
+  throw refusal(path, unfinishedText(JSON.parse(mark) as CopyMark));
 }
 
 function versionOf(database: DatabaseSync): number {

@@ -2,6 +2,7 @@
 // there, so that what is written together lies together and a batch touches few pages. It opens, locks and migrates nothing.
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { keyOf, partsOf } from "../core/key.ts";
+import { SEQ_MAX, TENANTS_MAX } from "../core/sqlite-layout.ts";
 import { StoreError } from "../errors.ts";
 import type { WalType } from "../ports/store.ts";
 import type {
@@ -13,10 +14,6 @@ import type {
   ScanQuery,
   StoreEngine,
 } from "../ports/store-engine.ts";
-
-/** Records of one tenant, and tenants: together what a whole number of JavaScript holds. See the schema. */
-const SEQ_MAX = 2 ** 33;
-const TENANTS_MAX = 2 ** 20;
 
 /** Beyond it the oldest are forgotten, and their tenants' new keys begin above them. */
 const REMOVED_MAX = 65_536;

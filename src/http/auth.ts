@@ -46,7 +46,10 @@ export function createAuth(options: AuthOptions): Authenticate {
     verifier ??= import("./auth-jwt.ts").then(({ createJwtVerifier }) =>
       createJwtVerifier({ ...options, jwt }),
     );
-    return (await verifier)(token);
+    const asker = await (await verifier)(token);
+    const isNamed =
+      asker instanceof Response || tenantName.safeParse(asker.tenant, { jitless: true }).success;
+    return isNamed ? asker : unauthorised();
   }
 
   function credentialOf(given: string): Asker | undefined {

@@ -12,15 +12,17 @@ export async function readJson(request: Request, bytesMax: number): Promise<unkn
   refuseOtherTypes(request);
   const text = decode(await readBytes(request.body, bytesMax));
   if (text.trim() === "") return undefined;
-  if (depthOf(text) > NESTING_MAX) {
-    const message = `expected lists and maps at most ${NESTING_MAX} deep in each other`;
-    throw new Refusal(unprocessable([{ path: "", message }]));
-  }
+  const { depth, rounded } = look(text);
+  if (depth > NESTING_MAX) throw unfit(`expected lists and maps at most ${NESTING_MAX} deep in each other`);
   const value = parse(text);
-  if (hasInfinity(value)) {
-    throw new Refusal(unprocessable([{ path: "", message: "expected numbers that JSON can hold" }]));
-  }
+  if (rounded !== undefined)
+    throw unfit(`expected whole numbers that are kept as they are, got ${rounded}; send it as a text`);
+  if (hasInfinity(value)) throw unfit("expected numbers that JSON can hold");
   return value;
+}
+
+function unfit(message: string): Refusal {
+  return new Refusal(unprocessable([{ path: "", message }]));
 }
 
 function refuseOtherTypes({ headers }: Request): void {
@@ -60,20 +62,45 @@ function decode(chunks: readonly Uint8Array[]): string {
   }
 }
 
-/** How many lists and maps lie open at once; brackets in texts do not count. Of what is no JSON, some number. */
-function depthOf(text: string): number {
-  let depth = 0;
-  let deepest = 0;
+/**
+ * `depth`: how many lists and maps lie open at once; brackets in texts do not count. `rounded`: the first whole number that would be
+ * another one after parsing. Of what is no JSON, something.
+ */
+function look(text: string): { depth: number; rounded: string | undefined } {
+  let [depth, deepest, digits] = [0, 0, 0];
+  let rounded: string | undefined;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
+    if (code >= ZERO && code <= NINE) {
+      if (++digits === DIGITS_EXACT + 1) rounded ??= roundedAt(text, at - DIGITS_EXACT);
+      continue;
+    }
+    digits = 0;
     if (code === QUOTE) at = endOfText(text, at);
     else if (code === OPEN_LIST || code === OPEN_MAP) deepest = Math.max(deepest, ++depth);
     else if (code === CLOSE_LIST || code === CLOSE_MAP) depth--;
   }
-  return deepest;
+  return { depth: deepest, rounded };
 }
 
 const [QUOTE, ESCAPE, OPEN_LIST, CLOSE_LIST, OPEN_MAP, CLOSE_MAP] = [34, 92, 91, 93, 123, 125];
+const [ZERO, NINE] = [48, 57];
+/** Every whole number of so many digits is kept as it is. */
+const DIGITS_EXACT = 15;
+
+/** Neither a fraction, nor what stands before or behind one, nor an exponent. */
+const WHOLE = /(?<![\d.eE]|[eE][+-])\d+(?![\d.eE])/y;
+/** What has more is larger than any number, and refused as that. */
+const DIGITS_MAX = 309;
+
+/** The whole number that begins here, unless it is kept as it is, or is none. */
+function roundedAt(text: string, start: number): string | undefined {
+  WHOLE.lastIndex = start;
+  const [digits] = WHOLE.exec(text) ?? [];
+  if (digits === undefined || digits.length > DIGITS_MAX) return undefined;
+  const kept = Number(digits);
+  return kept === Infinity || BigInt(digits) === BigInt(kept) ? undefined : digits;
+}
 
 function endOfText(text: string, start: number): number {
   for (let at = start + 1; at < text.length; at++) {

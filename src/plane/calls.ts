@@ -59,14 +59,24 @@ export function callInTime(
   });
 }
 
+export interface FunctionLimits {
+  /** Of what a function gives, as JSON. */
+  bodyBytesMax: number;
+}
+
 /** Of a saga written in TypeScript. */
-export function functionCaller(functions: ReadonlyMap<string, StepFunctions>): Caller {
+export function functionCaller(
+  functions: ReadonlyMap<string, StepFunctions>,
+  { bodyBytesMax }: FunctionLimits,
+): Caller {
   return async (context) => {
     const { call, signal } = context;
     try {
       const input = await context.input();
       const result = await callStep(functions, { context, input });
-      return call.direction === "verify" && result === undefined ? { type: "absent" } : done(result);
+      return call.direction === "verify" && result === undefined
+        ? { type: "absent" }
+        : done(result, bodyBytesMax);
     } catch (error) {
       return failure(error, signal);
     }
@@ -97,20 +107,28 @@ function callStep(
 }
 
 /** It did have its effect; when what it gave cannot be kept, nobody who comes after knows what that was. */
-function done(value: unknown): Result {
+function done(value: unknown, bytesMax: number): Result {
   try {
-    const output = storedJson(value);
+    const output = storedJson(value, { bytesMax });
     return output === undefined ? { type: "done" } : { type: "done", output };
   } catch (error) {
     return {
       type: "unknown",
-      error: { message: `what it gave cannot be kept: ${messageOf(error)}`, reason: "output" },
+      error: { message: `what it gave cannot be kept: ${told(error)}`, reason: "output" },
     };
   }
 }
 
-function failure(error: unknown, signal: AbortSignal): Result {
+/** What an error says is kept for good, and some say all they know. */
+const MESSAGE_MAX = 4096;
+
+function told(error: unknown): string {
   const message = messageOf(error);
+  return message.length > MESSAGE_MAX ? `${message.slice(0, MESSAGE_MAX).toWellFormed()}…` : message;
+}
+
+function failure(error: unknown, signal: AbortSignal): Result {
+  const message = told(error);
   if (error instanceof Retry || isNamed(error, "Retry"))
     return { type: "notDone", error: { message, reason: "retry" } };
   if (signal.aborted) return { type: "unknown", error: { message, reason: "aborted" } };
@@ -131,13 +149,14 @@ export interface HandlerContext<Input> {
 export type FunctionHandler<Input> = (context: HandlerContext<Input>) => unknown;
 
 /** Of an intent that one function carries out. */
-export function handlerCaller(handler: FunctionHandler<unknown>): Caller {
+export function handlerCaller(handler: FunctionHandler<unknown>, { bodyBytesMax }: FunctionLimits): Caller {
   return async ({ input, session, execution, signal }) => {
     try {
-      const result = done(await handler({ input: await input(), session, execution, signal }));
+      const given = await handler({ input: await input(), session, execution, signal });
+      const result = done(given, bodyBytesMax);
       return result.type === "unknown" ? { type: "failed", error: result.error } : result;
     } catch (error) {
-      return { type: "failed", error: { message: messageOf(error), reason: "thrown" } };
+      return { type: "failed", error: { message: told(error), reason: "thrown" } };
     }
   };
 }

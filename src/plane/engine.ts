@@ -4,9 +4,11 @@
 //
 //   new ─recover─▶ held ─run─▶ running ─stop─▶ finishing ─▶ over
 //                                  └──────── store lost ──────▶ over
+import { SteadyTime } from "../core/steady-time.ts";
 import { messageOf, PlaneError, StoreError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Failpoint } from "../ports/failpoint.ts";
+import type { Execution } from "../ports/plane.ts";
 import type { Claim, Json, LogRecord, Ownership, Ownerships, Store } from "../ports/store.ts";
 import type { Deadlines } from "./calls.ts";
 import { type Facts, isEnded, isSettled } from "./execution-entry.ts";
@@ -48,6 +50,8 @@ export class Engine implements RunHost {
   readonly #wakes: WakeQueue<Run>;
   /** Those that nobody here knew what carries out. */
   readonly #unknown = new Set<Run>();
+  /** To be parked, since to go on with them has failed. */
+  readonly #broken = new Set<string>();
   readonly #listeners = new Map<string, Set<() => void>>();
   readonly #leases: Leases;
   #handedOver: Claim[] = [];
@@ -55,8 +59,7 @@ export class Engine implements RunHost {
   #ready: Run[] = [];
   #isScheduled = false;
   #lost: StoreError | undefined;
-  #lastMs = -Infinity;
-  #lastReadingMs = 0;
+  readonly #time = new SteadyTime({ timeMs: -Infinity, monotonicMs: 0 });
 
   constructor({
     store,
@@ -157,7 +160,7 @@ export class Engine implements RunHost {
     do {
       await nextTurn();
       await Promise.all([...this.#runs.values()].map((run) => run.whenIdle()));
-    } while (this.#ready.length > 0 || this.#leases.isBusy);
+    } while (this.#ready.length > 0 || this.#leases.isBusy || this.#broken.size > 0);
   }
 
   /** Others may go on with it while this process still waits for the calls of the rest. */
@@ -166,14 +169,6 @@ export class Engine implements RunHost {
     run.abandon(stopping());
     if (!run.claim || this.#handedOver.push(run.claim) > 1) return;
     void nextTurn().then(() => this.store.release(this.#handedOver.splice(0)).catch(() => {}));
-  }
-
-  /** In a store that others share it is let go of, and whoever claims it next, perhaps this process, goes by what the log says. */
-  unwritten(run: Run, error: unknown): void {
-    if (!this.#leases.areShared) return this.lost(error);
-    this.#forget(run);
-    run.abandon(error as Error);
-    this.#tell(run.facts.id);
   }
 
   /** Nothing can be written any more: everything stands still. */
@@ -247,13 +242,8 @@ export class Engine implements RunHost {
     };
   }
 
-  /** By the wall clock, and never behind itself when somebody sets that back. */
   nowMs(): number {
-    const readingMs = this.clock.now();
-    const passedMs = this.#lastMs + (readingMs - this.#lastReadingMs);
-    this.#lastReadingMs = readingMs;
-    this.#lastMs = Math.max(this.clock.wallTime(), passedMs);
-    return Math.floor(this.#lastMs);
+    return this.#time.at({ wallMs: this.clock.wallTime(), monotonicMs: this.clock.now() });
   }
 
   keptUntil(): { expiresAtMs?: number } {
@@ -261,7 +251,7 @@ export class Engine implements RunHost {
   }
 
   heard(timeMs: number): void {
-    if (timeMs > this.nowMs()) this.#lastMs = timeMs;
+    if (timeMs > this.nowMs()) this.#time.heard(timeMs);
   }
 
   handlerOf(definition: string): Handler | undefined {
@@ -285,9 +275,7 @@ export class Engine implements RunHost {
       try {
         run.turn();
       } catch (error) {
-        this.#forget(run);
-        run.abandon(error as Error);
-        this.#onError(`cannot go on with "${run.facts.id}": ${messageOf(error)}`, error);
+        this.failed(run, error);
       }
     }
     this.#isScheduled = this.#ready.length > 0;
@@ -309,6 +297,37 @@ export class Engine implements RunHost {
     if (isSettled(status)) this.#tell(run.facts.id);
   }
 
+  failed(run: Run, error: unknown): void {
+    if (error instanceof StoreError) return this.#unwritten(run, error);
+    const { id } = run.facts;
+    const isOurs = this.#runs.get(id) === run && this.isMoving;
+    this.#forget(run);
+    run.abandon(error as Error);
+    this.#onError(`cannot go on with "${id}": ${messageOf(error)}`, error);
+    if (!run.claim || !isOurs || this.#broken.has(id)) return;
+    this.#broken.add(id);
+    this.#park(run.claim, `to go on with it has failed: ${messageOf(error)}`)
+      .catch((cause: unknown) => this.#onError(`cannot park "${id}": ${messageOf(cause)}`, cause))
+      .finally(() => this.#broken.delete(id));
+  }
+
+  /** In a store that others share it is let go of, and whoever claims it next, perhaps this process, goes by what the log says. */
+  #unwritten(run: Run, error: StoreError): void {
+    if (!this.#leases.areShared) return this.lost(error);
+    this.#forget(run);
+    run.abandon(error);
+    this.#tell(run.facts.id);
+  }
+
+  /** Begins anew with what is durable of it, and says there for everybody that it stands, and why. */
+  async #park(claim: Claim, reason: string): Promise<void> {
+    let parked: Promise<Execution> | undefined;
+    await this.#take(claim, (run) => {
+      parked = run.order("park", (machine, state) => ({ append: machine.broken(state, reason) }));
+    });
+    await parked;
+  }
+
   fenced(run: Run): void {
     this.#forget(run);
     run.abandon(new PlaneError("conflict", `cannot go on with "${run.facts.id}": it runs elsewhere by now`));
@@ -325,7 +344,8 @@ export class Engine implements RunHost {
     for (const tell of this.#listeners.get(id) ?? []) tell();
   }
 
-  async #take(claim: Claim): Promise<void> {
+  /** `first` is done with it before its first turn. */
+  async #take(claim: Claim, first = (_run: Run): void => {}): Promise<void> {
     const run = await this.read(claim.tenant, claim.execution);
     if (!run) {
       this.#onError(
@@ -340,6 +360,7 @@ export class Engine implements RunHost {
     const before = this.#runs.get(claim.execution);
     if (before) this.fenced(before);
     run.own(claim);
+    first(run);
     this.#hold(run);
   }
 }

@@ -26,8 +26,9 @@ import {
   openEntry,
   openKey,
 } from "./execution-entry.ts";
+import { isExecutionId } from "./ids.ts";
 import type { Handler } from "./intents.ts";
-import { jsonCopy, nameProblem, pageOf, type PlaneLimits, partProblem, refuse } from "./limits.ts";
+import { jsonCopy, nameProblem, BAD_CURSOR, pageOf, type PlaneLimits, refuse } from "./limits.ts";
 import type { Checked } from "./payload-check.ts";
 import { collectPage, type PageSource } from "./page.ts";
 import type { Ask } from "./run.ts";
@@ -147,7 +148,7 @@ export class TenantExecutions implements Executions {
         : await this.#readOpen(row.id);
       return state === undefined || execution.state === state ? execution : undefined;
     };
-    refuse("list executions", [partProblem("after", after, this.#limits)]);
+    if (after !== undefined && !isExecutionId(after)) refuse("list executions", [BAD_CURSOR]);
     const source: PageSource<Row, Execution, string> = {
       limit: pageOf(limit, this.#limits),
       read: (from, count) => this.#rows({ state, after: from, count }),

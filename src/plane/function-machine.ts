@@ -64,6 +64,8 @@ export function functionMachine({
       if (action !== "retry") return { refused: `${unknown}; register it, or retry` };
       return { append: [ended("saga_resolved", { action, steps: [] })] };
     },
+    broken: (state, message) =>
+      isOver(state) ? [] : [ended("execution_failed", { error: { message, reason: "internal" } })],
     awaitsDefinition: ({ status }) => status === "parked",
     outputs: () => ({}),
     outputOf: () => undefined,

@@ -31,6 +31,9 @@ export function newIds(): Ids {
   };
 }
 
+/** Whether it can be an execution's. */
+export const isExecutionId = (text: string): boolean => /^execution_[0-9a-f]{32}$/.test(text);
+
 /** When an execution was made, by the clock of whoever made it; 0 for a name that is none of these. */
 export function createdMsOf(execution: string): number {
   return Number.parseInt(digitsOf(execution).slice(0, 12), 16) || 0;

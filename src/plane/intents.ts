@@ -39,7 +39,7 @@ export interface IntentsOptions {
   /** In hexadecimal digits. */
   sha256: (text: string) => string;
   fetch: Fetch;
-  /** Of the answer to a call. */
+  /** Of the answer to a call, and of what a function gives. */
   bodyBytesMax: number;
 }
 
@@ -100,7 +100,7 @@ export class IntentRegistry {
       machine: functionMachine({ type, isKnown: true }) as AnyMachine,
       check: input ? checkByStandard(input) : anything,
       signals: new Map(),
-      call: calledBy(inside, handlerCaller(handler as FunctionHandler<unknown>)),
+      call: calledBy(inside, handlerCaller(handler as FunctionHandler<unknown>, this.#options)),
     });
   }
 
@@ -113,7 +113,7 @@ export class IntentRegistry {
     const ofSignals = [...signals].map(
       ([name, schema]) => [name, checkByStandard(schema as StandardSchema)] as const,
     );
-    const call = calledBy(inside, functionCaller(functions));
+    const call = calledBy(inside, functionCaller(functions, this.#options));
     this.#addSaga(definition, { check, signals: new Map(ofSignals), call });
   }
 

@@ -41,6 +41,9 @@ export function nameProblem(path: string, name: unknown, { keyBytesMax }: PlaneL
   return name.isWellFormed() ? undefined : { path, message: "must be valid Unicode" };
 }
 
+/** Of what a list is to go on from, and cannot have given. */
+export const BAD_CURSOR: Problem = { path: "after", message: "must be the cursor of a page" };
+
 /** Of what may be the beginning of a name, and empty. */
 export function partProblem(path: string, part: unknown, limits: PlaneLimits): Problem | undefined {
   return part === undefined || part === "" ? undefined : nameProblem(path, part, limits);

@@ -1,7 +1,7 @@
 // What an execution goes by, whatever carries it out: a pure machine whose state is a fold of its log. The engine knows only this; a
 // saga's is in the core, and is bound to its definition here, or to none where nobody knows it.
 import type { SagaDefinition } from "../config/saga-definition.ts";
-import { fold, INITIAL, isEnded, outputsOf, type SagaState } from "../core/saga.ts";
+import { fold, INITIAL, outputsOf, type SagaState } from "../core/saga.ts";
 import * as command from "../core/saga-command.ts";
 import { decide, type DecideOptions } from "../core/saga-decide.ts";
 import { sagaEvent, type SagaEvent } from "../core/saga-event.ts";
@@ -47,6 +47,8 @@ export interface Machine<S> {
   cancel(state: S): Answer;
   signal(state: S, signal: { name: string; payload?: Json }): Answer;
   resolve(state: S, resolution: Resolution): Answer;
+  /** To go on has failed in itself: what is to be appended for that to be seen. Nothing where it stands still anyway. */
+  broken(state: S, reason: string): readonly RunEvent[];
   /** It is parked for no other reason than that nobody knew what carries it out. */
   awaitsDefinition(state: S): boolean;
   /** What its steps have given, by name. */
@@ -92,6 +94,7 @@ export function sagaMachine({ definition, hash, type }: SagaMachineOptions): Mac
       return definition ? (command.signal(state, definition, signal) as Answer) : { refused: unknown };
     },
     resolve: (state, resolution) => command.resolve(state, resolution) as Answer,
+    broken: (state, reason) => command.park(state, { reason, cause: "internal" }) as readonly RunEvent[],
     awaitsDefinition: ({ status, parked: why }) => status === "parked" && why?.cause === "definition",
     outputs: outputsOf,
     outputOf: (state, step) => state.steps.get(step)?.output,
@@ -103,6 +106,6 @@ export function sagaMachine({ definition, hash, type }: SagaMachineOptions): Mac
 const isToBegin = (state: SagaState): boolean => state.status === "pending" && state.definition === undefined;
 
 function parked(state: SagaState, reason: string): Progress<SagaState> {
-  const append: readonly SagaEvent[] = isEnded(state) ? [] : command.parkUnknown(state, reason);
+  const append: readonly SagaEvent[] = command.park(state, { reason, cause: "definition" });
   return { append: append as readonly RunEvent[], state: append.reduce(fold, state), calls: [], abort: [] };
 }

@@ -41,8 +41,8 @@ export interface RunHost {
   changed(run: Run): void;
   /** Somebody else owns it by now. */
   fenced(run: Run): void;
-  /** What it decided could not be written, or nobody knows. */
-  unwritten(run: Run, error: unknown): void;
+  /** What was decided could not be written, or something went wrong in between. */
+  failed(run: Run, error: unknown): void;
 }
 
 export type Ask = (machine: AnyMachine, state: unknown) => Answer;
@@ -161,6 +161,8 @@ export class Run {
     this.#isTurnDue = this.#isWriting;
     if (this.#isWriting || this.#isOver || !this.#claim) return;
     const thought = this.#think();
+    // Not before: should anything throw, whoever asks is still there to be told.
+    this.#inbox = [];
     const { append, progress, granted } = thought;
     if (append.length === 0) {
       for (const order of granted) order.resolve(this.view());
@@ -169,14 +171,12 @@ export class Run {
     }
     this.#isWriting = true;
     this.#host.failpoint("execution-commit");
-    this.#write(thought).then(
-      (result) => this.#written(result, thought),
-      (error: unknown) => {
-        this.#isWriting = false;
-        for (const order of granted) order.reject(error as Error);
-        this.#host.unwritten(this, error);
-      },
-    );
+    const written = this.#write(thought).then((result) => this.#written(result, thought));
+    written.catch((error: unknown) => {
+      this.#isWriting = false;
+      for (const order of granted) order.reject(error as Error);
+      this.#host.failed(this, error);
+    });
   }
 
   /** Goes through the inbox, and looks what follows. */
@@ -193,9 +193,7 @@ export class Run {
         append.push(event);
       }
     };
-    const inbox = this.#inbox;
-    this.#inbox = [];
-    for (const item of inbox) {
+    for (const item of this.#inbox) {
       if ("result" in item) take(this.#outcome(item, { state, nowMs }));
       else {
         const answer = item.ask(machine, state);

@@ -6,7 +6,15 @@ import { sessionKey, tokenKey } from "../core/plane-fold.ts";
 import { PlaneError } from "../errors.ts";
 import type { JsonObject, NewSession, Session, Sessions } from "../ports/plane.ts";
 import type { Entry, Page } from "../ports/store.ts";
-import { jsonCopy, nameProblem, numberProblem, pageOf, type PlaneLimits, refuse } from "./limits.ts";
+import {
+  BAD_CURSOR,
+  jsonCopy,
+  nameProblem,
+  numberProblem,
+  pageOf,
+  type PlaneLimits,
+  refuse,
+} from "./limits.ts";
 import { collectPage } from "./page.ts";
 import { newId, newToken } from "./token.ts";
 import { type Present, refuseStale, type Writer } from "./writer.ts";
@@ -238,8 +246,6 @@ export function viewOf(tenant: string, { key, value, version, expiresAtMs = 0 }:
     expiresAtMs,
   };
 }
-
-const BAD_CURSOR = { path: "after", message: "must be the cursor of a page" };
 
 const idIn = (key: string): string => partsOf(key).at(-1) ?? "";
 const valueIn = (entry: Entry): SessionValue => entry.value as SessionValue;

@@ -14,6 +14,9 @@ export const FAILPOINTS = {
   "execution-durable": "what an execution has decided is durable, and no call of it has gone out",
   "call-out": "a call of a step or a function is about to go out",
   "call-answered": "a call has come to its end, and nothing of that is written",
+  "migrate-begun": "the target of a migration is marked as its own, and nothing is copied",
+  "migrate-part": "a part of a migration is durable, with how far it has come",
+  "migrate-copied": "everything is copied, and the mark is still there",
 } as const;
 
 export type FailpointLabel = keyof typeof FAILPOINTS;

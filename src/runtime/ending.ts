@@ -122,7 +122,8 @@ export class Ending {
       shutdownTasks,
       runtime,
     } = this.#options;
-    const budget = budgetMs(shutdown.budgetMs, { kubernetes });
+    const context = { kubernetes, publisher: publisher() };
+    const budget = budgetMs(shutdown.budgetMs, context);
     const isRollback = runtime.state() === "starting";
     const done: StageReport[] = [];
     this.#cause = cause;
@@ -136,11 +137,7 @@ export class Ending {
       clock,
       budgetMs: budget,
       // Who has never been ready has been sent nothing.
-      drain: drainRule(isRollback ? 0 : shutdown.drainMs, {
-        kubernetes,
-        attended,
-        publisher: publisher(),
-      }),
+      drain: drainRule(isRollback ? 0 : shutdown.drainMs, { ...context, attended }),
       ...(gate && { gate }),
       background,
       shutdownTasks,

@@ -21,6 +21,7 @@ import { waitUntilReady } from "./ready-wait.ts";
 import { Replacement } from "./replacement.ts";
 import { type Schedule, Scheduler } from "./scheduler.ts";
 import type { ShutdownReport } from "./shutdown.ts";
+import { startupDeadline } from "./startup-deadline.ts";
 
 export interface SupervisorOptions {
   clock: Clock;
@@ -127,8 +128,14 @@ export class Supervisor implements HealthSource {
     const booted = new Promise<void>((resolve, reject) => {
       this.#bootDone = { resolve, reject };
     });
-    const expire = () => this.#dispatch({ type: "startup-timed-out", timeoutMs });
-    if (timeoutMs !== Infinity) this.#cancelStartupTimeout = this.#clock.after(timeoutMs, expire);
+    const patient = specs.filter((spec) => spec.patient);
+    this.#cancelStartupTimeout = startupDeadline({
+      clock: this.#clock,
+      timeoutMs,
+      isHeldUp: () => patient.some(({ name }) => !this.#is(name, ({ state }) => state.name === "ready")),
+      watch: (check) => this.#watch(check),
+      expire: () => this.#dispatch({ type: "startup-timed-out", timeoutMs }),
+    });
     this.#dispatch({ type: "boot-requested" });
     await booted;
   }

@@ -331,7 +331,7 @@ describe("edge with a plane", () => {
       assert.throws(
         () => edge({ name: "market", services: [], log, ...(options as object) }),
         new UsageError(
-          'cannot make an edge handler: there are no files here, so a plane needs store: "memory"',
+          'cannot make an edge handler: there are no files and no lasting connections here, so a plane needs store: "memory"',
         ),
       );
     }

@@ -103,13 +103,57 @@ test("Orchestrator refuses an option that it does not know", () => {
 });
 
 for (const [options, says] of [
-  [{ store: 5 }, 'store is 5; expected "sqlite:PATH", as "sqlite:data/app.db", or "memory", or an object'],
   [
-    { store: "redis://here" },
-    'store is "redis://here"; expected "sqlite:PATH", as "sqlite:data/app.db", or "memory"',
+    { store: 5 },
+    'store is 5; expected a URL, as "sqlite:data/app.db" or "redis://127.0.0.1:6379/0", or "memory", or an object',
   ],
-  [{ store: "sqlite:" }, 'store is "sqlite:"; expected "sqlite:PATH", as "sqlite:data/app.db", or "memory"'],
-  [{ store: { driver: "redis" } }, 'store.driver is "redis"; expected "sqlite" or "memory"'],
+  ...["redis:", "redis://ann:secret@here?name=shop", "redis://here/shop", "postgres://here", "sqlite:"].map(
+    (store) =>
+      [
+        { store },
+        `store is "${store.replace("ann:secret@", "")}"; expected "sqlite:PATH", as "sqlite:data/app.db", "redis://HOST:PORT/0?namespace=NAME", or "memory"`,
+      ] as [object, string],
+  ),
+  [{ store: { driver: "postgres" } }, 'store.driver is "postgres"; expected "sqlite" or "redis" or "memory"'],
+  [
+    { store: { driver: "redis" } },
+    "store.driver: say where Redis is: `url`, as redis://127.0.0.1:6379/0, `cluster` or `sentinel`",
+  ],
+  [
+    { store: { driver: "redis", url: "http://here" } },
+    "store.url: expected redis://HOST:PORT, or rediss:// for TLS, USER:PASSWORD@ before the host",
+  ],
+  [{ store: { driver: "sqlite", url: "redis://here" } }, "store.url: `url` is for `driver: redis`"],
+  [
+    { store: { driver: "redis", url: "redis://here", replicas: -1 } },
+    "store.replicas is -1; expected a whole number from 0 up to 100",
+  ],
+  [
+    { store: { driver: "redis", url: "redis://here", lease: { ttl: 5 } } },
+    'store.lease.ttl is 5; expected a duration such as "5s"',
+  ],
+  [{ store: { driver: "redis", sentinel: { master: "shop" } } }, "store.sentinel has no nodes"],
+  [
+    { store: { driver: "redis", cluster: [] } },
+    "store.cluster is []; expected a list of URLs, as redis://127.0.0.1:6379",
+  ],
+  [
+    { store: "redis://here?namespace={shop}" },
+    "store.namespace: a namespace has no braces: they say where in a cluster a key lies",
+  ],
+  [{ discovery: { traefik: {} } }, 'there is no option "discovery.traefik"; there is advertise, registry'],
+  [
+    { discovery: { advertise: "" } },
+    'discovery.advertise is ""; expected a name or an address such as "10.0.0.5", without a port',
+  ],
+  [
+    { discovery: { registry: { ttl: 15 } } },
+    'discovery.registry.ttl is 15; expected a duration such as "15s"',
+  ],
+  [
+    { discovery: { registry: { ttl: "5s" } } },
+    "discovery.registry.heartbeat: one that is lost would be the end of an instance: use at most half of `ttl`, which is 5s",
+  ],
   [{ store: { drivr: "sqlite" } }, 'there is no option "store.drivr"; did you mean "driver"?'],
   [{ store: { driver: "memory", path: "a.db" } }, "store.path: `path` is for `driver: sqlite`"],
   [{ store: { path: "" } }, 'store.path is ""; expected a text that is not empty'],

@@ -88,15 +88,30 @@ test("discovery.traefik has its defaults", () => {
   assert.deepEqual(of("{ traefik: {} }")?.traefik, {});
   assert.deepEqual(of("{ traefik: { token: t, redis: { url: 'redis://r' } } }")?.traefik, {
     token: "t",
-    redis: { rootKey: "traefik", url: "redis://r" },
+    redis: { rootKey: "traefik", place: { url: "redis://r" } },
   });
   assert.equal(of("{}")?.traefik, undefined);
+});
+
+test("routes go to the store's Redis where no other is named, and never into a cluster", () => {
+  const yamlOf = (store: string) =>
+    `store: { driver: redis, ${store} }\ndiscovery: { traefik: { redis: {} } }\n${service("command: x")}`;
+  const redisOf = (store: string) => configOf(yamlOf(store)).discovery?.traefik?.redis;
+  assert.deepEqual(redisOf("url: redis://r/3")?.place, { url: "redis://r/3" });
+  const sentinel = { master: "shop", nodes: ["redis://s:26379"] };
+  const { place } = redisOf(`sentinel: ${JSON.stringify(sentinel)}`) ?? {};
+  assert.deepEqual(place, { sentinel });
+  assert.match(
+    problemsOf(yamlOf("cluster: [redis://r]")).join("\n"),
+    /Traefik reads from one server, and the store is a cluster: add `url`/,
+  );
 });
 
 /** What is under `discovery.traefik`, and what is wrong with it. */
 const WRONG_TRAEFIK: [traefik: string, problem: RegExp][] = [
   ["{ redis: {} }", /redis: which Redis is not known: add `url`/],
-  ["{ redis: { url: 'http://r' } }", /url: expected a URL such as redis:/],
+  ["{ redis: { url: 'http://r' } }", /url: expected redis:\/\/HOST:PORT/],
+  ["{ redis: { url: 'redis://r?namespace=shop' } }", /url: expected redis:\/\/HOST:PORT/],
   ["{ redis: { url: 'redis://r', rootKey: a/ } }", /neither begins nor ends with "\/"/],
 ];
 

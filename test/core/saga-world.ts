@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import type { SagaDefinition } from "../../src/config/saga-definition.ts";
 import { fold, INITIAL, isEnded } from "../../src/core/saga.ts";
-import { cancel, parkUnknown, resolve, signal, start, type Answer } from "../../src/core/saga-command.ts";
+import { cancel, park, resolve, signal, start, type Answer } from "../../src/core/saga-command.ts";
 import { decide } from "../../src/core/saga-decide.ts";
 import { idempotencyKey, namedNodes } from "../../src/core/saga-definition.ts";
 import type { SagaEvent } from "../../src/core/saga-event.ts";
@@ -58,8 +58,10 @@ export class SagaWorld {
     else if (chance < 82) this.#crash();
     else if (chance < 84) this.#ask(cancel(this.state));
     else if (chance < 92) this.#send(["approved", "paid", "unheard"][this.#pick(3)] ?? "");
-    else if (chance < 93) this.#append(parkUnknown(this.state, "nobody knows it"));
-    else this.#operate(["retry", "done", "skip", "abort"][this.#pick(4)] as "retry");
+    else if (chance < 93) {
+      const cause = this.#pick(2) === 0 ? "definition" : "internal";
+      this.#append(park(this.state, { reason: "nobody knows it", cause }));
+    } else this.#operate(["retry", "done", "skip", "abort"][this.#pick(4)] as "retry");
     this.turn();
   }
 
@@ -194,7 +196,7 @@ export class SagaWorld {
     const { steps, parked } = this.state;
     const stuck = [...steps].filter(([, { phase }]) => phase === "stuck" || phase === "compensation_stuck");
     const [step, one] = stuck[this.#pick(Math.max(1, stuck.length))] ?? [];
-    if (parked?.cause === "definition" || step === undefined) {
+    if (parked?.cause !== "steps" || step === undefined) {
       return this.#ask(resolve(this.state, { action: "retry" }));
     }
     const isUndo = one?.phase === "compensation_stuck";

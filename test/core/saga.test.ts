@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fold, INITIAL, outputsOf } from "../../src/core/saga.ts";
-import { cancel, parkUnknown } from "../../src/core/saga-command.ts";
+import { cancel, park } from "../../src/core/saga-command.ts";
 import { idempotencyKey } from "../../src/core/saga-definition.ts";
 import { type SagaEvent, sagaEvent } from "../../src/core/saga-event.ts";
 import { outcome } from "../../src/core/saga-outcome.ts";
@@ -156,13 +156,26 @@ test("the answer to a call that is not waited for any more changes nothing", () 
 
 test("a saga whose definition nobody knows parks, can be cancelled, and goes on by retry", () => {
   const script = new SagaScript(abc);
-  script.append(parkUnknown(script.state, 'nobody knows "order.place" 1'));
-  assert.deepEqual(parkUnknown(script.state, "again"), []);
+  const why = { reason: 'nobody knows "order.place" 1', cause: "definition" } as const;
+  script.append(park(script.state, why));
+  assert.deepEqual(park(script.state, { ...why, reason: "again" }), []);
   assert.equal(script.crash().length, 0);
   assert.deepEqual(viewOf(script.state, undefined).steps, [{ name: "a", state: "running", attempts: 1 }]);
   assert.deepEqual(script.resolve({ action: "skip", step: "a" }), [
     'nobody knows "order.place" 1; register it, or retry',
   ]);
+  assert.deepEqual(script.resolve({ action: "retry" }), [
+    "saga_resolved",
+    "step_in_doubt a 1 retry",
+    "step_started a 2",
+  ]);
+});
+
+test("a saga that failed in itself parks, and only retry leads on", () => {
+  const script = new SagaScript(abc);
+  script.append(park(script.state, { reason: "it broke", cause: "internal" }));
+  script.crash();
+  assert.deepEqual(script.resolve({ action: "abort" }), ["it broke; retry it first"]);
   assert.deepEqual(script.resolve({ action: "retry" }), [
     "saga_resolved",
     "step_in_doubt a 1 retry",

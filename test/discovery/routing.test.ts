@@ -97,6 +97,35 @@ test("a service adds a route of its own, which goes with it", () => {
   assert.equal(told, 2);
 });
 
+test("a service that restarts is away, not unknown, until it has said which routes it has now", () => {
+  const { routing, urls, states } = routingOf();
+  const rules = () => routing.routes().map(({ service, rule }) => `${service} ${rule}`);
+  const before = new AbortController();
+  routing.slice("plain", before.signal).add({ rule: "Path(`/plain/kept`)" });
+  routing.slice("plain", before.signal).add({ rule: "Path(`/plain/moved`)" });
+  const first = rules();
+  states.set("plain", "stopping");
+  before.abort();
+  states.set("plain", "starting");
+  assert.deepEqual(rules(), first);
+  assert.equal(routing.serviceOf("http://x/plain/kept"), "plain");
+  assert.ok(!urls().some((url) => url.startsWith("shop-plain")));
+  // Another one may have what it had.
+  routing.slice("web", new AbortController().signal).add({ rule: "Path(`/plain/moved`)" });
+  assert.equal(routing.serviceOf("http://x/plain/moved"), "web");
+  assert.ok(!rules().includes("plain Path(`/plain/moved`)"));
+  // With other details it is the same place all the same.
+  routing
+    .slice("plain", new AbortController().signal)
+    .add({ rule: "Path(`/plain/kept`)", middlewares: ["auth"] });
+  assert.deepEqual(
+    routing.routes().flatMap(({ service, middlewares }) => (service === "plain" ? [middlewares] : [])),
+    [["auth"]],
+  );
+  states.set("plain", "ready");
+  assert.ok(urls().some((url) => url.startsWith("shop-plain")));
+});
+
 test("replicas that add the same route add one, and each is a server of it", () => {
   const { routing, urls } = routingOf();
   const life = new AbortController();

@@ -169,6 +169,27 @@ test("time never goes back, also when the clock is set back an hour", async () =
   assert.equal((await done(store.commit("t", append(1)))).timeMs, expiresAtMs + 1);
 });
 
+test("time goes on while the clock is set back, and after a start with such a clock", async () => {
+  const clock = testClock();
+  let shiftMs = 0;
+  const shifted = { ...clock, wallTime: () => clock.wallTime() + shiftMs };
+  const startMs = clock.wallTime();
+  const engine = memoryEngine();
+  const entry = { key: "k", value: 1, expiresAtMs: startMs + 1_000 };
+  const store = storeOver(engine, { clock: shifted });
+  await done(store.commit("t", { put: [entry] }));
+  shiftMs = -3_600_000;
+  await clock.advance(999);
+  assert.equal((await store.get("t", ["k"]))[0]?.value, 1);
+  assert.equal(await store.expiresInMs(), 1);
+  await clock.advance(1);
+  assert.deepEqual(await store.get("t", ["k"]), [undefined]);
+  await done(store.commit("t", append(1)));
+  const next = storeOver(engine, { clock: shifted });
+  await clock.advance(500);
+  assert.equal((await done(next.commit("t", append(1)))).timeMs, startMs + 1_500);
+});
+
 test("too much waiting is turned away, and what waits is not", async () => {
   const store = storeOver(memoryEngine(), { waitingBytesMax: 10_000 });
   const waiting = store.commit("t", append(1, "x".repeat(6_000)));

@@ -153,6 +153,20 @@ describe("refused with its bytes as they were:", () => {
     assert.deepEqual(folder.hashes(), before);
   });
 
+  test("what cannot be read is not called corrupt: nobody is to put a backup in its place", async () => {
+    using folder = await filled();
+    const other = new DatabaseSync(folder.file);
+    const says =
+      /it cannot be read \(.*\); it is left as it was: see to the disk, which may be full, and to who else/;
+    const before = folder.hashes();
+    other.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
+    await refused(open(folder), says);
+    other.exec("ROLLBACK");
+    other.close();
+    assert.deepEqual(folder.hashes(), before);
+    await (await open(folder)).close();
+  });
+
   test("a WAL whose database is gone", async () => {
     using folder = await filled();
     await using writer = new Writer(`sqlite:${folder.file}`, { writers: 2 });

@@ -107,16 +107,34 @@ describe("A spawn that fails between restarts", () => {
       join(folder, "runtime.yaml"),
       `services: { app: { command: [sleep, "1000"], restart: ${RESTART} }, other: { command: [sleep, "1000"] } }`,
     );
+    // One time in ten Bun itself wants a thread just then, and ends the process without one.
+    let isAborted = true;
+    for (let tries = 0; isAborted && tries < 5; tries++) isAborted = !(await goesOn(folder));
+    assert.ok(!isAborted, "Bun has aborted five times");
+  });
+
+  /** False when Bun has ended the process for want of a thread. */
+  async function goesOn(folder: string): Promise<boolean> {
     await using runtime = start({ prefix: AS_ANOTHER, program: [join(folder, "haraka")], cwd: folder });
     await runtime.started();
     limit(runtime.pid, "--nproc=1:", AS_ANOTHER);
     process.kill(pidOf(runtime, "app"), "SIGKILL");
-    await runtime.record("app", /no processes left; raise the limit \(ulimit -u, or pids of the container\)/);
-    limit(runtime.pid, "--nproc=10000:", AS_ANOTHER);
-    await runtime.until("/health/ready", 200);
+    const aborted = runtime.ended.then(({ stderr }) => /panic.*abort\(\) called/.test(stderr));
+    try {
+      await runtime.record(
+        "app",
+        /no processes left; raise the limit \(ulimit -u, or pids of the container\)/,
+      );
+      limit(runtime.pid, "--nproc=10000:", AS_ANOTHER);
+      await runtime.until("/health/ready", 200);
+    } catch (error) {
+      if (await aborted) return false;
+      throw error;
+    }
     assert.equal((await runtime.stop()).code, 0);
     assert.deepEqual(runtime.whoBecame("stopped").toSorted(), ["app", "other"]);
-  });
+    return true;
+  }
 
   test("for want of processes from the first moment on is said, too", { skip: asRoot }, async () => {
     const folder = folderOfAnother();

@@ -117,6 +117,26 @@ for (const [name, words] of Object.entries(JAVASCRIPT_RUNTIMES)) {
   });
 }
 
+for (const [name, words] of Object.entries(JAVASCRIPT_RUNTIMES)) {
+  test(`a program that has lost its store ends with 75 under ${name}`, { timeout: 60_000 }, async () => {
+    // Files may not grow beyond 400 blocks: to SQLite that is a disk that is full.
+    const program = [
+      "sh",
+      "-c",
+      `trap "" XFSZ; ulimit -f 400; exec "$@"`,
+      "sh",
+      ...words,
+      join(fixtures, "filler.ts"),
+    ];
+    await using runtime = start({ program, args: [] });
+    const { code, signal } = await runtime.ended;
+    assert.deepEqual(
+      { code, signal, lines: runtime.lines },
+      { code: 75, signal: null, lines: ["StoreError"] },
+    );
+  });
+}
+
 /** Well, having said this. */
 const ended = (stdout: string[]) => ({ code: 0, signal: null, stdout, stderr: "" });
 

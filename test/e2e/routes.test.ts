@@ -111,7 +111,7 @@ test("in Redis: there when ready, gone before a stop has ended, and taken out by
 test("a Redis that is not there stops nothing, and is said once", async () => {
   const yaml = yamlOf('{ redis: { url: "redis://127.0.0.1:1" } }');
   await using runtime = start({ files: { "runtime.yaml": yaml, "api.ts": API } });
-  await runtime.record("shop", /^cannot publish routes to Redis at 127\.0\.0\.1:1: /);
+  await runtime.record("shop", /^cannot publish routes to redis:\/\/127\.0\.0\.1:1: /);
   await runtime.until("/health/ready", 200);
   const { code, stdout } = await runtime.stop();
   assert.equal(code, 0);
@@ -119,7 +119,7 @@ test("a Redis that is not there stops nothing, and is said once", async () => {
 });
 
 test("a drain that does not fit is said at the start", async () => {
-  const yaml = yamlOf("{}").replace(", shutdown: { drain: 0s }", "");
+  const yaml = yamlOf("{}").replace("drain: 0s", "budget: 9s");
   await using runtime = start({ files: { "runtime.yaml": yaml, "api.ts": API } });
   await runtime.record(
     "shop",

@@ -136,6 +136,8 @@ describe("haraka sagas says what is wrong", () => {
     [[], 2, /^haraka: cannot do 'sagas': it is sagas list, or sagas show, /],
     [["frob", "x"], 2, /^haraka: cannot do 'sagas frob x': /],
     [["show"], 2, /^haraka: cannot do 'sagas show': /],
+    [["retry", ""], 2, /^haraka: cannot do 'sagas retry': .* with one ID\n/],
+    [["abort", ".."], 2, /^haraka: cannot do 'sagas abort \.\.': /],
     [["show", "x", "--state", "parked"], 2, /^haraka: cannot show with --state: it goes with 'sagas list'\n/],
     [["retry", "x", "--step", "a"], 2, /^haraka: cannot retry with --action, --step or --output: /],
     [

@@ -198,6 +198,14 @@ suite("with JWT", () => {
     return { ...rig, published, sign, jwkOf, nowSeconds, pairs };
   }
 
+  test("a tenant that no header may name is nobody's", async () => {
+    const { ask, sign } = await jwtRig();
+    for (const tenant of ["a\0b", "\ud800", "é".repeat(300), ""]) {
+      const headers = bearer(await sign({ "https://id.example/tenant": tenant }));
+      assert.equal((await ask("PUT /state/a/k", { ...headers, json: { value: 1 } })).status, 401, tenant);
+    }
+  });
+
   test("the tenant and the roles are its claims'", async () => {
     const { ask, sign, execution, plane, published } = await jwtRig();
     const mine = bearer(await sign());

@@ -119,6 +119,30 @@ suite("a body", () => {
     assert.equal((await put(`[${"[],".repeat(1000)}1]`)).status, 200, "not beside each other");
   });
 
+  test("with a whole number that would be rounded is 422, and names it", async () => {
+    const { ask } = planeRig();
+    const put = (value: string) => ask("PUT /state/a/k", { body: `{"value":${value}}`, headers: JSON_TYPE });
+    for (const value of ["9007199254740993", "-9007199254740993", '[1,{"a":12345678901234567890 }]']) {
+      const { status, body } = await put(value);
+      assert.equal(status, 422, value);
+      const [digits] = /\d{16,}/.exec(value) ?? [];
+      const message = `expected whole numbers that are kept as they are, got ${digits}; send it as a text`;
+      assert.deepEqual(body.errors, [{ path: "", message }]);
+    }
+    for (const value of [
+      "9007199254740992",
+      "-9007199254740991",
+      "10000000000000000000000",
+      '"9007199254740993"',
+      '{"9007199254740993":"\\"9007199254740993"}',
+      "0.12345678901234567890",
+      "12345678901234567.5",
+      "1e00000000000000000001",
+      "1e-00000000000000000001",
+    ])
+      assert.ok((await put(value)).status < 300, value);
+  });
+
   test("with a number that would be lost is 422", async () => {
     const { ask } = planeRig();
     for (const value of ["1e999", '[{"a":-1e400}]', "9".repeat(400)])

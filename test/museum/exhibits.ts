@@ -26,27 +26,36 @@ const UNDOES_COMPLETED_ONLY = edit(
   'step.phase === "completed"',
 );
 
+const COMMITS_LATE = [
+  edit(SQLITE, "this.#sql.begin.run();", "this.#commitLate?.();\n    this.#sql.begin.run();"),
+  edit(
+    SQLITE,
+    "    this.#sql.commit.run();\n  }\n",
+    "    this.#commitLate = () => void this.#sql.commit.run();\n  }\n\n  #commitLate: (() => void) | undefined;\n",
+  ),
+];
+
 const TAKES_FAILED_APPEND = [
   edit(
     RUN,
-    "      (error: unknown) => {\n        this.#isWriting = false;",
-    "      (error: unknown) => {\n        return this.#written({ ok: true, firstSeq: 1, timeMs: 0, versions: [] }, thought);",
+    "    written.catch((error: unknown) => {\n      this.#isWriting = false;",
+    "    written.catch((error: unknown) => {\n      return this.#written({ ok: true, firstSeq: 1, timeMs: 0, versions: [] }, thought);",
   ),
 ];
 
 const early: readonly Exhibit[] = [
   {
     bug: "sqlite acknowledges before its COMMIT, which comes with the next batch",
-    edits: [
-      edit(SQLITE, "this.#sql.begin.run();", "this.#commitLate?.();\n    this.#sql.begin.run();"),
-      edit(
-        SQLITE,
-        "    this.#sql.commit.run();\n  }\n",
-        "    this.#commitLate = () => void this.#sql.commit.run();\n  }\n\n  #commitLate: (() => void) | undefined;\n",
-      ),
-    ],
+    edits: COMMITS_LATE,
     turnsRed: ["drivers/store-crash", "store-begin, reached 2 times"],
     says: /an acknowledged commit is gone/,
+  },
+  {
+    bug: "sqlite acknowledges before its COMMIT, and the runtime is killed by chance",
+    edits: COMMITS_LATE,
+    turnsRed: ["e2e/plane-kill", "30 times kill -9 lose nothing"],
+    // Whatever it was that was acknowledged last: a session or what was patched in it, a value, an intent, a record.
+    says: /seed \d+: (\S+ is lost|\S+ was closed, and is there|\S+: \d+ <= \d+ <= \d+|\S+: \{.*\}, is \d+|\d+ records .* are lost|record \d+ is another one|\S+ went out, and)/,
   },
   {
     bug: "an embedded store acknowledges before its batch counts",
@@ -158,7 +167,7 @@ const overRedis: readonly Exhibit[] = [
       ),
     ],
     turnsRed: ["redis/faults", "Redis killed and restarted under load keeps what was acknowledged"],
-    says: /actual - expected\n\n\+ \[\n\+ +\d+,/,
+    says: /expected: \[\],\n/,
   },
   {
     bug: "redis need not sync",
@@ -234,7 +243,7 @@ const redis: readonly Exhibit[] = [
     bug: "redis does what it was sent again for, when it arrives after all",
     edits: [edit(SCRIPTS, '> generation then return {"late"} end', "> generation then generation = 0 end")],
     turnsRed: ["redis/faults", "before Redis has run the script"],
-    says: /actual: \[ "before", "held", "held", "after" \]/,
+    says: /actual: \[ "before", ("held", "held", "after"|"held", "after", "held") \]/,
   },
   {
     bug: "redis goes on with a log that has lost what was acknowledged",
@@ -268,12 +277,24 @@ export const exhibits: readonly Exhibit[] = [
     edits: [
       edit(
         EMBEDDED,
-        "Math.max(this.#timeMs, Math.floor(this.#clock.wallTime()))",
+        "this.#time.at({ wallMs: this.#clock.wallTime(), monotonicMs: this.#clock.now() })",
         "Math.floor(this.#clock.wallTime())",
       ),
     ],
     turnsRed: ["drivers/store-embedded", "time never goes back"],
     says: /expected: \[ undefined \]/,
+  },
+  {
+    bug: "nothing expires for an hour when the clock is set back by one",
+    edits: [
+      edit(
+        "src/core/steady-time.ts",
+        "this.#timeMs + (monotonicMs - this.#monotonicMs)",
+        "this.#timeMs + 0 * monotonicMs",
+      ),
+    ],
+    turnsRed: ["drivers/store-embedded", "time goes on while the clock is set back"],
+    says: /1000 !== 1\n/,
   },
   {
     bug: "a saga undoes only its completed steps",

@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 import { type Exhibit, exhibits } from "./exhibits.ts";
 import { plantedTree } from "./planted-tree.ts";
 
-const PARTS = ["src", "test", "package.json", "bunfig.toml", "tsconfig.json"];
+const PARTS = ["src", "build", "test", "package.json", "bunfig.toml", "tsconfig.json"];
 
 /** What the runner says of the test that watches for the bug, with the bug there; colours are left out. */
 function watch({ bug, edits, turnsRed: [file, name] }: Exhibit): string {

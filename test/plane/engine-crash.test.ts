@@ -17,9 +17,9 @@ import { TENANT } from "./engine-rig.ts";
 
 const PROGRAM = join(import.meta.dirname, "../fixtures/engine/orders.ts");
 
-/** These are about the making of a database file. */
-const ELSEWHERE: ReadonlySet<string> = new Set(["store-create", "store-migrate"]);
-const LABELS = Object.keys(FAILPOINTS).filter((label) => !ELSEWHERE.has(label)) as FailpointLabel[];
+/** These are about the making of a database file, and about moving from one store to another. */
+const ELSEWHERE = /^(store-create$|store-migrate$|migrate-)/;
+const LABELS = Object.keys(FAILPOINTS).filter((label) => !ELSEWHERE.test(label)) as FailpointLabel[];
 
 /** The outside: every key has its effect at most once. Fails the last step of a bad order, for certain. */
 class Sink {

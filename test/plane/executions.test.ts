@@ -159,6 +159,8 @@ describe("reading", () => {
     assert.deepEqual((await listed({ state: "completed", limit: 3 })).flat(), [1, 2, 4, 5, 7, 8, 10, 11]);
     assert.deepEqual((await listed({ type: "waits", limit: 2 })).flat(), [0, 3, 6, 9]);
     assert.deepEqual((await listed({ session: "session_9" })).flat(), []);
+    for (const after of ["", "garbage", "execution_", `${ids[0]}/..`, "9".repeat(600), "\ud800"])
+      await assert.rejects(rig.executions.list({ after }), isProblem("invalid", "after"), after);
     const [first] = (await rig.executions.list({ state: "running", limit: 1 })).items;
     assert.deepEqual(first, await rig.executions.get(ids[0] ?? ""));
   });

@@ -44,16 +44,17 @@ export const PLANES: readonly (readonly [name: string, make: MakePlane])[] = [
 ];
 
 async function makeRig(url: string): Promise<PlaneRig> {
-  const clock = testClock();
+  const calls = countedCalls();
+  const clock = url === "redis:" ? patientClock(calls.still) : testClock();
   let shiftMs = 0;
   const shifted = { ...clock, wallTime: () => clock.wallTime() + shiftMs };
   const cwd = mkdtempSync(join(tmpdir(), "haraka-plane-"));
   const server = url === "redis:" ? await sharedRedis() : undefined;
   const { namespace } = storeConfig({ url });
   const scripts = scriptsAt(() => shifted.wallTime());
-  const open = () =>
+  const open = async () =>
     server
-      ? openStoreIn({ url: server.url }, { clock: systemClock(), namespace, scripts })
+      ? calls.of(await openStoreIn({ url: server.url }, { clock: systemClock(), namespace, scripts }))
       : openStore(url, { clock: shifted, cwd });
   let store = await open();
   const planes: OwnPlane[] = [];
@@ -97,6 +98,66 @@ async function makeRig(url: string): Promise<PlaneRig> {
       await Promise.all(planes.map((plane) => plane.stop()));
       await store.close();
       rmSync(cwd, { recursive: true });
+    },
+  };
+}
+
+/** Calls of a store that is another process, of which nobody can say how many turns of the loop they take. */
+function countedCalls() {
+  let open = 0;
+  return {
+    of: <T extends object>(store: T): T =>
+      new Proxy(store, {
+        get(target, name) {
+          const member: unknown = Reflect.get(target, name);
+          if (typeof member !== "function") return member;
+          return (...args: unknown[]): unknown => {
+            const result: unknown = Reflect.apply(member, target, args);
+            if (result instanceof Promise) {
+              open++;
+              const over = (): void => void open--;
+              result.then(over, over);
+            }
+            return result;
+          };
+        },
+      }),
+    /** Resolves when none is under way, nor follows from one that was. */
+    async still(): Promise<void> {
+      for (let turns = 0; turns < 3; turns++) {
+        await new Promise((turn) => setImmediate(turn));
+        if (open > 0) turns = -1;
+      }
+    },
+  };
+}
+
+/** A clock that is turned by hand, and goes on only when what follows from a turn has happened. */
+function patientClock(still: () => Promise<void>): TestClock {
+  const clock = testClock();
+  const due = new Set<{ atMs: number }>();
+  return {
+    ...clock,
+    after(delayMs, run) {
+      const timer = { atMs: clock.now() + Math.max(0, delayMs) };
+      due.add(timer);
+      const cancel = clock.after(delayMs, () => {
+        due.delete(timer);
+        run();
+      });
+      return () => {
+        due.delete(timer);
+        cancel();
+      };
+    },
+    async advance(ms) {
+      const untilMs = clock.now() + ms;
+      for (;;) {
+        await still();
+        const nextMs = Math.min(...[...due].map(({ atMs }) => atMs));
+        await clock.advance(Math.min(nextMs, untilMs) - clock.now());
+        if (nextMs > untilMs) return still();
+      }
     },
   };
 }

@@ -261,6 +261,23 @@ describe("replicas of one plane", () => {
     await Promise.all([one.close(), two.close()]);
   });
 
+  test("who watches again hears of it, however many were watched between", async () => {
+    const { namespace } = storeConfig({ url: "" });
+    const [one, two] = await Promise.all([1, 2].map(() => openStoreIn({ url: server.url }, { namespace })));
+    assert.ok(one && two);
+    const tenants = Array.from({ length: 100 }, (_, index) => `tenant-${index}`);
+    for (let round = 0; round < 2; round++) {
+      for (const tenant of tenants) {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        const end = two.watch(tenant, resolve);
+        await done(one.commit(tenant, { append: [record()] }));
+        await promise;
+        end();
+      }
+    }
+    await Promise.all([one.close(), two.close()]);
+  });
+
   test("a clock that is an hour off changes no lease and no expiry", async () => {
     const { namespace } = storeConfig({ url: "" });
     const clockAt = (offMs: number) => ({

@@ -10,6 +10,7 @@ import { RedisServer } from "./server.ts";
 
 const configFor = (server: RedisServer, more = "") => ({
   "runtime.yaml": `
+runtime: { startup: { timeout: 500ms } }
 store: { driver: redis, url: "${server.url}", namespace: shop${more} }
 http: { port: 0 }
 services: { idle: { command: [sleep, "1000"] } }
@@ -49,6 +50,10 @@ for (const [name, program] of Object.entries(programs)) {
         blockedBy: { service: string; reason: string }[];
       };
       const reason = blockedBy.find(({ service }) => service === "store")?.reason ?? "";
+      // Longer than all of the startup may take.
+      const [record] = runtime.records;
+      await runtime.until("/health/ready", 503);
+      while (Date.now() < Date.parse(record?.time ?? "") + 700) await runtime.get("/health/live");
       assert.match(reason, /cannot reach the store redis:\/\/127.0.0.1:\d+: .*|is starting/);
       await server.start();
       await runtime.started();

@@ -87,14 +87,14 @@ export class RedisServer implements AsyncDisposable {
     });
     child.once("exit", (code) => up.reject(new Error(`redis-server ended with ${code}:\n${said}`)));
     await up.promise;
-    this.#heir = heirOf(child.pid ?? 0, this.folder);
+    writeFileSync(join(this.folder, PID_FILE), String(child.pid));
+    this.#heir ??= heirOf(this.folder);
   }
 
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, "exit");
-    this.#heir?.kill("SIGKILL");
     child.kill(signal);
     await ended;
   }
@@ -117,16 +117,28 @@ export class RedisServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop("SIGKILL");
+    if (this.#heir) dismiss(this.#heir);
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
 
+const PID_FILE = "haraka-test.pid";
+
+/** Held on to: the input of one that is collected is closed. */
+const heirs = new Set<ChildProcess>();
+
 /** Waits until nobody holds the other end of its input. */
-function heirOf(pid: number, folder: string): ChildProcess {
-  const script = 'cat; kill -9 "$0"; rm -rf "$1"';
-  const heir = spawn("sh", ["-c", script, String(pid), folder], { stdio: ["pipe", "ignore", "ignore"] });
+function heirOf(folder: string): ChildProcess {
+  const script = `cat; kill -9 "$(cat "$0/${PID_FILE}")"; rm -rf "$0"`;
+  const heir = spawn("sh", ["-c", script, folder], { stdio: ["pipe", "ignore", "ignore"] });
   heir.unref();
+  heirs.add(heir);
   return heir;
+}
+
+function dismiss(heir: ChildProcess): void {
+  heir.kill("SIGKILL");
+  heirs.delete(heir);
 }
 
 let shared: Promise<RedisServer> | undefined;

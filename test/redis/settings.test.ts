@@ -56,6 +56,21 @@ describe("settings under which Redis may lose what it has acknowledged", () => {
   });
 });
 
+test("what a newer version has written is left alone", async () => {
+  const config = storeConfig({ url: server.url });
+  const key = `${config.namespace}:version`;
+  await server.command("SET", key, "2");
+  const refused = {
+    name: "StoreError",
+    message: `cannot use the store ${server.url}: what is in the namespace '${config.namespace}' is of version 2, and this program knows 1; use the one that wrote it, or a newer one`,
+  };
+  await assert.rejects(openStoreIn({ url: server.url }, config), refused);
+  assert.deepEqual(await server.command("KEYS", `${config.namespace}:*`), [key]);
+  await server.command("DEL", key);
+  await (await openStoreIn({ url: server.url }, config)).close();
+  assert.equal(await server.command("GET", key), "1");
+});
+
 test("out of memory nothing is acknowledged and nothing half written, and it goes on once there is some", async () => {
   const store = await openStoreIn({ url: server.url });
   const write = () =>
@@ -143,7 +158,10 @@ test("every key begins with the namespace, others stay as they are, and nothing 
     "other",
     "shop:{t}:head",
   ]);
-  const ofTenants = keys.filter((key) => key.startsWith(`${namespace}:`) && key !== `${namespace}:tenants`);
+  const ofTenants = keys.filter(
+    (key) =>
+      key.startsWith(`${namespace}:`) && key !== `${namespace}:tenants` && key !== `${namespace}:version`,
+  );
   assert.deepEqual(
     ofTenants.filter((key) => !key.startsWith(`${namespace}:{t}:`)),
     [],

@@ -7,7 +7,9 @@ import { systemClock } from "../../src/drivers/clock.ts";
 import { readRule } from "../../src/config/route-rule.ts";
 import type { Published } from "../../src/core/traefik-keys.ts";
 import { RoutePublisher } from "../../src/discovery/route-publisher.ts";
+import { dialSentinel, dialServer } from "../../src/drivers/store-redis-dial.ts";
 import { traefikRedis } from "../../src/drivers/traefik-redis.ts";
+import { Sentinels } from "./sentinels.ts";
 import { RedisServer } from "./server.ts";
 
 let server: RedisServer;
@@ -41,11 +43,14 @@ function published(publisher: string, servers = 1): Published {
   };
 }
 
+const keysAt = (rootKey: string) =>
+  traefikRedis({ dial: dialServer(server.url), name: server.url, rootKey, namespace: NAMESPACE });
+
 function publisherOf(rootKey: string, wanted: () => Published, { ttlMs = 15_000, heartbeatMs = 5_000 } = {}) {
   const troubles: (string | undefined)[] = [];
   const heard = new EventTarget();
   const publisher = new RoutePublisher({
-    keys: traefikRedis({ url: server.url, rootKey, namespace: NAMESPACE }),
+    keys: keysAt(rootKey),
     clock: systemClock(),
     ttlMs,
     heartbeatMs,
@@ -151,7 +156,7 @@ test("ten that come at once have ten places", async () => {
 test("what a runtime that was killed has left is taken out by one that lives, within its lease", async () => {
   const root = newRoot();
   await using ear = await listener(root);
-  const dead = traefikRedis({ url: server.url, rootKey: root, namespace: NAMESPACE });
+  const dead = keysAt(root);
   const { keyChange } = await import("../../src/core/traefik-keys.ts");
   await dead.exchange((book, nowMs) => keyChange(book, published("dead"), { ...LIFE, nowMs, ttlMs: 300 }));
   await dead.close();
@@ -177,7 +182,7 @@ test("a heartbeat touches the keys, and brings back what Redis has lost in a res
   const trouble = once(heard, "trouble");
   await server.stop();
   await trouble;
-  assert.match(troubles[0] ?? "", /^cannot publish routes to Redis at 127\.0\.0\.1:\d+: /);
+  assert.match(troubles[0] ?? "", /^cannot publish routes to redis:\/\/127\.0\.0\.1:\d+: /);
   const well = once(heard, "well");
   await server.start();
   await well;
@@ -185,6 +190,37 @@ test("a heartbeat touches the keys, and brings back what Redis has lost in a res
   await ear.until(has("routers/shop-api/rule"));
   await publisher.close();
 });
+
+test(
+  "by sentinels: routes are published again where the master is after a failover",
+  { timeout: 60_000 },
+  async () => {
+    await using rig = await Sentinels.start();
+    const keys = traefikRedis({
+      dial: dialSentinel({ master: "main", nodes: rig.urls }),
+      name: "main",
+      rootKey: "traefik",
+      namespace: NAMESPACE,
+    });
+    const heard = new EventTarget();
+    const publisher = new RoutePublisher({
+      keys,
+      clock: systemClock(),
+      ttlMs: 15_000,
+      heartbeatMs: 100,
+      published: () => published("one"),
+      onTrouble: (reason) => heard.dispatchEvent(new Event(reason === undefined ? "well" : "trouble")),
+    });
+    publisher.start();
+    const rule = () => rig.replica.command("GET", "traefik/http/routers/shop-api/rule");
+    const well = once(heard, "well");
+    await rig.master.stop("SIGKILL");
+    await well;
+    assert.equal(await rule(), "PathPrefix(`/api`)");
+    await publisher.close();
+    assert.equal(await rule(), null);
+  },
+);
 
 test("keys of another application, also under the same root, are left alone", async () => {
   const root = newRoot();

@@ -137,6 +137,45 @@ describe("Supervisor", () => {
     await running;
   });
 
+  test("what a patient service waits for is not the startup's time, which begins anew once it is ready", async () => {
+    const { supervisor, clock } = supervised({
+      startup: { timeoutMs: 1_000, concurrency: Infinity, onFailure: "rollback" },
+    });
+    let isThere = false;
+    const schedule = { intervalMs: 100, timeoutMs: 50, failureThreshold: 3, successThreshold: 1 };
+    const probeOf = (holds: () => boolean) => ({
+      readiness: {
+        schedule,
+        probe: {
+          check: async () => (holds() ? { ok: true as const } : { ok: false as const, reason: "refused" }),
+        },
+      },
+    });
+    const store = {
+      ...service("store", { readiness: "probe", patient: true }),
+      ...probeOf(() => isThere),
+    };
+    const db = {
+      ...service("db", { readiness: "probe", dependencies: [needs("store")] }),
+      ...probeOf(() => false),
+    };
+    const running = assert.rejects(
+      supervisor.run([store, db, service("api", { dependencies: [needs("db")] })]),
+      {
+        message: /'api': waits for 'db' to be ready/,
+      },
+    );
+    await clock.advance(60_000);
+    assert.equal(supervisor.state, "starting");
+    isThere = true;
+    await clock.advance(100);
+    assert.equal(supervisor.snapshot().components["store"]?.state, "ready");
+    await clock.advance(899);
+    assert.equal(supervisor.state, "starting");
+    await clock.advance(101);
+    await running;
+  });
+
   test("with onFailure: continue it comes up degraded and says which", async () => {
     const { supervisor } = supervised({
       startup: { timeoutMs: 1_000, concurrency: Infinity, onFailure: "continue" },

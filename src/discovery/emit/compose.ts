@@ -2,6 +2,7 @@
 // config names. Labels for Traefik's Docker provider only where the runtime does not publish its routes itself.
 import { traefikConfig } from "../../core/traefik.ts";
 import {
+  bareHost,
   type Deployment,
   type Emitted,
   entryPointPort,
@@ -9,7 +10,7 @@ import {
   headerOf,
   keepsData,
   portOf,
-  redisHost,
+  redisHosts,
   routers,
   seconds,
   yamlFile,
@@ -31,21 +32,24 @@ const APP = "/app";
 export function emitCompose(deployment: Deployment): Emitted {
   const { name, config } = deployment;
   const all = routers(deployment);
-  const redis = redisHost(config);
+  const redis = redisHosts(config);
   const services = {
     [name]: runtimeService(deployment),
-    ...(redis !== undefined && { [redis]: redisService() }),
+    ...Object.fromEntries(redis.map((host) => [host, redisService(host)])),
     ...(all.length > 0 && { traefik: traefikService(deployment) }),
   };
   const keeps = keepsData(deployment);
-  const volumes = { ...(keeps && { data: {} }), ...(redis !== undefined && { redis: {} }) };
+  const volumes = {
+    ...(keeps && { data: {} }),
+    ...Object.fromEntries(redis.map((host) => [volumeOf(host), {}])),
+  };
   const document = { name, services, volumes: Object.keys(volumes).length > 0 ? volumes : undefined };
   return new Map([["compose.yaml", yamlFile(headerOf("compose"), [document])]]);
 }
 
 function runtimeService(deployment: Deployment) {
   const { config, image, replicas, timings, files } = deployment;
-  const redis = redisHost(config);
+  const redis = redisHosts(config);
   const single = files.names.length === 1;
   const flags = files.names.flatMap((file) => ["-c", `${APP}/${file}`]);
   const labels = labelsOf(deployment);
@@ -55,7 +59,9 @@ function runtimeService(deployment: Deployment) {
     environment: { ...(single && { HARAKA_CONFIG: `${APP}/${files.names[0]}` }), HARAKA_DATA: DATA },
     volumes: [`${files.folder}:${APP}:ro`, ...(keepsData(deployment) ? [`data:${DATA}`] : [])],
     expose: exposed(deployment),
-    ...(redis !== undefined && { depends_on: { [redis]: { condition: "service_healthy" } } }),
+    ...(redis.length > 0 && {
+      depends_on: Object.fromEntries(redis.map((host) => [host, { condition: "service_healthy" }])),
+    }),
     deploy: { replicas },
     restart: "unless-stopped",
     stop_signal: "SIGTERM",
@@ -122,11 +128,13 @@ function flat(path: string, value: unknown): [string, string][] {
   return entries.flatMap(([key, child]) => flat(`${path}.${key.toLowerCase()}`, child));
 }
 
-function redisService() {
+const volumeOf = (redis: string): string => `${redis}-data`;
+
+function redisService(host: string) {
   return {
     image: REDIS_IMAGE,
     command: REDIS_COMMAND.split(" "),
-    volumes: ["redis:/data"],
+    volumes: [`${volumeOf(host)}:/data`],
     restart: "unless-stopped",
     healthcheck: { test: ["CMD", "redis-cli", "ping"], interval: "1s", timeout: "1s", retries: 30 },
   };
@@ -144,7 +152,7 @@ function traefikService(deployment: Deployment) {
       return { target, published: target < 1024 ? HOST_PORT_BASE + target : target };
     }),
     ...(isDocker && { volumes: ["/var/run/docker.sock:/var/run/docker.sock:ro"] }),
-    depends_on: [redisHost(config) ?? deployment.name],
+    depends_on: [bareHost(config.discovery?.traefik?.redis?.place) ?? deployment.name],
     restart: "unless-stopped",
   };
 }

@@ -1,6 +1,6 @@
 // What the files that `haraka emit` writes have in common: the one config, seen from outside the container. It reads no file and
 // writes none.
-import type { Config } from "../../config/config.ts";
+import type { Config, RedisStoreConfig } from "../../config/config.ts";
 import { writeYaml } from "../../config/document.ts";
 import type { DeploymentTimings } from "../../core/deployment.ts";
 import { type Router, routersOf, routesOf } from "../../core/routes.ts";
@@ -71,9 +71,29 @@ export function seconds(ms: number): string {
   return Number.isInteger(ms / 1_000) ? `${ms / 1_000}s` : `${ms}ms`;
 }
 
-/** The host of a Redis that is another container, called by a bare name. */
-export function redisHost({ discovery }: Config): string | undefined {
-  const url = discovery?.traefik?.redis?.url;
-  const host = url === undefined ? undefined : new URL(url).hostname;
+/** The servers that lead to what is there. */
+export function redisUrls(place: RedisStoreConfig["place"]): URL[] {
+  const urls = "url" in place ? [place.url] : "cluster" in place ? place.cluster : place.sentinel.nodes;
+  return urls.map((url) => new URL(url));
+}
+
+/** Each Redis that the config names, and by which key. */
+export function redisPlaces({ plane, discovery }: Config): [key: string, place: RedisStoreConfig["place"]][] {
+  const places: [string, RedisStoreConfig["place"]][] = [];
+  if (plane?.store.driver === "redis") places.push(["store", plane.store.place]);
+  const published = discovery?.traefik?.redis;
+  if (published) places.push(["discovery.traefik.redis", published.place]);
+  return places;
+}
+
+/** The hosts of those that are other containers. */
+export function redisHosts(config: Config): string[] {
+  const hosts = redisPlaces(config).flatMap(([, place]) => bareHost(place) ?? []);
+  return [...new Set(hosts)];
+}
+
+/** The host of a single server that is called by a bare name, as containers are. */
+export function bareHost(place: RedisStoreConfig["place"] | undefined): string | undefined {
+  const host = place && "url" in place ? new URL(place.url).hostname : undefined;
   return host !== undefined && /^[a-z][a-z\d-]*$/.test(host) && host !== "localhost" ? host : undefined;
 }

@@ -3,7 +3,7 @@
 import type { Config } from "../../config/config.ts";
 import { timingProblems } from "../../core/deployment.ts";
 import type { Plan } from "../../core/plan.ts";
-import { type Deployment, keepsData, routers } from "./deployment.ts";
+import { type Deployment, redisPlaces, redisUrls, routers } from "./deployment.ts";
 
 export type EmitTarget = "compose" | "kubernetes" | "systemd" | "traefik";
 
@@ -29,14 +29,21 @@ export function emitProblems(
 }
 
 function containerProblems({ config }: Deployment): string[] {
-  const { http, discovery } = config;
+  const { http } = config;
   const problems: string[] = [];
   if (http && LOOPBACK.test(http.host))
     problems.push(`http.host ${http.host} is reached by nobody outside of the container: set 0.0.0.0`);
-  const url = discovery?.traefik?.redis?.url;
-  if (url !== undefined && LOOPBACK.test(new URL(url).hostname))
+  for (const [key, place] of redisPlaces(config)) {
+    const local = redisUrls(place).find(({ hostname }) => LOOPBACK.test(hostname));
+    if (local)
+      problems.push(
+        `the Redis of ${key}, ${local.host}, is inside of the container: name one that others see, too, as redis://redis:6379`,
+      );
+  }
+  const { traefik } = config.discovery ?? {};
+  if (traefik && !traefik.redis && traefik.token === undefined)
     problems.push(
-      `discovery.traefik.redis.url ${new URL(url).host} is inside of the container: name the one that Traefik sees, as redis://redis:6379`,
+      "at /traefik only this container is served without a token, and Traefik is another one: add discovery.traefik.token",
     );
   return problems;
 }
@@ -52,8 +59,15 @@ function replicaProblems(deployment: Deployment): string[] {
   const { replicas, config } = deployment;
   if (replicas === 1) return [];
   const problems: string[] = [];
-  if (keepsData(deployment))
-    problems.push(`one runtime holds the sqlite store, and there are to be ${replicas}: use another store`);
+  const driver = config.plane?.store.driver;
+  if (driver === "sqlite")
+    problems.push(
+      `one runtime holds the sqlite store, and there are to be ${replicas}: use \`driver: redis\``,
+    );
+  if (driver === "memory")
+    problems.push(
+      `each of the ${replicas} runtimes would have a memory store of its own: use \`driver: redis\``,
+    );
   const traefik = config.discovery?.traefik;
   if (traefik && !traefik.redis && !isShared(config))
     problems.push(

@@ -1,5 +1,7 @@
 // What Traefik itself is started with: its entry points, and the provider by which it hears of the routes; where the runtime does not
 // publish them, also a file that holds them.
+import type { TraefikPublishing } from "../../config/config.ts";
+import { dialable, isEverywhere } from "../../config/dialable.ts";
 import { canonicalJson } from "../../core/canonical-json.ts";
 import { traefikConfig } from "../../core/traefik.ts";
 import {
@@ -9,15 +11,17 @@ import {
   entryPointsOf,
   headerOf,
   portOf,
+  redisUrls,
   routers,
   yamlFile,
 } from "./deployment.ts";
 
 /** `traefik.yaml`, and `routes.yaml` where no provider has the routes. */
 export function emitTraefik(deployment: Deployment): Emitted {
+  const host = hostOf(deployment);
   const isPublished = deployment.config.discovery?.traefik !== undefined;
   const providers = isPublished
-    ? publishedBy(deployment)
+    ? publishedBy(deployment, host)
     : { file: { filename: "routes.yaml", watch: true } };
   const documents: [string, string][] = [
     [
@@ -26,22 +30,32 @@ export function emitTraefik(deployment: Deployment): Emitted {
     ],
   ];
   if (!isPublished)
-    documents.push(["routes.yaml", yamlFile(headerOf("traefik"), [routesDocument(deployment)])]);
+    documents.push(["routes.yaml", yamlFile(headerOf("traefik"), [routesDocument(deployment, host)])]);
   return new Map(documents);
 }
 
 function hints({ config }: Deployment): string[] {
   const { token, redis } = config.discovery?.traefik ?? {};
-  if (token === undefined || redis) return [];
-  return [
-    "Traefik puts no variables in: write the value of discovery.traefik.token in place of ${TRAEFIK_TOKEN}.",
-  ];
+  const hint = (what: string, variable: string): string =>
+    `Traefik puts no variables in: write ${what} in place of \${${variable}}.`;
+  if (redis)
+    return redisUrls(redis.place)[0]?.password ? [hint("the password of that Redis", "REDIS_PASSWORD")] : [];
+  return token === undefined ? [] : [hint("the value of discovery.traefik.token", "TRAEFIK_TOKEN")];
+}
+
+/** Where a Traefik that is no container finds the runtime: where it says, else where it listens if that is one address, else by its name. */
+function hostOf({ config, name }: Deployment): string {
+  const { http, discovery } = config;
+  const listens = http && !isEverywhere(http.host) ? http.host : undefined;
+  return dialable(discovery?.advertise ?? listens ?? name);
 }
 
 /** The same on its command line, with the Docker provider where the runtime does not publish. */
 export function traefikArguments(deployment: Deployment): string[] {
   const isPublished = deployment.config.discovery?.traefik !== undefined;
-  const providers = isPublished ? publishedBy(deployment) : { docker: { exposedByDefault: false } };
+  const providers = isPublished
+    ? publishedBy(deployment, deployment.name)
+    : { docker: { exposedByDefault: false } };
   return flat("--", { entryPoints: entryPoints(deployment), providers });
 }
 
@@ -50,34 +64,37 @@ function entryPoints(deployment: Deployment): Record<string, { address: string }
   return Object.fromEntries(names.map((name) => [name, { address: `:${entryPointPort(name, names)}` }]));
 }
 
-function publishedBy({ config, name }: Deployment): object {
+function publishedBy({ config }: Deployment, host: string): object {
   const { redis, token } = config.discovery?.traefik ?? {};
-  if (redis) {
-    const { host, username, pathname, protocol } = new URL(redis.url);
-    const db = Number(pathname.slice(1) || 0);
-    return {
-      redis: {
-        endpoints: [host.includes(":") ? host : `${host}:6379`],
-        rootKey: redis.rootKey,
-        ...(db > 0 && { db }),
-        ...(username !== "" && { username: decodeURIComponent(username) }),
-        ...(protocol === "rediss:" && { tls: {} }),
-      },
-    };
-  }
+  if (redis) return { redis: redisProvider(redis) };
   const port = config.http ? config.http.port : 80;
   return {
     http: {
-      endpoint: `http://${name}:${port}/traefik`,
+      endpoint: `http://${host}:${port}/traefik`,
       ...(token !== undefined && { headers: { Authorization: "Bearer ${TRAEFIK_TOKEN}" } }),
     },
   };
 }
 
+/** With a variable in place of the password. */
+function redisProvider({ rootKey, place }: NonNullable<TraefikPublishing["redis"]>): object {
+  const urls = redisUrls(place);
+  const { username = "", password = "", pathname = "", protocol } = urls[0] ?? {};
+  const db = Number(pathname.slice(1) || 0);
+  return {
+    endpoints: urls.map(({ host }) => (/:\d+$/.test(host) ? host : `${host}:6379`)),
+    rootKey,
+    ...("sentinel" in place && { sentinel: { masterName: place.sentinel.master } }),
+    ...(db > 0 && { db }),
+    ...(username !== "" && { username: decodeURIComponent(username) }),
+    ...(password !== "" && { password: "${REDIS_PASSWORD}" }),
+    ...(protocol === "rediss:" && { tls: {} }),
+  };
+}
+
 /** The routes, with this one runtime as the server of each. */
-function routesDocument(deployment: Deployment): unknown {
-  const { config, name, namespace } = deployment;
-  const host = config.discovery?.advertise ?? name;
+function routesDocument(deployment: Deployment, host: string): unknown {
+  const { config, namespace } = deployment;
   const all = routers(deployment);
   const servers = all.map((router) => {
     const { target } = router.route;
