@@ -1,5 +1,5 @@
 // What a fleet of three replicas, as the binary, survives while it carries out orders: Redis killed, a network that falls silent, replicas
-// that sleep through their lease or die with a thousand sagas, and a failover that has lost what was acknowledged.
+// that sleep through their lease, and one that dies with a thousand sagas.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
