@@ -65,9 +65,12 @@ class RedisOwnerships implements Ownerships {
   }
 
   async renew(claims: readonly Claim[]): Promise<readonly Claim[]> {
-    const lost = new Set(await this.#forEach("renew", claims));
-    return claims.filter((claim) => lost.has(claim));
+    const lost = new Set(await this.#forEach("renew", claims.filter(this.#canGoOn)));
+    return claims.filter((claim) => lost.has(claim) || !this.#canGoOn(claim));
   }
+
+  /** What nothing can be written of is for others to carry out. */
+  readonly #canGoOn = ({ tenant }: Pick<Claim, "tenant">): boolean => this.#options.writes.isWritable(tenant);
 
   async release(claims: readonly Claim[]): Promise<void> {
     await this.#forEach("release", claims);
@@ -80,6 +83,7 @@ class RedisOwnerships implements Ownerships {
       if (tokens.length === 0) break;
       // What is opened while it is asked counts anew.
       this.#opened.delete(tenant);
+      if (!this.#canGoOn({ tenant })) continue;
       const words = [String(this.#options.leaseMs), String(tokens.length), ...tokens, ...definitions];
       const executions = (await this.#run("claim", tenant, words)) as readonly string[];
       if (executions.length === tokens.length) this.#opened.add(tenant);

@@ -109,6 +109,10 @@ class Writes implements RedisWrites {
     });
   }
 
+  isWritable(tenant: string): boolean {
+    return !this.#tenants.get(tenant)?.diverged;
+  }
+
   onWritten(listener: (tenant: string, opens: boolean) => void): void {
     this.#listeners.push(listener);
   }

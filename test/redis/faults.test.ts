@@ -187,7 +187,8 @@ describe("a log that is not what it was", () => {
     await done(store.commit("other", { put: [{ key: "k", value: 1 }] }));
     const other = await openStoreIn({ url: second.url }, { namespace: config.namespace });
     await write(other);
-    await other.close();
+    for (const tenant of ["t", "other"])
+      await done(other.commit(tenant, { put: [{ key: "open/e", value: { definition: "d" } }] }));
     proxy.target = second.port;
     proxy.cut();
     await down();
@@ -199,7 +200,16 @@ describe("a log that is not what it was", () => {
     assert.equal(warned.length, 1);
     assert.match(warned[0] ?? "", says);
     await done(store.commit("other", { append: [record()] }));
-    await store.close();
+    const claimed = await store.claim({ limit: 10 });
+    assert.deepEqual(
+      claimed.map(({ tenant }) => tenant),
+      ["other"],
+      "what it cannot write it leaves to others",
+    );
+    const [theirs] = await other.claim({ limit: 10 });
+    assert.ok(theirs);
+    assert.deepEqual(await store.renew([theirs, ...claimed]), [theirs]);
+    await Promise.all([store.close(), other.close()]);
   };
 
   test("one that is shorter is not written any more, and that is said once", async () => {

@@ -1,18 +1,14 @@
 // What a fleet of three replicas, as the binary, survives while it carries out orders: Redis killed, a network that falls silent, replicas
-// that sleep through their lease or die with a thousand sagas, and a failover that has lost what was acknowledged.
+// that sleep through their lease, and one that dies with a thousand sagas.
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { createClient } from "redis";
 import { all } from "../e2e/support/plane-writers.ts";
 import { Random } from "../simulation/random.ts";
+import { HangingSteps } from "./hanging-steps.ts";
 import { Fleet, type FleetOptions } from "./fleet.ts";
 import { fleetYaml, OrderLoad } from "./order-load.ts";
 import { Proxy } from "./proxy.ts";
-import { Sentinels } from "./sentinels.ts";
 import { RedisServer } from "./server.ts";
 import { Takeovers } from "./takeovers.ts";
 
@@ -93,48 +89,13 @@ test("replicas are stopped past their lease, and woken", TIMEOUT, async (t) => {
   t.diagnostic(story);
 });
 
-/** A step that hangs until it is let go; each call says which replica made it, and under which key. */
-class Counter implements AsyncDisposable {
-  readonly calls: { replica: string; key: string }[] = [];
-  isFast = false;
-  readonly #server = createServer((request, response) => {
-    this.calls.push({ replica: request.url ?? "", key: String(request.headers["idempotency-key"]) });
-    this.#look();
-    if (this.isFast) response.end("{}");
-  });
-  #look = (): void => {};
-
-  async open(): Promise<this> {
-    this.#server.listen(0, "127.0.0.1");
-    await once(this.#server, "listening");
-    return this;
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  /** Resolves once there have been so many calls. */
-  async reached(count: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#look = () => this.calls.length >= count && resolve();
-      this.#look();
-    });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections();
-    this.#server.close();
-  }
-}
-
 test(
   "a replica is killed with a thousand running sagas: two claim at once, each saga by one",
   TIMEOUT,
   async (t) => {
     const sagas = 1_000;
     await using server = await RedisServer.start();
-    await using counter = await new Counter().open();
+    await using counter = await new HangingSteps().open();
     const intents = `
   hold: { saga: { steps: [{ name: slow, execute: { url: "${counter.url}/\${TEST_REPLICA}" }, timeout: 60s }] } }`;
     await using fleet = await fleetAt(fleetYaml(`url: "${server.url}", ${LEASE}`, intents), {
@@ -170,47 +131,3 @@ test(
     assert.ok(ms <= LEASE_MS + 1_000 + SLACK_MS, `the longest take-over took ${ms} ms`);
   },
 );
-
-test(
-  "a failover that has lost what was acknowledged is detected and told, and nobody builds on it",
-  TIMEOUT,
-  async () => {
-    await using rig = await Sentinels.start();
-    const nodes = rig.urls.map((url) => `"${url}"`).join(", ");
-    await using fleet = await fleetAt(
-      fleetYaml(`sentinel: { master: main, nodes: [${nodes}] }, ${LEASE}`, " {}"),
-    );
-    const put = (index: number, value: number) =>
-      fleet.plane(index).ask(`PUT /state/n/k${index}`, { json: { value } });
-    for (let index = 0; index < fleet.size; index++) assert.equal((await put(index, 1)).status, 201);
-    await cutOff(rig);
-    const { status, headers } = await put(0, 2);
-    assert.deepEqual([status, headers.get("etag")], [200, '"2"']);
-    await rig.master.stop("SIGKILL");
-    for (let index = 0; index < fleet.size; index++) {
-      await fleet.runtime(index).record("haraka", /^cannot reach the Redis master/);
-      await fleet.runtime(index).record("haraka", "the store can be reached again");
-    }
-    const refused = await put(0, 3);
-    assert.equal(refused.status, 503, refused.text);
-    await fleet
-      .runtime(0)
-      .record("haraka", /ends with record 3 and is not the one whose record 4 was acknowledged/);
-    // Those that lost nothing go on; whoever remembers takes it as it is after a restart.
-    assert.equal((await put(1, 2)).status, 200);
-    assert.equal((await put(0, 3)).status, 503, "it is written although it is another log");
-    await fleet.stop(0);
-    await fleet.launch(0);
-    assert.equal((await put(0, 3)).status, 200);
-  },
-);
-
-/** The replica gets nothing any more, and nobody who is connected to the master notices. */
-async function cutOff({ master, replica }: Sentinels): Promise<void> {
-  const client = createClient({ url: master.url });
-  await client.connect();
-  await client.sendCommand(["CONFIG", "SET", "requirepass", "cut"]);
-  await client.sendCommand(["CLIENT", "KILL", "TYPE", "replica"]);
-  client.destroy();
-  while (!String(await replica.command("INFO", "replication")).includes("master_link_status:down"));
-}
