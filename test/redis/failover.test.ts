@@ -43,6 +43,18 @@ test(
   },
 );
 
+describe("at the master that sentinels name", () => {
+  let rig: Sentinels;
+  before(async () => {
+    rig = await Sentinels.start();
+  });
+  after(() => rig[Symbol.asyncDispose]());
+
+  const make = () => redisRig({ sentinel: { master: "main", nodes: rig.urls } });
+  storeContract("redis by sentinels", make);
+  describe("redis by sentinels: what comes next", () => expectationContract(make));
+});
+
 describe("in a cluster", () => {
   let cluster: Cluster;
   before(async () => {
