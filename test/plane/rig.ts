@@ -23,6 +23,8 @@ export interface PlaneRig extends AsyncDisposable {
   plane: OwnPlane;
   store: Store;
   clock: TestClock;
+  /** It is a server's, whose time is the time. */
+  isShared: boolean;
   /** Sets the wall clock on, or back. */
   shift(ms: number): void;
   /** Another plane over the same store, or over what `wrap` makes of it. */
@@ -81,6 +83,7 @@ async function makeRig(url: string): Promise<PlaneRig> {
       return store;
     },
     clock,
+    isShared: server !== undefined,
     shift: (ms) => void (shiftMs += ms),
     other,
     async restart() {

@@ -77,6 +77,7 @@ export class Fleet implements AsyncDisposable {
     const replica = this.#at(index);
     replica.plane = undefined;
     const { signal, stdout, stderr } = await replica.runtime.signal("SIGKILL").ended;
+    await replica.runtime[Symbol.asyncDispose]();
     assert.equal(
       signal,
       "SIGKILL",

@@ -90,6 +90,7 @@ export class Runtime implements AsyncDisposable {
   readonly #waiting = new Set<() => void>();
   #stderr = "";
   #over = false;
+  readonly #orphans: ReturnType<typeof descendantsOf> = [];
 
   constructor({
     program = [binary()],
@@ -228,6 +229,8 @@ export class Runtime implements AsyncDisposable {
 
   /** Sends the signal and, when it ends the runtime, `ended` says how. */
   signal(name: NodeJS.Signals): this {
+    // What it starts outlives it, and is nobody's then.
+    if (name === "SIGKILL" && this.pid > 0) this.#orphans.push(...descendantsOf(this.pid));
     this.#child.kill(name);
     return this;
   }
@@ -240,6 +243,7 @@ export class Runtime implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#over) this.#killTree();
     await this.ended;
+    for (const each of this.#orphans) killIfSame(each);
     if (this.#ownFolder) rmSync(this.folder, { recursive: true, force: true });
   }
 
