@@ -12,7 +12,7 @@ import {
   runtimesChannel,
   tenantBase,
   tenantMember,
-  tenantOf,
+  listedTenants,
   tenantsKey,
 } from "../core/redis-layout.ts";
 import { StoreError } from "../errors.ts";
@@ -30,7 +30,6 @@ import {
 } from "../ports/store-copy.ts";
 import type { EntryRow, LogRow } from "../ports/store-engine.ts";
 
-const TENANTS_AT_ONCE = 1_000;
 const CLEARED_AT_ONCE = 1_000;
 
 /** ARGV: token. Gives how far the tenant has come. What is there and has no position any more is done: a migration was about to end. */
@@ -258,15 +257,8 @@ class RedisCopy implements StoreTarget {
     return { step, rows };
   }
 
-  async *#listed(): AsyncGenerator<string[]> {
-    const key = tenantsKey(this.#namespace);
-    for (let from = "-"; ;) {
-      const words = ["ZRANGEBYLEX", key, from, "+", "LIMIT", "0", String(TENANTS_AT_ONCE)];
-      const members = (await this.#send(words, key)) as readonly string[];
-      if (members.length > 0) yield members.map(tenantOf);
-      if (members.length < TENANTS_AT_ONCE) return;
-      from = `(${members.at(-1)}`;
-    }
+  #listed(): AsyncGenerator<string[]> {
+    return listedTenants(this.#namespace, (words, key) => this.#send(words, key));
   }
 
   #base(tenant: string): string {

@@ -1,7 +1,7 @@
 // The store in Redis, shared by all replicas that use one namespace: what is read, what is watched, and what joins the parts that write
 // and own. Whether something has expired is judged by the server's time, and what was seen expired stays so for this process. It needs
 // no clock of its own.
-import { parseEntry, tenantBase, tenantOf, tenantsKey } from "../core/redis-layout.ts";
+import { listedTenants, parseEntry, tenantBase } from "../core/redis-layout.ts";
 import { keyOf } from "../core/key.ts";
 import { StoreError } from "../errors.ts";
 import type { Answer, RedisLink, RedisScript, Reply } from "../ports/redis.ts";
@@ -9,7 +9,6 @@ import type { RedisWrites } from "../ports/redis-writes.ts";
 import type { Entry, Json, LogRecord, Page, Store } from "../ports/store.ts";
 
 const KEYS_AT_ONCE = 1_000;
-const TENANTS_AT_ONCE = 1_000;
 const TRIMMED_AT_ONCE = 256;
 const QUIET_MAX = 64;
 /** Sorts behind all that begins with the same text. */
@@ -192,15 +191,8 @@ class RedisStore implements Store, ListedTenants {
     return pairsOf(rows).map(([key, atMs]) => [key, Number(atMs)]);
   }
 
-  async *listed(): AsyncGenerator<string[]> {
-    const key = tenantsKey(this.#namespace);
-    for (let from = "-"; ;) {
-      const words = ["ZRANGEBYLEX", key, from, "+", "LIMIT", "0", String(TENANTS_AT_ONCE)];
-      const members = (await this.#send(words, key)) as readonly string[];
-      if (members.length > 0) yield members.map(tenantOf);
-      if (members.length < TENANTS_AT_ONCE) return;
-      from = `(${members.at(-1)}`;
-    }
+  listed(): AsyncGenerator<string[]> {
+    return listedTenants(this.#namespace, (words, key) => this.#send(words, key));
   }
 
   #listen(tenant: string): void {
