@@ -41,7 +41,7 @@ export function tenantBase(namespace: string, tenant: string): string {
 /** As it stands in the list of tenants. */
 export const tenantMember = (tenant: string): string => keyOf(tenant);
 
-export const tenantOf = (member: string): string => partsOf(member)[0] ?? "";
+const tenantOf = (member: string): string => partsOf(member)[0] ?? "";
 
 /** Whether its keys would keep their tags. */
 export const isNamespace = (text: string): boolean => text !== "" && !/[{}\0]/.test(text);
