@@ -31,7 +31,6 @@ import { openLog } from "./open-log.ts";
 import { openServer } from "./open-server.ts";
 import { adoption } from "./orphans.ts";
 import { Present } from "./present.ts";
-import { processSockets } from "./process-service.ts";
 import type { ReadConfig } from "./read-config.ts";
 import { type RoutedFacilities, withRoutes } from "./routing.ts";
 import { serviceFiles } from "./service-files.ts";
@@ -98,13 +97,16 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   };
   const app = openApp(config, { ...parts, gate, facilities });
   doors.server = await openPort(config.http, { fetch: app.fetch, log, orNext: dev !== undefined });
+  // Before the services: of two runtimes on one socket the second must not start any. And right after the port: Bun collects
+  // garbage when it begins to listen, for both at once then.
+  const socket = await openSocket(config, { ...parts, answers: facilities.answers });
   const instances = new Map<string, object>();
   const modules = { supervisor, clock, log, instances, ...facilities.ofModules(app.mount), output };
   const orphans = adoption({ clock, log, env });
   const files = serviceFiles({ globs: dev !== undefined });
-  const { answers, tracked } = facilities;
   const credentials = facilities.credentials?.({ url: urlOf(config, doors.server) });
-  const processes = { log, sockets: processSockets(log), ...(credentials && { credentials }) };
+  const processes = { log, ...(credentials && { credentials }) };
+  const { tracked } = facilities;
   const { descendants } = orphans;
   const context = { names, profiles, env, modules, files, processes, descendants, tracked };
   adoptEnvironment(env, process.env);
@@ -112,11 +114,6 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   const present = new Present(running, { context, readAgain: options.readAgain, loadedMs, dev });
   signals.forward(() => present.reading.running.config);
   await facilities.publish(supervisor, { present, waits: !terminal && !dev });
-  // Before the services: of two runtimes on one socket the second must not start any.
-  const socket = await openControl(config.control, {
-    ...parts,
-    plane: answers && ((ending) => answers({ name: parts.service, version, ending, trusting: true })),
-  });
   const leave = await dev?.attend({ supervisor, operator, present, files, clock, log });
   // What it may reject with is the reason of the end.
   await Promise.allSettled([supervisor.run([...facilities.parts, ...running.services])]);
@@ -237,6 +234,14 @@ function openApp({ http, control }: Config, { gate, facilities, ...parts }: AppP
     plane: facilities.answers?.(options),
     traefik: facilities.traefik,
   });
+}
+
+function openSocket(
+  { control }: Config,
+  { answers, ...parts }: Parameters<typeof openControl>[1] & Pick<RoutedFacilities, "answers">,
+): ReturnType<typeof openControl> {
+  const identity = { name: parts.service, version, trusting: true };
+  return openControl(control, { ...parts, plane: answers && ((ending) => answers({ ...identity, ending })) });
 }
 
 interface PortOptions {

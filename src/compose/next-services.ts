@@ -1,6 +1,6 @@
 // What another reading of the config, or other files, make of the services that run: those that are as they were are taken over,
 // so that they go on; of the others the code is loaded, and the command looked for, before anything is stopped for it.
-import type { Config, ServiceConfig } from "../config/config.ts";
+import type { Config, ProcessConfig, ServiceConfig } from "../config/config.ts";
 import { fateOf, judgeGroup } from "../core/condition.ts";
 import type { Fleet } from "../core/fleet.ts";
 import { dependentsOn } from "../core/graph.ts";
@@ -11,7 +11,6 @@ import type { ServiceSpec } from "../core/spec.ts";
 import { ABSENT } from "../drivers/file-content.ts";
 import { ConfigError, messageOf, UsageError } from "../errors.ts";
 import { ABANDONED, type NextServices } from "../runtime/operator.ts";
-import { startProblem } from "./process-service.ts";
 import { diagnosticAt, type ReadConfig } from "./read-config.ts";
 import type { FileContents, ServiceFiles } from "./service-files.ts";
 import {
@@ -164,7 +163,7 @@ async function problemsOf(
     if (isProcess(service) && afterTasks.includes(service.name)) continue;
     try {
       if (isModule(service)) await loadModule(service, modules);
-      else if (isProcess(service)) refuseUnlessStartable(service, next.env);
+      else if (isProcess(service)) await refuseUnlessStartable(service, next.env);
     } catch (error) {
       problems.set(service.name, messageOf(error));
     }
@@ -187,10 +186,11 @@ function lostNeed(
   return undefined;
 }
 
-function refuseUnlessStartable(
-  service: Parameters<typeof startProblem>[0],
+async function refuseUnlessStartable(
+  service: ServiceConfig & { run: ProcessConfig },
   env: RunningServices["env"],
-): void {
+): Promise<void> {
+  const { startProblem } = await import("./process-service.ts");
   const problem = startProblem(service, env);
   if (problem !== undefined) throw new UsageError(`cannot start: ${problem}; correct that first`);
 }

@@ -1,6 +1,6 @@
 // The services of a config made whole: which of them to run, and each with its launcher, probes and schedule. What another reading
 // of the config makes of them is next door in `next-services.ts`.
-import type { Config, ModuleConfig, ProcessConfig, ServiceConfig } from "../config/config.ts";
+import type { Config, ModuleConfig, ProbeConfig, ProcessConfig, ServiceConfig } from "../config/config.ts";
 import { didYouMean } from "../config/did-you-mean.ts";
 import { timesOf } from "../config/schedule.ts";
 import { select } from "../core/graph.ts";
@@ -11,7 +11,7 @@ import { UsageError } from "../errors.ts";
 import type { ServiceLike } from "../ports/service.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
 import { type ModuleContext, moduleService } from "./module-service.ts";
-import { type ProcessContext, probesOf, processContext, processService } from "./process-service.ts";
+import type { ProcessContext } from "./process-service.ts";
 import { provideLibrary } from "./provide-library.ts";
 import { specOf } from "./read-config.ts";
 import type { ServiceFiles } from "./service-files.ts";
@@ -23,13 +23,17 @@ export interface ServicesContext {
   modules: ModuleContext;
   /** What the processes inherit. */
   env: Readonly<Record<string, string | undefined>>;
-  processes: Pick<ProcessContext, "log" | "sockets" | "credentials">;
+  processes: SharedByProcesses;
   /** Finds what processes leave behind; asked when a config has some, or commands as probes. */
   descendants: () => Promise<Descendants>;
   files: ServiceFiles;
   /** The same, and it is looked after wherever it is; absent: as it is. */
   tracked?: ((service: ServiceConfig, made: SupervisedService) => SupervisedService) | undefined;
 }
+
+/** What the processes of a run share, through all reloads. */
+export type SharedByProcesses = Pick<ProcessContext, "log" | "credentials"> &
+  Partial<Pick<ProcessContext, "sockets">>;
 
 /** What runs of a config. */
 export interface RunningServices {
@@ -91,14 +95,35 @@ export async function createServices(
   return { config, env: context.env, specs, services };
 }
 
-type ServiceContext = Pick<ServicesContext, "modules" | "files" | "tracked"> & { processes: ProcessContext };
+type ServiceContext = Pick<ServicesContext, "modules" | "files" | "tracked"> & {
+  /** Absent: no service is a process or has a probe. */
+  processes: ProcessMaker | undefined;
+};
 
+interface ProcessMaker {
+  processOf(service: ServiceConfig & { run: ProcessConfig }, spec: ServiceSpec): SupervisedService;
+  /** Those of a service that is none. */
+  probesOf(service: ServiceConfig): Pick<SupervisedService, "startup" | "liveness" | "readiness">;
+}
+
+/** Loaded for the first config that asks for it: a start of modules alone need not wait for that. */
 async function processesOf(
   config: Config,
   { processes, env, descendants }: ServicesContext,
-): Promise<ProcessContext> {
+): Promise<ProcessMaker | undefined> {
+  if (!config.services.some((service) => isProcess(service) || probeConfigs(service).length > 0))
+    return undefined;
+  const { probesOf, processContext, processService, processSockets } = await import("./process-service.ts");
+  processes.sockets ??= processSockets(processes.log);
   const ofProcesses = config.services.some(startsProcesses) ? { descendants: await descendants() } : {};
-  return processContext({ ...processes, ...ofProcesses, env });
+  const context = processContext({ ...processes, ...ofProcesses, env });
+  return {
+    processOf: (service, spec) => processService(service, spec, context),
+    probesOf(service) {
+      const { audience: _, ...probes } = probesOf(service, context);
+      return probes;
+    },
+  };
 }
 
 function createService(
@@ -107,8 +132,9 @@ function createService(
   context: ServiceContext,
 ): SupervisedService {
   const bare = isProcess(service)
-    ? processService(service, spec, context.processes)
+    ? context.processes?.processOf(service, spec)
     : moduleFromDisk(service, spec, context);
+  if (!bare) throw new Error(`internal: nothing makes the process of '${service.name}'`);
   const made = context.tracked?.(service, bare) ?? bare;
   if (!service.schedule) return made;
   return { ...made, schedule: timesOf(service.schedule) };
@@ -120,9 +146,11 @@ export function isProcess(service: ServiceConfig): service is ServiceConfig & { 
 
 /** A module may have a probe that is a command. */
 function startsProcesses(service: ServiceConfig): boolean {
-  const { startup, liveness, readiness } = service;
-  const probes = [startup, liveness, readiness === "manual" ? undefined : readiness];
-  return isProcess(service) || probes.some((probe) => probe?.type === "exec");
+  return isProcess(service) || probeConfigs(service).some((probe) => probe.type === "exec");
+}
+
+function probeConfigs({ startup, liveness, readiness }: ServiceConfig): ProbeConfig[] {
+  return [startup, liveness, readiness].filter((probe) => probe !== undefined && probe !== "manual");
 }
 
 export function isModule(service: ServiceConfig): service is ServiceConfig & { run: ModuleConfig } {
@@ -144,7 +172,6 @@ function moduleFromDisk(
   { modules, files, processes }: ServiceContext,
 ): SupervisedService {
   if (!isModule(service)) throw new Error(`internal: '${service.name}' is no module`);
-  const { audience: _, ...probes } = probesOf(service, processes);
   const load = async () => {
     try {
       return await loadModule(service, modules);
@@ -154,5 +181,8 @@ function moduleFromDisk(
       throw error;
     }
   };
-  return { ...moduleService(spec, load, { ...modules, tenant: service.tenant }), ...probes };
+  return {
+    ...moduleService(spec, load, { ...modules, tenant: service.tenant }),
+    ...processes?.probesOf(service),
+  };
 }
