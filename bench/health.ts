@@ -12,7 +12,7 @@ export const health20: Row = {
   name: "health-20",
   unit: "requests/s",
   target: { ratioMin: 0.9 },
-  cost: "who asks, from where, and for what format: the peer's address and four headers, some two microseconds a request.",
+  cost: "for what format and through which proxy it is asked: four headers of each request.",
   async measure() {
     const wrk = tool("wrk");
     const command = [await native("child")];

@@ -12,6 +12,8 @@ import { silentLog } from "./silent-log.ts";
 /** What Bun's server hands over: a peer on this machine, or not. */
 const LOCAL = { requestIP: () => ({ address: "127.0.0.1" }), pendingRequests: 0 };
 const REMOTE = { requestIP: () => ({ address: "10.1.2.3" }), pendingRequests: 0 };
+/** A server that listens there alone: whatever it says of the peer is not asked for. */
+const ON_LOOPBACK = { ...REMOTE, hostname: "127.0.0.1" };
 const SINCE = "2026-01-02T03:04:05.000Z";
 
 function appOf(health: HealthSource) {
@@ -133,6 +135,8 @@ test("why and since when are for this machine only", async () => {
     [{ remoteAddr: { hostname: "::1" }, completed: Promise.resolve() }, true],
     [{ incoming: { socket: { remoteAddress: "::ffff:127.0.0.1" } } }, true],
     [REMOTE, false],
+    [ON_LOOPBACK, true],
+    [{ ...REMOTE, hostname: "0.0.0.0" }, false],
     [undefined, false],
   ] as const) {
     for (const path of ["/health", "/health/ready"]) {
@@ -147,6 +151,16 @@ test("why and since when are for this machine only", async () => {
           assert.equal(text.includes(detail), shown, `${detail} at ${path} ${accept} ${JSON.stringify(env)}`);
         }
       }
+    }
+  }
+});
+
+test("what a proxy of this machine passes on is not for this machine only", async () => {
+  for (const env of [LOCAL, ON_LOOPBACK]) {
+    for (const name of ["forwarded", "x-forwarded-for", "via"]) {
+      const request = new Request("http://a/health", { headers: { [name]: "for=10.1.2.3" } });
+      const text = await (await appOf(scriptedHealth(degraded())).fetch(request, env)).text();
+      assert.ok(!text.includes("10.0.0.7"), `${name} ${JSON.stringify(env)}`);
     }
   }
 });
