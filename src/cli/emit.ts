@@ -68,9 +68,10 @@ async function deploymentOf(
   args: Args,
   io: Io,
 ): Promise<{ deployment: Deployment; problems: string[] }> {
-  const { namespaceOf, readConfig, specOf } = await import("../compose/read-config.ts");
+  const { configPaths, namespaceOf, readConfig, specOf } = await import("../compose/read-config.ts");
   const { emitProblems } = await import("../discovery/emit/problems.ts");
-  const { config } = readConfig(configRequest(args, io));
+  const request = configRequest(args, io);
+  const { config } = readConfig(request);
   const services = config.services.filter(({ profiles }) => profiles.length === 0);
   const chosen: Config = { ...config, services };
   const name = nameOf(config.runtime.name);
@@ -85,7 +86,11 @@ async function deploymentOf(
     timings: timingsOf(config.runtime, { kubernetes: target === "kubernetes", publisher }),
     image: textFlag(args, "image") ?? (target === "kubernetes" ? name : "haraka-runtime"),
     replicas: replicasOf(args),
-    files: filesOf(config, out),
+    // Not those that they include, which the runtime finds by itself.
+    files: filesOf(
+      configPaths(request).map((path) => resolve(io.cwd, path)),
+      out,
+    ),
   };
   return {
     deployment,
@@ -99,8 +104,8 @@ function nameOf(name: string): string {
   return plain.replace(/^-|-$/g, "").slice(0, 50) || "haraka";
 }
 
-/** Where the config's files are, as seen from `out`. */
-function filesOf({ files }: Config, out: string): Deployment["files"] {
+/** Where these files are, as seen from `out`. */
+function filesOf(files: readonly string[], out: string): Deployment["files"] {
   const [folder = out, ...others] = [...new Set(files.map((file) => dirname(file)))];
   if (others.length > 0)
     throw new UsageError(
@@ -108,6 +113,7 @@ function filesOf({ files }: Config, out: string): Deployment["files"] {
     );
   const from = out === "/" ? folder : relative(out, folder);
   return {
+    root: folder,
     folder: from.startsWith("/") || from.startsWith("..") ? from : `./${from}`,
     names: files.map((file) => basename(file)),
   };

@@ -1,12 +1,15 @@
 // A folder in which `haraka emit` is called, and a config for it.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { main } from "../../src/cli/cli.ts";
 
 export function folder(files: Record<string, string>) {
   const path = mkdtempSync(join(tmpdir(), "haraka-emit-"));
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(path, name), text);
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(path, name)), { recursive: true });
+    writeFileSync(join(path, name), text);
+  }
   return {
     path,
     read: (name: string) => readFileSync(join(path, name), "utf8"),

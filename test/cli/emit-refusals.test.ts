@@ -75,3 +75,25 @@ test("a budget that is as long as the sum says is taken", async () => {
   using shop = folder({ "runtime.yaml": `${CHAIN}runtime: { shutdown: { budget: 14s } }` });
   assert.equal((await shop.emit("compose")).code, 0);
 });
+
+test("emit compose refuses what is relative to the config and not below it, where nothing is mounted from", async () => {
+  using shop = folder({
+    "config/runtime.yaml": `
+include: [../more/service.yaml]
+services:
+  inside: { entrypoint: ./here/a.ts }
+  image: { entrypoint: /app/in-the-image.ts }
+  outside: { entrypoint: ../src/b.ts, replicas: 2 }
+`,
+    "more/service.yaml": "{ name: more, command: x }",
+  });
+  const { code, stderr } = await shop.emit("compose");
+  assert.equal(code, 2);
+  const strays = [...stderr.matchAll(/cannot emit compose: (\S+) is not below \S+\/config, which is all/g)];
+  assert.deepEqual(
+    strays.map(([, file]) => file?.slice(shop.path.length)),
+    ["/more/service.yaml", "/src/b.ts"],
+  );
+  assert.equal((await shop.emit("systemd")).code, 0);
+  assert.equal((await shop.emit("kubernetes")).code, 0);
+});

@@ -141,6 +141,20 @@ test("emit compose: several files are named, also to the check", async () => {
   assert.deepEqual(services["shop"].healthcheck?.test, ["CMD", "/haraka", "health", "--ready", ...flags]);
 });
 
+test("emit: manifests are the config's own affair, which includes them wherever it is run", async () => {
+  using shop = folder({
+    "runtime.yaml": 'include: ["*.service.yaml", "services/*/service.yaml"]\n',
+    "worker.service.yaml": "{ name: worker, command: x }\n",
+    "services/api/service.yaml": "{ entrypoint: ./api.ts, stopTimeout: 2s }\n",
+  });
+  const own = composeOf((await shop.emit("compose")).stdout).services["haraka"];
+  assert.deepEqual(own?.["volumes"], ["./:/app:ro"]);
+  assert.equal(own["command"], undefined);
+  assert.deepEqual(own["environment"], { HARAKA_CONFIG: "/app/runtime.yaml", HARAKA_DATA: "/data" });
+  const { stdout } = await shop.emit("systemd");
+  assert.match(stdout, /^ExecStart=\/usr\/local\/bin\/haraka run -c \S+\/runtime\.yaml$/m);
+});
+
 const KINDS = { Deployment, Service, PersistentVolumeClaim, IngressRoute };
 
 /** The objects, after their schemas have taken them. */
@@ -251,3 +265,13 @@ test("config/examples/traefik/compose.yaml is what `haraka emit` would write", a
   assert.deepEqual(Object.keys(services), ["shop", "redis", "traefik"]);
   assert.deepEqual(services["shop"]?.["deploy"], { replicas: 2 });
 });
+
+for (const config of ["config/runtime.yaml", "config/examples/web-with-worker/runtime.yaml"]) {
+  test(`${config} can be emitted for every place but Traefik, of which it says nothing`, async () => {
+    using shop = folder({});
+    for (const target of ["compose", "kubernetes", "systemd"]) {
+      const { code, stderr } = await shop.emit(target, "-c", join(import.meta.dirname, "../..", config));
+      assert.deepEqual({ target, code, stderr }, { target, code: 0, stderr: "" });
+    }
+  });
+}

@@ -15,8 +15,8 @@ export interface Deployment {
   /** Of the image, for who runs containers. */
   image: string;
   replicas: number;
-  /** The config's files, as they are called beside each other, and their folder. */
-  files: { folder: string; names: readonly string[] };
+  /** The files that are named, not those that they include: as they are called beside each other, and their folder, also as it is called here. */
+  files: { root: string; folder: string; names: readonly string[] };
 }
 
 /** Files by name, to be written as they are. */

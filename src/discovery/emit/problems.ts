@@ -24,6 +24,7 @@ export function emitProblems(
       ? ["there are no routes: add `routes` to a service"]
       : []),
     ...(inContainer ? containerProblems(deployment) : []),
+    ...(target === "compose" ? mountProblems(deployment) : []),
     ...(target === "compose" || target === "kubernetes" ? replicaProblems(deployment) : []),
   ];
 }
@@ -46,6 +47,17 @@ function containerProblems({ config }: Deployment): string[] {
       "at /traefik only this container is served without a token, and Traefik is another one: add discovery.traefik.token",
     );
   return problems;
+}
+
+/** What the config names relative to itself, and a container that has only its folder would not find. */
+function mountProblems({ config, files: { root } }: Deployment): string[] {
+  const modules = config.services.flatMap(({ run }) =>
+    run.type === "module" && !run.entrypoint.startsWith("/") ? [run.file] : [],
+  );
+  const strays = [...config.files, ...modules].filter((file) => !file.startsWith(root.replace(/\/?$/, "/")));
+  return [...new Set(strays)].map(
+    (file) => `${file} is not below ${root}, which is all that Compose mounts: put it there`,
+  );
 }
 
 /** Stores that are one runtime's own; through any other, runtimes know of each other. */
