@@ -6,6 +6,7 @@ import { messageOf } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Control, LogSource, ServiceAction, StatusSource } from "../ports/control.ts";
 import type { Log } from "../ports/log.ts";
+import { prefers } from "./accept.ts";
 import { keepOpen } from "./connection.ts";
 import { BadInput, COUNT, FLAG, NAMES, oneOf, readInput, readQuery, TEXT } from "./control-input.ts";
 import { eventView, lineView, runtimeView, serviceView, timelineView } from "./control-views.ts";
@@ -147,18 +148,18 @@ function only(app: Hono, method: "GET" | "POST", path: string): void {
 
 /** Server-sent events, unless the client would rather have JSON lines. */
 function stream(c: Context, options: Omit<FeedOptions, "format">): Response {
-  const format = accepts(c, "application/x-ndjson") && !accepts(c, "text/event-stream") ? "ndjson" : "sse";
+  const [lines, events] = ["application/x-ndjson", "text/event-stream"] as const;
+  const format =
+    prefers(c.req.raw, lines, { otherwise: events }) && !prefers(c.req.raw, events, { otherwise: lines })
+      ? "ndjson"
+      : "sse";
   const nobody = c.req.method === "HEAD" ? { ending: AbortSignal.abort("HEAD"), backlog: [] } : {};
   keepOpen(c.req.raw, c.env);
   return feed({ ...options, ...nobody, format });
 }
 
 function isStream(c: Context): boolean {
-  return accepts(c, "application/x-ndjson") || accepts(c, "text/event-stream");
-}
-
-function accepts(c: Context, type: string): boolean {
-  return c.req.header("accept")?.includes(type) ?? false;
+  return ["application/x-ndjson", "text/event-stream"].some((type) => prefers(c.req.raw, type));
 }
 
 const listOf = <T>(items: readonly T[]) => ({ items, cursor: null });

@@ -3,6 +3,7 @@
 // the components has anything measured.
 import type { Snapshot } from "../core/snapshot.ts";
 import type { HealthSource } from "../ports/health-source.ts";
+import { prefers } from "./accept.ts";
 import { isLocal } from "./connection.ts";
 import type { HttpGate } from "./gate.ts";
 import { type Format, type Identity, type Page, type Probe, hasReasons, renderPage } from "./health-page.ts";
@@ -96,7 +97,7 @@ export function createHealth({
       const { method } = request;
       if (method !== "GET" && method !== "HEAD") return methodNotAllowed(method);
       if (probe === "ready") gate.watch.asked(request, env);
-      const format = request.headers.get("accept")?.includes(MEDIA_TYPES.draft) ? "draft" : "json";
+      const format = prefers(request, MEDIA_TYPES.draft) ? "draft" : "json";
       const isWhole = probe === "health" || format === "draft";
       const snapshot = (isWhole && health.measured?.()) || health.snapshot();
       const pages = about.get(snapshot) ?? noPages(about, snapshot);

@@ -5,6 +5,7 @@ import { messageOf } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Plane } from "../ports/plane.ts";
 import type { RegistryReader } from "../ports/registry.ts";
+import { prefers } from "./accept.ts";
 import type { Asker } from "./asker.ts";
 import { type AuthOptions, createAuth } from "./auth.ts";
 import { keepOpen } from "./connection.ts";
@@ -102,7 +103,7 @@ class Door {
     if (refusal) return refusal;
     const call = await this.#read(operation, { request: c.req.raw, asker, plane });
     const { stream } = operation;
-    if (stream && c.req.header("accept")?.includes("text/event-stream")) {
+    if (stream && prefers(c.req.raw, "text/event-stream")) {
       return this.#stream(c, { after: afterOf(c.req.raw, call), events: await stream.open(call) });
     }
     if (operation.waits) keepOpen(c.req.raw, c.env);

@@ -146,6 +146,9 @@ suite("looking", () => {
       lines.map((line) => (JSON.parse(line) as { message: string }).message),
       ["one", "two"],
     );
+    const accept = "application/json, application/x-ndjson;q=0.5, text/event-stream;q=0.1";
+    const whole = await request("/services/db/logs", { headers: { accept } });
+    assert.match(whole.headers.get("content-type") ?? "", /^application\/json/);
   });
 
   test("HEAD has a status, no body, and leaves nobody listening", async () => {

@@ -192,6 +192,11 @@ test("health+json is given to who accepts it", async () => {
   });
 });
 
+test("health+json is not given to who refuses it, or likes ours better", async () => {
+  for (const accept of ["application/json, application/health+json;q=0.5", "application/health+json;q=0"])
+    assert.equal((await ask("/health", { health: scriptedHealth(), accept })).type, "application/json");
+});
+
 test("health+json fails with the status of its endpoint", async () => {
   const accept = "application/health+json";
   const { status, body } = await ask("/readyz", { health: scriptedHealth(starting()), accept });

@@ -157,6 +157,14 @@ suite("the tail", () => {
     assert.deepEqual([last?.event, last?.data.reason], ["end", gone.message]);
   });
 
+  test("is a list for who would rather have one", async () => {
+    const { ask } = planeRig();
+    const { body } = await ask("GET /wal", {
+      headers: { accept: "application/json, text/event-stream;q=0.5" },
+    });
+    assert.deepEqual(body, { items: [], cursor: null });
+  });
+
   test("HEAD gets its head and follows nothing", async () => {
     const { request, plane } = planeRig();
     const response = await request("HEAD /wal", { headers: STREAM });
