@@ -2,7 +2,7 @@
 // curl. Exit 0 or 1, nothing else.
 import { resolve } from "node:path";
 import { dialable } from "../config/dialable.ts";
-import { type ConfigError, ExitCode, messageOf, type UsageError } from "../errors.ts";
+import { type ConfigError, ExitCode, messageOf, neverConnected, UsageError } from "../errors.ts";
 import { HEALTHCHECK_HEADER } from "../http/probers.ts";
 import type { Client } from "./client.ts";
 import { SOCKET_FLAGS, configRequest } from "./config-flags.ts";
@@ -29,11 +29,12 @@ export const health: Verb = {
     ["health --json", "every component"],
   ],
   async run(args, io) {
+    const path = pathOf(args);
     try {
-      const asked = (Object.keys(PATHS) as (keyof typeof PATHS)[]).find((name) => args.flags[name] === true);
-      const { ok, body } = await ask(asked ? PATHS[asked] : "/health", args, io);
-      io.stdout(args.flags["json"] === true ? `${body}\n` : `${inWords(body)}\n`);
-      return ok ? ExitCode.ok : ExitCode.failure;
+      const reply = await ask(path, args, io);
+      const words = inWords(reply);
+      io.stdout(`${args.flags["json"] === true ? reply.body : words}\n`);
+      return reply.ok ? ExitCode.ok : ExitCode.failure;
     } catch (error) {
       io.stderr(`haraka: ${messageOf(error)}\n`);
       return ExitCode.failure;
@@ -41,9 +42,19 @@ export const health: Verb = {
   },
 };
 
+function pathOf({ flags }: Args): string {
+  const [asked, other] = (Object.keys(PATHS) as (keyof typeof PATHS)[]).filter(
+    (name) => flags[name] === true,
+  );
+  if (other) throw new UsageError(`cannot ask --${asked} and --${other} at once: choose one`);
+  return asked ? PATHS[asked] : "/health";
+}
+
 interface Reply {
   ok: boolean;
   body: string;
+  /** Where it was asked. */
+  from: string;
 }
 
 /** The socket, and where nobody listens on it, the port. */
@@ -83,11 +94,11 @@ async function askSocket(socket: string, path: string): Promise<Reply | undefine
   try {
     if (client) {
       const { status, text } = await client.read(path, signal);
-      return { ok: status === 200, body: text };
+      return { ok: status === 200, body: text, from: socket };
     }
     // A third of the time that node:http takes to load.
     const response = await fetch(`http://localhost${path}`, { unix: socket, signal });
-    return { ok: response.ok, body: await response.text() };
+    return { ok: response.ok, body: await response.text(), from: socket };
   } catch (error) {
     if (!signal.aborted) return undefined;
     throw new Error(`cannot ask ${socket}: it does not answer within ${PATIENCE_MS} ms`, { cause: error });
@@ -110,9 +121,10 @@ async function askPort(url: string): Promise<Reply> {
       headers: { [HEALTHCHECK_HEADER]: "1" },
     };
     const response = await fetch(url, options as RequestInit);
-    return { ok: response.ok, body: await response.text() };
+    return { ok: response.ok, body: await response.text(), from: url };
   } catch (error) {
-    throw new Error(`cannot ask ${url}: ${messageOf(error)}`, { cause: error });
+    const reason = neverConnected(error) ? "nobody listens there; is it running?" : messageOf(error);
+    throw new Error(`cannot ask ${url}: ${reason}`, { cause: error });
   }
 }
 
@@ -121,10 +133,21 @@ interface Answer {
   blockedBy?: { service: string; reason?: string }[];
 }
 
-function inWords(body: string): string {
-  const { status, blockedBy = [] } = JSON.parse(body) as Answer;
+function inWords(reply: Reply): string {
+  const { status, blockedBy = [] } = understood(reply);
   const blockers = blockedBy.map(({ service, reason }) =>
     reason === undefined ? service : `${service} (${reason})`,
   );
   return blockers.length === 0 ? status : `${status}: ${blockers.join(", ")}`;
+}
+
+/** Whoever else has the port, and is well, says nothing about the runtime. */
+function understood({ body, from }: Reply): Answer {
+  try {
+    const answer = JSON.parse(body) as Partial<Answer> | null;
+    if (typeof answer?.status === "string") return answer as Answer;
+  } catch {
+    // Then it is nobody we know.
+  }
+  throw new Error(`cannot understand what answers at ${from}: is it a haraka runtime?`);
 }

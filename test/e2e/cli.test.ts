@@ -1,6 +1,9 @@
 // The verbs that start nothing: help, init, validate, graph, schema, version, health; and what the command line refuses.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after } from "node:test";
@@ -253,7 +256,30 @@ export default class extends Service {
   await runtime.stop();
   const gone = await ask("--ready");
   assert.equal(gone.code, 1);
-  assert.match(gone.stderr, new RegExp(`^haraka: cannot ask http://127\\.0\\.0\\.1:${port}/health/ready: `));
+  const url = `http://127.0.0.1:${port}/health/ready`;
+  assert.equal(gone.stderr, `haraka: cannot ask ${url}: nobody listens there; is it running?\n`);
+});
+
+test("health takes nobody else on the port for the runtime, and one question at a time", async () => {
+  const other = createServer((_request, response) => response.end("<p>all is well"));
+  await once(other.listen(0, "127.0.0.1"), "listening");
+  const { port } = other.address() as AddressInfo;
+  try {
+    const files = { "runtime.yaml": `{ http: { port: ${port} }, services: { a: { command: x } } }` };
+    for (const flags of [[], ["--json"]]) {
+      const { code, stderr } = await haraka({ args: ["health", "--ready", ...flags], files });
+      const url = `http://127.0.0.1:${port}/health/ready`;
+      assert.deepEqual(
+        [code, stderr],
+        [1, `haraka: cannot understand what answers at ${url}: is it a haraka runtime?\n`],
+      );
+    }
+  } finally {
+    other.close();
+  }
+  const { code, stderr } = await haraka({ args: ["health", "--live", "--ready"] });
+  assert.equal(code, 2);
+  assert.match(stderr, /cannot ask --live and --ready at once: choose one/);
 });
 
 function readJson(path: string): unknown {
