@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { compile } from "./compile.ts";
 import { PRODUCT } from "./product.ts";
+import { signForMac } from "./sign-mac.ts";
 
 const targets = [
   "linux-x64",
@@ -60,6 +61,9 @@ async function build(target: Target | undefined): Promise<string> {
         foreign: { target: `bun-${target}`, executablePath: await installBun(target, folder) },
       }),
     });
+    // That for arm64 is signed by the bundler.
+    if ((target ?? `${process.platform}-${process.arch}`) === "darwin-x64")
+      await signForMac(unfinished, { name: "haraka" });
     await rename(unfinished, finished);
     return finished;
   } finally {

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
 import { promisify } from "node:util";
+import { signed } from "../../build/sign-mac.ts";
 import { binary, root } from "./support/binary.ts";
 
 const run = promisify(execFile);
@@ -97,6 +98,23 @@ test("the library that reads schedules is loaded only for a schedule", () => {
   assert.equal(loaded("kind: task, restart: on-failure"), "false");
   assert.equal(loaded("kind: task, schedule: '@daily'"), "true");
 });
+
+// macOS kills a program that is not what was signed. For arm64 the bundler signs, which shows whether we would do it in the same way.
+for (const [target, name] of [
+  ["darwin-x64", "haraka"],
+  ["darwin-arm64", "a.out"],
+] as const) {
+  test(
+    `build --target=${target} makes an executable whose signature fits`,
+    { timeout: 120_000 },
+    async () => {
+      const path = (await build(target)).stdout.trim();
+      const program = readFileSync(path);
+      assert.ok(signed(program, { name }).equals(program));
+      if (process.platform === "darwin") execFileSync("codesign", ["--verify", "--strict", path]);
+    },
+  );
+}
 
 for (const [target, machine, interpreter] of [
   ["linux-x64-musl", 62, "/lib/ld-musl-x86_64.so.1"],
