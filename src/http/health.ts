@@ -108,12 +108,11 @@ export function createHealth({
       const answer = (pages[probe][kind] ??= prepare(snapshot, { probe, format, withoutReasons }));
       const nowMs = Date.now();
       if (nowMs !== answer.stampedAtMs) stamp(answer, nowMs);
-      const isVerbose = isWhole && method === "GET" && format === "json" && VERBOSE.test(request.url);
-      if (isVerbose && (trusting || isLocal(request, env))) return verbose(answer, health);
-      return new Response(
-        method === "HEAD" ? null : answer.body,
-        gate.closing ? answer.closingInit : answer.init,
-      );
+      const init = gate.closing ? answer.closingInit : answer.init;
+      const isVerbose = isWhole && format === "json" && VERBOSE.test(request.url);
+      if (isVerbose && (trusting || isLocal(request, env)))
+        return verbose(answer.body, { method, init, health });
+      return new Response(method === "HEAD" ? null : answer.body, init);
     };
   return {
     health: handlerOf("health"),
@@ -123,13 +122,22 @@ export function createHealth({
   };
 }
 
+interface VerboseOptions extends Pick<Prepared, "init"> {
+  method: string;
+  health: HealthSource;
+}
+
 /** With the container's limits, and how late the event loop is, measured by waiting for its next turn. */
-async function verbose({ body, init }: Prepared, health: HealthSource): Promise<Response> {
+async function verbose(body: string, { method, init, health }: VerboseOptions): Promise<Response> {
   const askedMs = performance.now();
   await new Promise((resolve) => setTimeout(resolve));
   const lagMs = Math.round((performance.now() - askedMs) * 10) / 10;
   const details = { limits: health.limits?.() ?? {}, eventLoop: { lagMs } };
-  return new Response(`${body.slice(0, -1)},${JSON.stringify(details).slice(1)}`, init);
+  const whole = `${body.slice(0, -1)},${JSON.stringify(details).slice(1)}`;
+  // Those that are prepared tell the length of what is.
+  const headers = new Headers(init.headers);
+  headers.set("content-length", String(bytes.encode(whole).length));
+  return new Response(method === "HEAD" ? null : whole, { ...init, headers });
 }
 
 function noPages(about: WeakMap<Snapshot, Pages>, snapshot: Snapshot): Pages {
