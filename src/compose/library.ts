@@ -40,7 +40,7 @@ import {
 import { flushMs } from "./outgoing.ts";
 import { PLANE_RULES, planeConfigOf, type PlaneOptions, refuseParts } from "./plane-options.ts";
 import type { StoreOption } from "./store-option.ts";
-import { checkUse, type UsedDependency, type UseOptions } from "./use-options.ts";
+import { checkUse, type UsedDependency, type UsedRestart, type UseOptions } from "./use-options.ts";
 
 export interface OrchestratorOptions {
   /** Time; a `testClock()` in tests. Default: the system's. */
@@ -260,7 +260,7 @@ export class Orchestrator {
       task: options.task ?? PLAIN_SPEC.task,
       priority: options.priority ?? PLAIN_SPEC.priority,
       critical: options.critical ?? PLAIN_SPEC.critical,
-      restart: { ...PLAIN_SPEC.restart, ...options.restart },
+      restart: restartOf(options.restart),
       startTimeoutMs: options.startTimeoutMs ?? PLAIN_SPEC.startTimeoutMs,
       stopTimeoutMs: options.stopTimeoutMs ?? PLAIN_SPEC.stopTimeoutMs,
     };
@@ -328,4 +328,20 @@ function nameOf({ name = "haraka-runtime" }: OrchestratorOptions): string {
  */
 export function lifecycle(orchestrator: Orchestrator): MiddlewareHandler {
   return orchestrator.middleware();
+}
+
+function restartOf({ policy, backoff, limit, resetAfterMs }: UsedRestart = {}): ServiceSpec["restart"] {
+  const plain = PLAIN_SPEC.restart;
+  return {
+    policy: policy ?? plain.policy,
+    backoff: {
+      minMs: backoff?.minMs ?? plain.backoff.minMs,
+      maxMs: backoff?.maxMs ?? plain.backoff.maxMs,
+    },
+    limit: {
+      count: limit?.count ?? plain.limit.count,
+      windowMs: limit?.windowMs ?? plain.limit.windowMs,
+    },
+    resetAfterMs: resetAfterMs ?? plain.resetAfterMs,
+  };
 }

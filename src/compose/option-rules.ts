@@ -25,6 +25,10 @@ export const PORT: Rule = {
   expected: "a port from 1 up to 65535",
   holds: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 65_535,
 };
+export const COUNT: Rule = {
+  expected: "a whole number, 1 or more",
+  holds: (value) => Number.isSafeInteger(value) && Number(value) >= 1,
+};
 export const NUMBER: Rule = { expected: "a finite number", holds: Number.isFinite };
 export const LIST: Rule = { expected: "a list", holds: Array.isArray };
 export const OBJECT: Rule = { expected: "an object", holds: isObject };

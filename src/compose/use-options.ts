@@ -3,6 +3,7 @@ import type { Condition, RestartConfig } from "../config/config.ts";
 import {
   BOOLEAN,
   checkOptions,
+  COUNT,
   isObject,
   LIST,
   MILLISECONDS,
@@ -18,6 +19,12 @@ import {
 export type UsedDependency =
   string | { service: string; condition?: Condition; required?: boolean; restart?: boolean };
 
+/** As in a config; what is left out, of its parts too, is as there. */
+export type UsedRestart = Partial<Omit<RestartConfig, "backoff" | "limit">> & {
+  backoff?: Partial<RestartConfig["backoff"]>;
+  limit?: Partial<RestartConfig["limit"]>;
+};
+
 export interface UseOptions {
   /** Higher starts earlier among what dependencies leave free. Default: 0. */
   priority?: number;
@@ -31,7 +38,7 @@ export interface UseOptions {
    * Whether, and when, it is started again after it has failed: `startup` is then called again on the same instance. Default:
    * never; what is left out is as in a config.
    */
-  restart?: Partial<RestartConfig>;
+  restart?: UsedRestart;
   /** Milliseconds. Default: 30,000. */
   startTimeoutMs?: number;
   /** Milliseconds. Default: 5,000. */
@@ -61,12 +68,15 @@ const DEPENDENCY: Rules<Exclude<UsedDependency, string>> = {
   restart: BOOLEAN,
 };
 
-const RESTART: Rules<RestartConfig> = {
+const RESTART: Rules<UsedRestart> = {
   policy: oneOf("never", "on-failure", "always"),
   backoff: OBJECT,
   limit: OBJECT,
   resetAfterMs: MILLISECONDS,
 };
+
+const BACKOFF: Rules<NonNullable<UsedRestart["backoff"]>> = { minMs: MILLISECONDS, maxMs: MILLISECONDS };
+const LIMIT: Rules<NonNullable<UsedRestart["limit"]>> = { count: COUNT, windowMs: MILLISECONDS };
 
 /** Throws `UsageError` for an option, or a part of one, that is not known or cannot be. */
 export function checkUse(name: string, options: UseOptions): void {
@@ -74,6 +84,9 @@ export function checkUse(name: string, options: UseOptions): void {
   checkOptions(options, { cannot, rules: USE });
   const { restart = {}, dependencies = [] } = options;
   checkOptions(restart, { cannot, path: "restart.", rules: RESTART });
+  const { backoff = {}, limit = {} } = restart;
+  checkOptions(backoff, { cannot, path: "restart.backoff.", rules: BACKOFF });
+  checkOptions(limit, { cannot, path: "restart.limit.", rules: LIMIT });
   for (const [index, dependency] of dependencies.entries()) {
     const entry = isObject(dependency) ? dependency : { service: dependency };
     checkOptions(entry, { cannot, path: `dependencies[${index}].`, rules: DEPENDENCY });

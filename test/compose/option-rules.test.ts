@@ -53,6 +53,16 @@ describe("use", () => {
       'dependencies[0].condition is "healthy"; expected "started" or "ready" or "completed"',
     ],
     [{ restart: { policy: "no" } }, 'restart.policy is "no"; expected "never" or "on-failure" or "always"'],
+    [{ restart: { backoff: { min: 5 } } }, 'there is no option "restart.backoff.min"; did you mean "minMs"?'],
+    [
+      { restart: { backoff: { maxMs: "1s" } } },
+      'restart.backoff.maxMs is "1s"; expected milliseconds, from 0 up to 2147483647',
+    ],
+    [
+      { restart: { limit: { counts: 3 } } },
+      'there is no option "restart.limit.counts"; did you mean "count"?',
+    ],
+    [{ restart: { limit: { count: 0 } } }, "restart.limit.count is 0; expected a whole number, 1 or more"],
     [{ restart: "always" }, 'restart is "always"; expected an object'],
   ] as const) {
     test(`refuses ${JSON.stringify(options)}`, () => {
@@ -67,7 +77,7 @@ describe("use", () => {
       dependencies: ["db", { service: "cache", condition: "started", required: false, restart: true }],
       critical: false,
       task: false,
-      restart: { policy: "always", resetAfterMs: 0 },
+      restart: { policy: "always", resetAfterMs: 0, backoff: { minMs: 5 }, limit: {} },
       startTimeoutMs: 0,
       ...({ stopTimeoutMs: undefined } as object),
     });
