@@ -120,6 +120,7 @@ function tokensIn(config: unknown): unknown[] {
   const tokens = lookup(config, ["plane", "auth", "tokens"]);
   return [
     lookup(config, ["control", "token"]),
+    lookup(config, ["discovery", "traefik", "token"]),
     ...(Array.isArray(tokens) ? tokens.map((entry: unknown) => lookup(entry, ["token"])) : []),
   ];
 }
@@ -131,6 +132,7 @@ function serviceAt([root, service, key]: Path): string | undefined {
 
 /** Where a number or boolean stands for its own letters: `PORT: 8080`, `[sleep, 1]`, `user: 1000`. */
 function isTextWanted(path: Path): boolean {
+  if (path[0] === "discovery") return path[1] === "traefik" && path[2] === "token" && path.length === 3;
   if (path[0] === "control") return path[1] === "token" && path.length === 2;
   if (path[0] === "intents") {
     const isHeader = path.at(-2) === "headers" && path[3] === "steps";

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { printConfig } from "../../src/config/print.ts";
+import { memoryConfig } from "../fakes/config-files.ts";
 import { configOf, problemsOf, serviceOf } from "./reading.ts";
 
 const service = (keys: string) => `services: { a: { ${keys} } }`;
@@ -81,6 +83,14 @@ for (const [keys, problem] of WRONG) {
 test("without a port of the runtime's own a module's route has to say where it leads", () => {
   const yaml = `http: false\n${service("entrypoint: ./a.ts, routes: [{ rule: 'Path(`/`)' }]")}`;
   assert.match(problemsOf(yaml).join("\n"), /with `http: false` there is no port/);
+});
+
+test("the token of discovery.traefik may look like a number, and is not shown, wherever it stands", () => {
+  const yaml = `discovery: { traefik: { token: 0123456 } }\nservices: { a: { command: [x, "0123456"] } }\n`;
+  assert.equal(configOf(yaml).discovery?.traefik?.token, "0123456");
+  const printed = printConfig(memoryConfig({ files: { "runtime.yaml": yaml } }));
+  assert.doesNotMatch(printed, /0123456/);
+  assert.match(printed, /token: \(redacted\)/);
 });
 
 test("discovery.traefik has its defaults", () => {
