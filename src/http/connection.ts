@@ -22,7 +22,8 @@ export interface CountingServer {
 /** The peer of a server that does not say. */
 const UNKNOWN = "unknown";
 const LOOPBACK = /^(::ffff:)?127\.|^::1$/;
-const PROXY_HEADERS = ["forwarded", "x-forwarded-for", "via"];
+/** One of these is added by any proxy (RFC 7239, RFC 9110, and what was there before). */
+const PROXY_HEADERS = ["forwarded", "via", "x-forwarded-for", "x-forwarded-proto", "x-real-ip"];
 
 /** The peer's address; `"unknown"` behind a server that does not say, nothing where there is none, as over a Unix socket. */
 export function peerOf(request: Request, env: unknown): string | undefined {
@@ -36,6 +37,11 @@ export function peerOf(request: Request, env: unknown): string | undefined {
 export function isLocal(request: Request, env: unknown): boolean {
   if (PROXY_HEADERS.some((name) => request.headers.has(name))) return false;
   return listensOnLoopback(env) || isLoopbackPeer(request, env);
+}
+
+/** A proxy has had it in its hands, even one that tells little of it: for those who would obey. */
+export function isPassedOn({ headers }: Request): boolean {
+  return [...headers.keys()].some((name) => PROXY_HEADERS.includes(name) || name.startsWith("x-forwarded-"));
 }
 
 const onLoopback = new WeakMap<object, boolean>();

@@ -157,7 +157,7 @@ test("why and since when are for this machine only", async () => {
 
 test("what a proxy of this machine passes on is not for this machine only", async () => {
   for (const env of [LOCAL, ON_LOOPBACK]) {
-    for (const name of ["forwarded", "x-forwarded-for", "via"]) {
+    for (const name of ["forwarded", "x-forwarded-for", "x-forwarded-proto", "x-real-ip", "via"]) {
       const request = new Request("http://a/health", { headers: { [name]: "for=10.1.2.3" } });
       const text = await (await appOf(scriptedHealth(degraded())).fetch(request, env)).text();
       assert.ok(!text.includes("10.0.0.7"), `${name} ${JSON.stringify(env)}`);

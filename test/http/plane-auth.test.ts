@@ -44,6 +44,8 @@ suite("without plane.auth", () => {
       ["behind a proxy", { headers: { forwarded: "for=1.2.3.4" } }],
       ["behind another", { headers: { "x-forwarded-for": "127.0.0.1" } }],
       ["behind one that hides who", { headers: { "x-forwarded-proto": "https" } }],
+      ["behind one of many words", { headers: { "x-forwarded-server": "edge" } }],
+      ["behind one of few words", { headers: { "x-real-ip": "127.0.0.1" } }],
       ["behind a third", { headers: { via: "1.1 proxy" } }],
     ];
     for (const [who, options] of others) {
