@@ -1,5 +1,6 @@
 // Records and the output of services as they are printed, pretty for a terminal or as one JSON object a line (CONTRACT section
 // 2). It formats and filters; where the bytes go is passed in, and it keeps none of them.
+import { fieldText, presentOf, recordText } from "../core/record-text.ts";
 import type { LineSink, Lines, Log, LogFields, LogLevel, Output, OutputStream } from "../ports/log.ts";
 
 export interface RecordLogOptions {
@@ -142,8 +143,7 @@ function jsonFormat({ name, wallTime }: RecordLogOptions): Format {
   return {
     record(level, message, fields) {
       const record = { time: time(), level, service: name, stream: "runtime", message, ...fields };
-      const members = present(record).map(([key, value]) => `${JSON.stringify(key)}:${stringify(value)}`);
-      return `{${members.join(",")}}\n`;
+      return `${recordText(record)}\n`;
     },
     lines(service, stream, level) {
       const who = `"level":"${level}","service":${JSON.stringify(service)},"stream":"${stream}"`;
@@ -205,8 +205,8 @@ function prettyFormat({ name, services, colour }: RecordLogOptions): Format {
   return {
     record(level, message, fields) {
       const said = level === "info" ? message : paint(LEVEL_COLOURS[level], `${level}: ${message}`);
-      const rest = present(fields).map(
-        ([key, value]) => ` ${key}=${typeof value === "string" ? value : stringify(value)}`,
+      const rest = presentOf(fields).map(
+        ([key, value]) => ` ${key}=${typeof value === "string" ? value : fieldText(value)}`,
       );
       const text = `${said}${paint(2, rest.join(""))}`;
       return `${own}${text.replaceAll("\n", `\n${own}`)}\n`;
@@ -228,21 +228,4 @@ function prettyFormat({ name, services, colour }: RecordLogOptions): Format {
       };
     },
   };
-}
-
-const present = (fields: LogFields): [string, unknown][] =>
-  Object.entries(fields).filter(([, value]) => value !== undefined);
-
-/** JSON of anything a module may put into a record; an error becomes its stack, and what JSON cannot hold becomes text. */
-function stringify(value: unknown): string {
-  try {
-    return JSON.stringify(value, plain) ?? JSON.stringify(String(value));
-  } catch {
-    return JSON.stringify(String(value));
-  }
-}
-
-function plain(_key: string, value: unknown): unknown {
-  if (value instanceof Error) return value.stack ?? value.message;
-  return typeof value === "bigint" ? String(value) : value;
 }

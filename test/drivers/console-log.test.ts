@@ -11,7 +11,7 @@ test("consoleLog writes one JSON object a record, from its level on, whatever th
   const source = `import { consoleLog } from ${JSON.stringify(driver)};
     const log = consoleLog({ level: "info", name: "shop" });
     const loop = {}; loop.self = loop;
-    log.debug("left out"); log.info("ready", { afterMs: 3, service: "api" }); log.info("odd", { loop });`;
+    log.debug("left out"); log.info("ready", { afterMs: 3, service: "api" }); log.info("odd", { loop, count: 5n, service: "api" });`;
   const lines = execFileSync(process.execPath, ["--eval", source], { encoding: "utf8" }).trim().split("\n");
   const records = lines.map((line) => {
     const { time, ...record } = JSON.parse(line) as Record<string, unknown>;
@@ -20,6 +20,6 @@ test("consoleLog writes one JSON object a record, from its level on, whatever th
   });
   assert.deepEqual(records, [
     { level: "info", service: "api", stream: "runtime", message: "ready", afterMs: 3 },
-    { level: "info", service: "shop", stream: "runtime", message: "odd" },
+    { level: "info", service: "api", stream: "runtime", message: "odd", loop: "[object Object]", count: "5" },
   ]);
 });
