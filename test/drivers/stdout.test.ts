@@ -96,9 +96,10 @@ test("a full pipe that does not block is tried until it takes all", async () => 
   const body = `import { constants, openSync } from "node:fs";
     const fd = openSync("/proc/self/fd/1", constants.O_WRONLY | constants.O_NONBLOCK);
     const own = openStdout({ fd, onGone: (reason) => say("gone " + reason) });
-    const done = own.write(Buffer.alloc(1_000_000, "x"));
+    let isDone = false;
+    const done = own.write(Buffer.alloc(1_000_000, "x")).then(() => (isDone = true));
     await new Promise((next) => setTimeout(next, 5));
-    say("waiting"); await done; process.exit(0);`;
+    say(isDone ? "done too early" : "waiting"); await done; process.exit(0);`;
   execFileSync("mkfifo", [join(folder, "go")]);
   const { child, exit, said } = program(body, { shell: '"$@" | { read -r line < go; cat; }' });
   child.stderr.once("data", () => writeFileSync(join(folder, "go"), "\n"));
