@@ -1,6 +1,6 @@
 // Services that live in this process. It drives `startup` and `shutdown` and reports how they ended; it cannot kill what does
 // not listen, only abandon it, and whatever an abandoned one still says is dropped. No `node:`, so the edge uses it too.
-import { messageOf } from "../errors.ts";
+import { ConfigError, messageOf, UsageError } from "../errors.ts";
 import type { Launcher, LaunchOutcome, Running } from "../ports/launcher.ts";
 import type { ProbeResult } from "../ports/probe.ts";
 import type { ServiceLike } from "../ports/service.ts";
@@ -52,7 +52,7 @@ function launch(options: ModuleLauncherOptions, report: (outcome: LaunchOutcome)
       await service.startup?.(alive.signal);
     } catch (error) {
       const reason = `startup() failed: ${messageOf(error)}`;
-      if (!alive.signal.aborted) return finish({ type: "failed", reason, error });
+      if (!alive.signal.aborted) return finish(failed(reason, error));
       if (options.task) return exit(1, reason);
     }
     if (options.task) return exit(0);
@@ -70,7 +70,7 @@ function launch(options: ModuleLauncherOptions, report: (outcome: LaunchOutcome)
     }
     exit(0);
   };
-  live().catch((error: unknown) => finish({ type: "failed", reason: messageOf(error), error }));
+  live().catch((error: unknown) => finish(failed(messageOf(error), error)));
 
   return {
     stop() {
@@ -87,6 +87,13 @@ function launch(options: ModuleLauncherOptions, report: (outcome: LaunchOutcome)
       return await health(signal);
     },
   };
+}
+
+/** With the stack of an error that is not the runtime's own, whose message says it all. */
+function failed(reason: string, error: unknown): LaunchOutcome {
+  const isOwn = error instanceof UsageError || error instanceof ConfigError;
+  const stack = error instanceof Error && !isOwn ? error.stack : undefined;
+  return { type: "failed", reason, ...(stack !== undefined && { stack }) };
 }
 
 /** Asks `health()` when no earlier call is still under way, even one that nobody waits for any more. */

@@ -72,7 +72,7 @@ function launch(options: ProcessLauncherOptions, { family, report }: Launch): Ru
     streams.stdout.end();
     streams.stderr.end();
     const reason = failureReason(error, { process: options.process, path: environment.PATH, ids });
-    report({ type: "failed", reason, error });
+    report({ type: "failed", reason });
   };
 
   // Some failures are thrown and some told later; which ones differs between Bun, Deno and Node.

@@ -10,8 +10,10 @@ export type LaunchOutcome =
    * has a check of its own.
    */
   | { type: "launched"; pid?: number; manual?: boolean; health?: boolean }
-  /** It never came up: the command was not found, the module is missing, `startup()` threw. Final. */
-  | { type: "failed"; reason: string; error?: unknown }
+  /**
+   * It never came up: the command was not found, the module is missing, `startup()` threw, at `stack`. Final.
+   */
+  | { type: "failed"; reason: string; stack?: string }
   /**
    * It is over. A process: its code, or the signal that ended it. A module: `code` 0 after `shutdown()` resolved (or, for a
    * task, after `startup()` did), otherwise 1 and `reason`. Final.

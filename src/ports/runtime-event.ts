@@ -17,6 +17,8 @@ export type RuntimeEvent = { /** Milliseconds since the Unix epoch. */ atMs: num
       reason?: string;
     }
   | { type: "service-launched"; service: string; incarnation: number; pid?: number }
+  /** It never came up. `stack` says where its own code threw, if that was why. */
+  | { type: "service-launch-failed"; service: string; incarnation: number; reason: string; stack?: string }
   | {
       type: "service-exited";
       service: string;

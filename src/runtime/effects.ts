@@ -97,9 +97,14 @@ export class Effects {
       }
       switch (outcome.type) {
         case "launched":
-          emit({ ...target, ...outcome, type: "service-launched" });
+          emit({
+            ...target,
+            type: "service-launched",
+            ...(outcome.pid !== undefined && { pid: outcome.pid }),
+          });
           return dispatch({ ...target, ...outcome, type: "service-launched" });
         case "failed":
+          emit({ ...target, ...outcome, type: "service-launch-failed" });
           return dispatch({ ...target, type: "service-launch-failed", reason: outcome.reason });
         case "exited":
           emit({ ...target, type: "service-exited", code: outcome.code, signal: outcome.signal });

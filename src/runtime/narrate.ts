@@ -48,6 +48,9 @@ export function narrate(event: RuntimeEvent, log: Log): void {
       return log.error(`a background task failed: ${event.reason}`);
     case "shutdown-task-failed":
       return log.error(`a shutdown task failed: ${event.reason}`);
+    case "service-launch-failed":
+      if (event.stack !== undefined) log.error(event.stack, { service: event.service });
+      return;
     case "service-launched":
     case "service-exited":
     case "service-killed":

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { moduleLauncher, type ModuleLauncherOptions } from "../../src/drivers/module-launcher.ts";
+import { UsageError } from "../../src/errors.ts";
 import type { ServiceLike } from "../../src/ports/service.ts";
 import { record } from "../contracts/outcomes.ts";
 
@@ -47,7 +48,11 @@ test("failed carries what startup threw", async () => {
   };
   for (const startup of [throwing, () => Promise.reject(error)]) {
     const { end } = start({ startup });
-    assert.deepEqual(await end, { type: "failed", reason: "startup() failed: no database", error });
+    assert.deepEqual(await end, {
+      type: "failed",
+      reason: "startup() failed: no database",
+      stack: error.stack,
+    });
   }
 });
 
@@ -56,12 +61,23 @@ test("failed carries what load and onInstance threw", async () => {
   const throwing = () => {
     throw error;
   };
-  assert.deepEqual(await start({}, { load: throwing }).end, { type: "failed", reason: "no file", error });
+  assert.deepEqual(await start({}, { load: throwing }).end, {
+    type: "failed",
+    reason: "no file",
+    stack: error.stack,
+  });
   assert.deepEqual(await start({}, { onInstance: throwing }).end, {
     type: "failed",
     reason: "no file",
-    error,
+    stack: error.stack,
   });
+});
+
+test("failed carries no stack of what the runtime says itself, or of what is no error", async () => {
+  for (const error of [new UsageError("no such export"), "no such export"]) {
+    const { end } = start({}, { load: () => Promise.reject(error) });
+    assert.deepEqual(await end, { type: "failed", reason: "no such export" });
+  }
 });
 
 test("stop during startup aborts its signal, and shutdown follows once it has settled", async () => {

@@ -68,7 +68,7 @@ describe("Supervisor with another config", () => {
     const web = service("web");
     const broken = service("broken", { startupProbe: true });
     broken.launcher.launch = (_incarnation, report) => {
-      report({ type: "failed", reason: "no such program", error: undefined });
+      report({ type: "failed", reason: "no such program" });
       return { stop() {}, kill() {} };
     };
     await supervisor.run([web]);

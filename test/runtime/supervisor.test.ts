@@ -5,6 +5,28 @@ import { needs } from "../core/arbitrary.ts";
 import { fast, service, supervised } from "./rig.ts";
 
 describe("Supervisor", () => {
+  test("of a launch it tells what happened, and nothing that is between it and the launcher", async () => {
+    const { supervisor, events } = supervised();
+    const [web, job] = [service("web", {}, { obliging: false }), service("job", {}, { obliging: false })];
+    void supervisor.run([web, job]).catch(() => {});
+    web.launcher.report({ type: "launched", pid: 7, manual: false, health: true });
+    job.launcher.report({ type: "failed", reason: "boom", stack: "Error: boom\n    at job.ts:1:2" });
+    const told = events.filter(({ type }) => type.startsWith("service-launch"));
+    assert.deepEqual(
+      told.map(({ atMs: _atMs, ...event }) => event),
+      [
+        { type: "service-launched", service: "web", incarnation: 1, pid: 7 },
+        {
+          type: "service-launch-failed",
+          service: "job",
+          incarnation: 1,
+          reason: "boom",
+          stack: "Error: boom\n    at job.ts:1:2",
+        },
+      ],
+    );
+  });
+
   test("a critical service's end ends the runtime with its code, after the others have stopped", async () => {
     const { supervisor } = supervised();
     const [db, api] = [service("db"), service("api", { dependencies: [needs("db")] })];
