@@ -1,6 +1,7 @@
 // What code may say of a service: a name, an instance or an option that a config would refuse is refused here, too, and what is
 // misspelt is never ignored. Which options there are is said where they are declared. Needs no `node:`.
 import { didYouMean } from "../config/did-you-mean.ts";
+import { isPort, PORT_RULE } from "../config/port.ts";
 import { isServiceName, NAME_RULE } from "../config/service-name.ts";
 import { isTenantName } from "../config/tenant-name.ts";
 import { UsageError } from "../errors.ts";
@@ -21,10 +22,7 @@ export const TENANT: Rule = {
   expected: "the name of a tenant: text without control characters",
   holds: (value) => typeof value === "string" && isTenantName(value),
 };
-export const PORT: Rule = {
-  expected: "a port from 1 up to 65535",
-  holds: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 65_535,
-};
+export const PORT: Rule = { expected: PORT_RULE, holds: isPort };
 export const COUNT: Rule = {
   expected: "a whole number, 1 or more",
   holds: (value) => Number.isSafeInteger(value) && Number(value) >= 1,

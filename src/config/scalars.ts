@@ -1,6 +1,7 @@
 // The small values of a config: addresses, and numbers and booleans that may arrive as text. Each is one schema shared by the keys
 // that use it; what a key means, and its default, stands with the key.
 import type * as zod from "zod/mini";
+import { isPort } from "./port.ts";
 import { isTenantName, TENANT_RULE } from "./tenant-name.ts";
 
 /** What a schema is built with: zod, or the short way in `accept.ts`. */
@@ -12,10 +13,6 @@ function numberOf(text: string): unknown {
 }
 
 const HOST_PORT = /^(?:\[([\da-fA-F:.]+)\]|([^\s:[\]/]+)):(\d{1,5})$/;
-
-function isPort(number: number): boolean {
-  return number >= 1 && number <= 65_535;
-}
 
 function isPattern(text: string): boolean {
   try {

@@ -1,6 +1,7 @@
 // The routes of this runtime as they are now: those of the config, those that services have added, and where each leads while its
 // service is ready. It publishes nothing; who does asks it.
 import type { RouteConfig, RouteTarget, ServiceConfig } from "../config/config.ts";
+import { isPort, PORT_RULE } from "../config/port.ts";
 import { readRule } from "../config/route-rule.ts";
 import { isProxyName, originOf } from "../config/routes.ts";
 import { canonicalJson } from "../core/canonical-json.ts";
@@ -230,6 +231,10 @@ function newRoute(given: NewRoute, { service, port }: { service: string; port: n
   if ("problem" in read) throw new UsageError(`${cannot}: at character ${read.at}: ${read.problem}`);
   if (given.url !== undefined && originOf(given.url) === undefined)
     throw new UsageError(`${cannot}: expected a URL such as http://127.0.0.1:8080, got "${given.url}"`);
+  if (given.port !== undefined && !isPort(given.port))
+    throw new UsageError(`${cannot}: expected ${PORT_RULE}, got ${given.port}`);
+  if (given.port !== undefined && given.url !== undefined)
+    throw new UsageError(`${cannot}: \`port\` and \`url\` exclude each other: a route leads to one place`);
   const strange = [...entryPoints, ...middlewares].find((name) => !isProxyName(name));
   if (strange !== undefined)
     throw new UsageError(`${cannot}: expected a name without spaces, "," and "/", got "${strange}"`);

@@ -210,6 +210,8 @@ const WRONG: [route: NewRoute, problem: RegExp][] = [
   [{ rule: 'PathPrefix("/")' }, /"web" has the same rule with the same priority; change one of them/],
   [{ rule: "Path(`/x`)", url: "nowhere" }, /expected a URL such as/],
   [{ rule: "Path(`/x`)", url: "http://a/b" }, /expected a URL such as/],
+  [{ rule: "Path(`/x`)", port: 70_000 }, /expected a port from 1 up to 65535, got 70000/],
+  [{ rule: "Path(`/x`)", port: 80, url: "http://a" }, /`port` and `url` exclude each other/],
   [{ rule: "Path(`/x`)", middlewares: [""] }, /expected a name without spaces, "," and "\/", got ""/],
   [{ rule: "Path(`/x`)", priority: 1.5 }, /expected a whole number as the priority, got 1.5/],
 ];
