@@ -26,6 +26,8 @@ export interface StdoutOptions {
 export function openStdout({ fd = 1, onGone }: StdoutOptions): Stdout {
   let gone = false;
   let writing = false;
+  // What Deno writes to one of its own three descriptors blocks it, however it is asked.
+  const target = ("Deno" in globalThis ? unblocked(fd) : undefined) ?? fd;
   // Writing takes a thread. It is made now, since services may leave no room for one: then nothing would ever be written.
   fstat(fd, () => {});
   return {
@@ -35,7 +37,7 @@ export function openStdout({ fd = 1, onGone }: StdoutOptions): Stdout {
     async write(bytes) {
       if (gone) return;
       writing = true;
-      const reason = await writeAll(fd, bytes);
+      const reason = await writeAll(target, bytes);
       writing = false;
       if (reason === undefined) return;
       gone = true;

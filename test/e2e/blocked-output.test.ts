@@ -7,7 +7,9 @@ import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync } fro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
+import { root } from "./support/binary.ts";
 import { freePort } from "./support/ports.ts";
+import { JAVASCRIPT_RUNTIMES } from "./support/programs.ts";
 import { type LogRecord, type Runtime, start } from "./support/runtime.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "haraka-e2e-"));
@@ -42,6 +44,7 @@ async function blocked({
   both = false,
   services = { ...floods, counting } as object,
   files = {},
+  program = undefined as readonly string[] | undefined,
 }): Promise<Blocked> {
   const fifo = join(folder, `fifo-${(count += 1)}`);
   execFileSync("mkfifo", [fifo]);
@@ -56,6 +59,7 @@ async function blocked({
   const runtime = start({
     files: { "runtime.yaml": JSON.stringify(config), ...files },
     stdout: writing,
+    ...(program && { program }),
     ...(both && { stderr: writing }),
   });
   closeSync(writing);
@@ -150,6 +154,19 @@ test("drop: the services go on, and how many lines were dropped is said once the
     .filter((text) => text.includes("dropped"));
   assert.match(said[0] ?? "", /^\d+ lines were dropped: the output was not read fast enough$/);
 });
+
+for (const [name, words] of Object.entries(JAVASCRIPT_RUNTIMES)) {
+  test(`so do they under ${name}, and health answers`, async () => {
+    await using it = await blocked({
+      log: { overflow: "drop" },
+      program: [...words, join(root, "src/main.ts")],
+    });
+    const { runtime, origin } = it;
+    const seen = counted(runtime);
+    await until(() => counted(runtime) > seen + 500);
+    assert.equal(await ask(`${origin}/health`), 200);
+  });
+}
 
 test("a module, which cannot wait, is cut off when nobody reads, and that is said once there is room", async () => {
   const talker = `
