@@ -13,6 +13,11 @@ import type { ByteSink, NotificationSink, Spawn, Spawned } from "../ports/spawn.
  * still hold them. What comes through is read on.
  */
 const PIPE_GRACE_MS = 50;
+/**
+ * So much is read of a stream before everything else has its turn: Bun and Deno hand out within one turn whatever is there already,
+ * so that who writes as fast as it is read would keep them for ever.
+ */
+const TURN_BYTES = 1024 * 1024;
 
 export interface ProcessLauncherOptions {
   process: ProcessConfig;
@@ -142,8 +147,15 @@ function ending({ report, left }: Exit): {
   return {
     after(sink) {
       open++;
+      let bytes = 0;
       return {
-        write: (chunk) => sink.write(chunk),
+        write(chunk) {
+          const drained = sink.write(chunk);
+          bytes += chunk.length;
+          if (bytes < TURN_BYTES) return drained;
+          bytes = 0;
+          return drained === undefined ? nextTurn() : drained.then(nextTurn);
+        },
         end() {
           sink.end();
           if (--open === 0) done?.();
@@ -267,4 +279,8 @@ function isExecutable(file: string): boolean {
   } catch {
     return false;
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
 }

@@ -220,6 +220,29 @@ function suite(spawn: Spawn): void {
     assert.ok(bytes > 2000 * 991, `${bytes} bytes`);
   });
 
+  test("who writes faster than is read leaves everything else its turns", async () => {
+    const WRITES_MAX = 500;
+    let hasTurned = false;
+    let writes = 0;
+    const { running, end } = start(
+      { argv: ["yes"] },
+      {
+        output: () => ({
+          write() {
+            // Time for the writer to fill its pipe anew.
+            for (const sinceMs = performance.now(); performance.now() - sinceMs < 2;);
+            if (++writes === 1) setTimeout(() => (hasTurned = true));
+            if (hasTurned || writes === WRITES_MAX) running.kill();
+            return undefined;
+          },
+          end() {},
+        }),
+      },
+    );
+    await end;
+    assert.ok(writes < WRITES_MAX, `${writes} writes and no turn`);
+  });
+
   test("no descriptor is left open, neither by a process nor by one that cannot start", async () => {
     const before = channels();
     const { end, ended } = start({ argv: ["sh", fixture("both-streams.sh")] });
