@@ -14,7 +14,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Limits } from "../ports/control.ts";
 import type { Gate } from "../ports/gate.ts";
 import type { HealthSource } from "../ports/health-source.ts";
-import type { Log, Output } from "../ports/log.ts";
+import type { Log } from "../ports/log.ts";
 import type { RuntimeEvent } from "../ports/runtime-event.ts";
 import { withMemory } from "../runtime/memory-health.ts";
 import { narrate } from "../runtime/narrate.ts";
@@ -62,7 +62,7 @@ const LEARN_AFTER_MS = 1_000;
 export async function runConfig(config: Config, options: RunOptions): Promise<number> {
   const { names, profiles, env, dev } = options;
   const specs = chosenSpecs(config, { names, profiles });
-  const { log, logs, output, flush, lastWords, terminal } = openLogs(config, specs, options);
+  const { log, output, logs, spoken, flush, lastWords, terminal } = openLogs(config, specs, options);
   const clock = systemClock();
   const loadedMs = clock.wallTime();
   const doors: { server?: Server | undefined } = {};
@@ -101,11 +101,11 @@ export async function runConfig(config: Config, options: RunOptions): Promise<nu
   // garbage when it begins to listen, for both at once then.
   const socket = await openSocket(config, { ...parts, answers: facilities.answers });
   const instances = new Map<string, object>();
-  const modules = { supervisor, clock, log, instances, ...facilities.ofModules(app.mount), output };
+  const modules = { supervisor, clock, log, instances, ...facilities.ofModules(app.mount), output: spoken };
   const orphans = adoption({ clock, log, env });
   const files = serviceFiles({ globs: dev !== undefined });
   const credentials = facilities.credentials?.({ url: urlOf(config, doors.server) });
-  const processes = { log, ...(credentials && { credentials }) };
+  const processes = { log, output, ...(credentials && { credentials }) };
   const { tracked } = facilities;
   const { descendants } = orphans;
   const context = { names, profiles, env, modules, files, processes, descendants, tracked };
@@ -138,31 +138,27 @@ function learnLater(
 
 /** Everything that is said goes to standard output, what modules say too, and its last part is kept for `haraka logs`. */
 function openLogs({ runtime }: Config, specs: readonly ServiceSpec[], { json }: Pick<RunOptions, "json">) {
-  const {
-    log: printed,
-    flush,
-    lastWords,
-    terminal,
-  } = openLog({
+  const { flush, lastWords, terminal, ...printed } = openLog({
     name: runtime.name,
     ...runtime.log,
     ...(json && { format: "json" as const }),
     services: specs.map(({ name }) => name),
   });
   const logs = logRing({ bytesMax: runtime.log.ringBytes, wallTime: Date.now });
-  const log = logs.keeping(printed);
-  const output = moduleOutput({ log, name: runtime.name });
+  const { log, output } = logs.keeping(printed);
+  const spoken = moduleOutput({ output, name: runtime.name });
   return {
     log,
-    logs,
     output,
+    logs,
+    spoken,
     terminal,
     flush(options: Parameters<typeof flush>[0]) {
-      output.end();
+      spoken.end();
       return flush(options);
     },
     lastWords() {
-      output.end();
+      spoken.end();
       lastWords();
     },
   };
@@ -217,7 +213,7 @@ function supervision({ runtime }: Config, options: SupervisionOptions) {
 }
 
 interface AppParts extends Omit<Parameters<typeof controlOverTcp>[1], "log"> {
-  log: Log & Output;
+  log: Log;
   health: HealthSource;
   gate: HttpGate;
   facilities: RoutedFacilities;

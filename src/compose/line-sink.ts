@@ -34,7 +34,7 @@ export function lineSink(stream: OutputStream, { name, output, readers }: LineSi
   /** Takes in what there is room for; returns how much that was. */
   const take = (chunk: Uint8Array, from: number): number => {
     let at = from;
-    for (; at < chunk.length && !output.full; at += SLICE_BYTES)
+    for (; at < chunk.length && !output.isFull(); at += SLICE_BYTES)
       splitter.push(chunk.subarray(at, at + SLICE_BYTES));
     return at;
   };

@@ -19,11 +19,11 @@ export interface ModuleOutput {
 }
 
 /** `name` is the runtime's: what no service says is its output. */
-export function moduleOutput({ log, name }: { log: Output; name: string }): ModuleOutput {
+export function moduleOutput({ output, name }: { output: Output; name: string }): ModuleOutput {
   const streams = new Map<string, CutStream>();
   const streamOf = (service: string, stream: OutputStream): CutStream => {
     const key = `${stream} ${service}`;
-    const known = streams.get(key) ?? new CutStream(log, { service, stream });
+    const known = streams.get(key) ?? new CutStream(output, { service, stream });
     streams.set(key, known);
     return known;
   };
@@ -51,10 +51,10 @@ class CutStream {
   /** Of what came last. */
   #level: LogLevel = "info";
 
-  constructor(log: Output, { service, stream }: { service: string; stream: OutputStream }) {
+  constructor(output: Output, { service, stream }: { service: string; stream: OutputStream }) {
     this.#splitter = lineSplitter((lines) => {
       // One that stays open is waited for at the end.
-      const sink = log.open(service, stream, { level: this.#level });
+      const sink = output.open(service, stream, { level: this.#level });
       sink.write(lines);
       sink.end();
     });

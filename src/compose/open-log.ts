@@ -8,7 +8,7 @@ import { recordLog, type RecordLogOptions, type RecordSink } from "../drivers/re
 import { openStdout } from "../drivers/stdout.ts";
 import { type Lost, WriteQueue, type WriteQueueOptions } from "../drivers/write-queue.ts";
 import { messageOf, StartupError } from "../errors.ts";
-import type { Log, Output } from "../ports/log.ts";
+import type { Log, Outlet } from "../ports/log.ts";
 import { type FlushOptions, outgoing } from "./outgoing.ts";
 
 export interface LogOptions extends Partial<Omit<LogConfig, "ringBytes">> {
@@ -18,8 +18,7 @@ export interface LogOptions extends Partial<Omit<LogConfig, "ringBytes">> {
   services?: readonly string[];
 }
 
-export interface OpenLog {
-  log: Log & Output;
+export interface OpenLog extends Outlet {
   /**
    * Resolves with true when all that services and the runtime have written has left the process, and with false when time is
    * up; how much was left behind is then said on standard error.
@@ -40,8 +39,8 @@ export function openLog(options: LogOptions): OpenLog {
   /** A queue, and who says what it has lost. */
   const queueOf = (write: WriteQueueOptions["write"], why: string): WriteQueue => {
     const onLost = ({ lines, records }: Lost): void => {
-      if (lines > 0) log.warn(`${lines} lines were dropped: ${why}`);
-      if (records > 0) log.error(`${records} records were lost: ${why}`);
+      if (lines > 0) printing.log.warn(`${lines} lines were dropped: ${why}`);
+      if (records > 0) printing.log.error(`${records} records were lost: ${why}`);
     };
     return new WriteQueue({ write, overflow, onLost });
   };
@@ -53,22 +52,23 @@ export function openLog(options: LogOptions): OpenLog {
     format: pretty ? "pretty" : "json",
     colour: stdout.terminal && (process.env.NO_COLOR ?? "") === "",
   };
-  const opened = file && openFile(file, () => log);
+  const opened = file && openFile(file, () => printing.log);
   const filed = opened && queueOf((bytes) => opened.write(bytes), "the log file was not written fast enough");
   const queues = filed ? [queue, filed] : [queue];
   // Two formats are two logs; the same one goes to both.
-  const written =
+  const printing: Outlet =
     filed && pretty
       ? both(recordLog({ ...printed, sink: queue }), recordLog({ ...printed, format: "json", sink: filed }))
       : recordLog({ ...printed, sink: queues.length === 1 ? queue : everyOf(queues) });
-  const { log, flush } = outgoing(written, { queues, complain });
+  const { log } = printing;
+  const { output, flush } = outgoing(printing.output, { queues, complain });
   const lastWords = (): void => {
     if (queues.some(({ writing }) => writing))
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LAST_MS);
     stdout.writeNow(queue.takeRest());
     if (filed) opened?.writeNow(filed.takeRest());
   };
-  return { log, flush, lastWords, terminal: stdout.terminal };
+  return { log, output, flush, lastWords, terminal: stdout.terminal };
 }
 
 /** What is being written goes first, but nothing can tell when it has. */
@@ -92,40 +92,35 @@ function everyOf(sinks: readonly RecordSink[]): RecordSink {
     write(bytes, what) {
       for (const sink of sinks) sink.write(bytes, what);
     },
-    get full() {
-      return sinks.some((sink) => sink.full);
-    },
+    isFull: () => sinks.some((sink) => sink.isFull()),
     drained: async () => void (await Promise.all(sinks.map((sink) => sink.drained()))),
   };
 }
 
-function both(first: Log & Output, second: Log & Output): Log & Output {
-  const logs = [first, second];
+function both(...outlets: [Outlet, Outlet]): Outlet {
+  const outputs = outlets.map(({ output }) => output);
   const at =
     (level: keyof Log): Log[typeof level] =>
     (message, fields) => {
-      for (const log of logs) log[level](message, fields);
+      for (const { log } of outlets) log[level](message, fields);
     };
   return {
-    debug: at("debug"),
-    info: at("info"),
-    warn: at("warn"),
-    error: at("error"),
-    open(service, stream, options) {
-      const sinks = logs.map((log) => log.open(service, stream, options));
-      return {
-        write(lines) {
-          for (const sink of sinks) sink.write(lines);
-        },
-        end() {
-          for (const sink of sinks) sink.end();
-        },
-      };
+    log: { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") },
+    output: {
+      open(service, stream, options) {
+        const sinks = outputs.map((output) => output.open(service, stream, options));
+        return {
+          write(lines) {
+            for (const sink of sinks) sink.write(lines);
+          },
+          end() {
+            for (const sink of sinks) sink.end();
+          },
+        };
+      },
+      isFull: () => outputs.some((output) => output.isFull()),
+      drained: async () => void (await Promise.all(outputs.map((output) => output.drained()))),
     },
-    get full() {
-      return first.full || second.full;
-    },
-    drained: async () => void (await Promise.all([first.drained(), second.drained()])),
   };
 }
 

@@ -1,7 +1,7 @@
 // What is still on its way out of the process: output that services have left in their pipes, and bytes that wait to be written.
 // It knows when all of it is gone, and waits for that within a given time only.
 import type { LedgerStatus } from "../ports/control.ts";
-import type { Log, Output } from "../ports/log.ts";
+import type { Output } from "../ports/log.ts";
 
 export interface FlushOptions {
   withinMs: number;
@@ -28,24 +28,21 @@ export function flushMs({ forced }: { forced: boolean }, ledger: LedgerStatus | 
   return forced || ledger === undefined ? 0 : ledger.budgetMs - ledger.elapsedMs;
 }
 
-/** The log, watched on its way. */
+/** The output, watched on its way. */
 export function outgoing(
-  log: Log & Output,
+  output: Output,
   { queues, complain }: OutgoingOptions,
-): { log: Log & Output; flush: (options: FlushOptions) => Promise<boolean> } {
+): { output: Output; flush: (options: FlushOptions) => Promise<boolean> } {
   let openStreams = 0;
   let broughtMs = -Infinity;
   const waiting = (): number => queues.reduce((sum, queue) => sum + queue.waiting, 0);
   const isDone = (): boolean =>
     waiting() === 0 && (openStreams === 0 || performance.now() - broughtMs >= QUIET_MS);
 
-  const watched: Log & Output = {
-    debug: (message, fields) => log.debug(message, fields),
-    info: (message, fields) => log.info(message, fields),
-    warn: (message, fields) => log.warn(message, fields),
-    error: (message, fields) => log.error(message, fields),
+  const watched: Output = {
+    ...output,
     open(service, stream, options) {
-      const sink = log.open(service, stream, options);
+      const sink = output.open(service, stream, options);
       openStreams++;
       return {
         write(lines) {
@@ -58,10 +55,6 @@ export function outgoing(
         },
       };
     },
-    get full() {
-      return log.full;
-    },
-    drained: () => log.drained(),
   };
 
   const flush = async ({ withinMs, patient = false, hurry }: FlushOptions): Promise<boolean> => {
@@ -81,7 +74,7 @@ export function outgoing(
       await within(FLUSH_MS_MIN, complain(`${left} bytes of output were lost: nobody read them in time`));
     return left === 0;
   };
-  return { log: watched, flush };
+  return { output: watched, flush };
 }
 
 async function within(limitMs: number, work: Promise<unknown>): Promise<void> {

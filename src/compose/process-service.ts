@@ -15,7 +15,7 @@ import { spawn as spawnByNode } from "../drivers/spawn-node.ts";
 import { tcpProbe } from "../drivers/tcp-probe.ts";
 import { lookUpIds } from "../drivers/users.ts";
 import type { Launcher, LaunchOutcome, Running } from "../ports/launcher.ts";
-import type { Log, Output } from "../ports/log.ts";
+import type { Log, Outlet } from "../ports/log.ts";
 import type { Notice, Probe } from "../ports/probe.ts";
 import type { ByteSink } from "../ports/spawn.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
@@ -25,8 +25,7 @@ import { type LineReader, lineSink } from "./line-sink.ts";
 const spawn = typeof Bun === "undefined" ? spawnByNode : spawnWith(pipes());
 
 /** What all processes share. */
-export interface ProcessContext {
-  log: Log & Output;
+export interface ProcessContext extends Outlet {
   /** What every process starts with; its own environment is added. */
   env: Readonly<Record<string, string | undefined>>;
   /** Where services say by sd_notify that they are ready. */
@@ -204,7 +203,7 @@ export function processService(
     spawn,
     lookUpIds,
     output: (stream) =>
-      lineSink(stream, { name: service.name, output: context.log, readers: audience.lines }),
+      lineSink(stream, { name: service.name, output: context.output, readers: audience.lines }),
     notification: () => newlineSink(listen(audience.descriptor)),
     ...(descendants && { family: (incarnation) => descendants.of(service.name, incarnation) }),
   };

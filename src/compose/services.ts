@@ -32,7 +32,7 @@ export interface ServicesContext {
 }
 
 /** What the processes of a run share, through all reloads. */
-export type SharedByProcesses = Pick<ProcessContext, "log" | "credentials"> &
+export type SharedByProcesses = Pick<ProcessContext, "log" | "output" | "credentials"> &
   Partial<Pick<ProcessContext, "sockets">>;
 
 /** What runs of a config. */

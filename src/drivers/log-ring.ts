@@ -1,6 +1,6 @@
 // What each service has written lately, in memory: a ring of bytes for each, and whoever follows. Lines are made of the bytes
 // when somebody asks, for most are never asked for. It writes nowhere, and what is pushed out is gone.
-import type { LineSink, Lines, Log, LogFields, LogLevel, Output } from "../ports/log.ts";
+import type { LineSink, Lines, Log, LogFields, LogLevel, Outlet } from "../ports/log.ts";
 import type { LogLine, LogSource } from "../ports/control.ts";
 
 export interface LogRingOptions {
@@ -11,8 +11,8 @@ export interface LogRingOptions {
 }
 
 export interface LogRing extends LogSource {
-  /** The same log, with everything about a service kept on its way. */
-  keeping(log: Log & Output): Log & Output;
+  /** The same outlet, with everything about a service kept on its way. */
+  keeping(outlet: Outlet): Outlet;
 }
 
 export function logRing({ bytesMax, wallTime }: LogRingOptions): LogRing {
@@ -39,26 +39,27 @@ export function logRing({ bytesMax, wallTime }: LogRingOptions): LogRing {
         for (const service of services) rings.get(service)?.followers.delete(listener);
       };
     },
-    keeping: (log) => ({
-      debug: record(log, "debug"),
-      info: record(log, "info"),
-      warn: record(log, "warn"),
-      error: record(log, "error"),
-      open(service, stream, options): LineSink {
-        const ring = ringOf(service);
-        const next = log.open(service, stream, options);
-        return {
-          write(lines) {
-            ring.keepLines(lines, { stream, atMs: wallTime() });
-            next.write(lines);
-          },
-          end: () => next.end(),
-        };
+    keeping: ({ log, output }) => ({
+      log: {
+        debug: record(log, "debug"),
+        info: record(log, "info"),
+        warn: record(log, "warn"),
+        error: record(log, "error"),
       },
-      get full() {
-        return log.full;
+      output: {
+        ...output,
+        open(service, stream, options): LineSink {
+          const ring = ringOf(service);
+          const next = output.open(service, stream, options);
+          return {
+            write(lines) {
+              ring.keepLines(lines, { stream, atMs: wallTime() });
+              next.write(lines);
+            },
+            end: () => next.end(),
+          };
+        },
       },
-      drained: () => log.drained(),
     }),
   };
 }

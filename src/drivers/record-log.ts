@@ -1,7 +1,7 @@
 // Records and the output of services as they are printed, pretty for a terminal or as one JSON object a line (CONTRACT section
 // 2). It formats and filters; where the bytes go is passed in, and it keeps none of them.
 import { fieldText, presentOf, recordText } from "../core/record-text.ts";
-import type { LineSink, Lines, Log, LogFields, LogLevel, Output, OutputStream } from "../ports/log.ts";
+import type { LineSink, Lines, LogFields, LogLevel, Outlet, Output, OutputStream } from "../ports/log.ts";
 
 export interface RecordLogOptions {
   format: "pretty" | "json";
@@ -19,7 +19,7 @@ export interface RecordLogOptions {
 }
 
 /** Where what is printed goes. */
-export interface RecordSink extends Pick<Output, "full" | "drained"> {
+export interface RecordSink extends Pick<Output, "isFull" | "drained"> {
   /** Takes bytes that end in a newline, or nothing of them; the memory is used again once it returns. */
   write(bytes: Uint8Array, what: Written): void;
 }
@@ -40,7 +40,7 @@ interface Format {
 
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
-export function recordLog(options: RecordLogOptions): Log & Output {
+export function recordLog(options: RecordLogOptions): Outlet {
   const { sink } = options;
   const format = options.format === "json" ? jsonFormat(options) : prettyFormat(options);
   const page = new Page((bytes, count) => sink.write(bytes, { kind: "lines", count }));
@@ -51,24 +51,21 @@ export function recordLog(options: RecordLogOptions): Log & Output {
         sink.write(Buffer.from(format.record(level, message, fields)), { kind: "records", count: 1 });
     };
   return {
-    debug: at("debug"),
-    info: at("info"),
-    warn: at("warn"),
-    error: at("error"),
-    open(service, stream, { level = "info" } = {}): LineSink {
-      const put = format.lines(service, stream, level);
-      return {
-        write(lines) {
-          put(lines, page);
-          page.turn();
-        },
-        end() {},
-      };
+    log: { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") },
+    output: {
+      open(service, stream, { level = "info" } = {}): LineSink {
+        const put = format.lines(service, stream, level);
+        return {
+          write(lines) {
+            put(lines, page);
+            page.turn();
+          },
+          end() {},
+        };
+      },
+      isFull: () => sink.isFull(),
+      drained: () => sink.drained(),
     },
-    get full() {
-      return sink.full;
-    },
-    drained: () => sink.drained(),
   };
 }
 

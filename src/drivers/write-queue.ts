@@ -48,7 +48,7 @@ export class WriteQueue {
     this.#pumping ??= this.#pump();
   }
 
-  get full(): boolean {
+  isFull(): boolean {
     return this.#options.overflow === "pause" && this.#isFull();
   }
 

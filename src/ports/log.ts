@@ -47,7 +47,13 @@ export interface Output {
   /** Where the lines of one stream of a service go. `level`: what they are said to be; default `info`. */
   open(service: string, stream: OutputStream, options?: { level?: LogLevel }): LineSink;
   /** Lines should now be kept back until `drained` resolves; those that come all the same are taken. */
-  readonly full: boolean;
+  isFull(): boolean;
   /** Resolves when there is room. Of many who wait, some are let in at a time, in the order they came. */
   drained(): Promise<void>;
+}
+
+/** What the runtime says and what its services write, on their way to one place. */
+export interface Outlet {
+  log: Log;
+  output: Output;
 }

@@ -75,11 +75,8 @@ function rig(script: string, probes: Partial<ServiceConfig>, run: Partial<Proces
   const records: string[] = [];
   const waiting = new Set<() => void>();
   const note = (message: string) => void records.push(message);
-  const log: Log & Output = {
-    debug: note,
-    info: note,
-    warn: note,
-    error: note,
+  const log: Log = { debug: note, info: note, warn: note, error: note };
+  const output: Output = {
     open: () => ({
       write(batch) {
         for (let index = 0; index < batch.count; index++) lines.push(batch.text(index));
@@ -87,7 +84,7 @@ function rig(script: string, probes: Partial<ServiceConfig>, run: Partial<Proces
       },
       end() {},
     }),
-    full: false,
+    isFull: () => false,
     drained: () => Promise.resolve(),
   };
   const config: ProcessConfig = {
@@ -101,7 +98,7 @@ function rig(script: string, probes: Partial<ServiceConfig>, run: Partial<Proces
     ...run,
   };
   const env = { PATH: process.env["PATH"], NOTIFY_SOCKET: "/run/of/the/runtime", WATCHDOG_USEC: "1" };
-  const context = processContext({ log, env: { ...env, WATCHDOG_PID: "1", SHARED: "by all" } });
+  const context = processContext({ log, output, env: { ...env, WATCHDOG_PID: "1", SHARED: "by all" } });
   const spec: ServiceSpec = { name: "app" } as ServiceSpec;
   const service = processService({ ...configOf(config, probes), run: config }, spec, context);
   return {
@@ -164,9 +161,9 @@ test("exec of a module runs in the folder of the runtime", async () => {
   };
   const argv = ["/bin/sh", "-c", `${LIST}; echo "$PWD"; exit 1`];
   const open = () => ({ write() {}, end() {} });
-  const output: Output = { open, full: false, drained: async () => {} };
-  const log = { debug() {}, info() {}, warn() {}, error() {}, ...output };
-  const context = processContext({ log, env: { PATH: process.env["PATH"], NOTIFY_SOCKET: "/x" } });
+  const output: Output = { open, isFull: () => false, drained: async () => {} };
+  const log = { debug() {}, info() {}, warn() {}, error() {} };
+  const context = processContext({ log, output, env: { PATH: process.env["PATH"], NOTIFY_SOCKET: "/x" } });
   const { readiness } = probesOf(configOf(run, { readiness: probe({ type: "exec", argv }) }), context);
   assert.deepEqual(await readiness?.probe.check(never), {
     ok: false,

@@ -44,7 +44,7 @@ async function runtime({
   for (const [name, text] of Object.entries({ ...MODULES, ...files })) put(name, text);
   const said: string[] = [];
   const silent = { debug() {}, info: (text: string) => void said.push(text), warn() {}, error() {} };
-  const output = { open: () => ({ write() {}, end() {} }), full: false, drained: async () => {} };
+  const output = { open: () => ({ write() {}, end() {} }), isFull: () => false, drained: async () => {} };
   const clock = testClock();
   const supervisor = new Supervisor({
     clock,
@@ -59,7 +59,7 @@ async function runtime({
     names: [],
     profiles: [],
     env,
-    processes: { log: { ...silent, ...output }, sockets: processSockets(silent) },
+    processes: { log: silent, output, sockets: processSockets(silent) },
     descendants: () => assert.fail("there are no processes"),
     modules: { supervisor, clock, log: silent, instances: new Map<string, object>() },
     files: serviceFiles({ globs: false }),

@@ -13,32 +13,29 @@ const AT_MS = 1_000_000;
 function open(bytesMax = 64 * 1024) {
   const passedOn: string[] = [];
   const record = (message: string): void => void passedOn.push(message);
-  const log: Log & Output = {
-    debug: record,
-    info: record,
-    warn: record,
-    error: record,
+  const log: Log = { debug: record, info: record, warn: record, error: record };
+  const output: Output = {
     open: () => ({
       write: (lines) => void passedOn.push(lines.text(0)),
       end: () => void passedOn.push("end"),
     }),
-    full: false,
+    isFull: () => false,
     drained: () => Promise.resolve(),
   };
   const ring = logRing({ bytesMax, wallTime: () => AT_MS });
-  return { ring, log: ring.keeping(log), passedOn };
+  return { ring, ...ring.keeping({ log, output }), passedOn };
 }
 
 const texts = (lines: readonly LogLine[]): string[] => lines.map(({ text }) => text);
 
 test("lines of both streams and records about the service are kept in order, with number, time and part", () => {
-  const { ring, log } = open();
-  const out = log.open("api", "stdout");
+  const { ring, log, output } = open();
+  const out = output.open("api", "stdout");
   out.write(linesOf(["a", "b"]));
-  log.open("api", "stderr").write(linesOf(["c"]));
+  output.open("api", "stderr").write(linesOf(["c"]));
   log.warn("unready:\nwhy", { service: "api" });
   out.write(linesOf(["long"], 2));
-  log.open("other", "stdout").write(linesOf(["x"]));
+  output.open("other", "stdout").write(linesOf(["x"]));
   const common = { atMs: AT_MS, service: "api" };
   assert.deepEqual(ring.read("api"), [
     { ...common, seq: 1, stream: "stdout", text: "a" },
@@ -54,10 +51,10 @@ test("lines of both streams and records about the service are kept in order, wit
 });
 
 test("everything is passed on; records about no service and those for debugging are not kept", () => {
-  const { ring, log, passedOn } = open();
+  const { ring, log, output, passedOn } = open();
   log.info("listening");
   log.debug("starting", { service: "api" });
-  const out = log.open("api", "stdout");
+  const out = output.open("api", "stdout");
   out.write(linesOf(["a"]));
   out.end();
   assert.deepEqual(passedOn, ["listening", "starting", "a", "end"]);
@@ -65,13 +62,13 @@ test("everything is passed on; records about no service and those for debugging 
 });
 
 test("a follower is shown what comes, of its services, until it has had enough", () => {
-  const { ring, log } = open();
+  const { ring, log, output } = open();
   const seen: LogLine[] = [];
-  const out = log.open("api", "stdout");
+  const out = output.open("api", "stdout");
   out.write(linesOf(["before"]));
   const end = ring.follow(["api", "worker"], (line) => seen.push(line));
   out.write(linesOf(["a", "b"]));
-  log.open("other", "stdout").write(linesOf(["x"]));
+  output.open("other", "stdout").write(linesOf(["x"]));
   log.info("ready", { service: "worker" });
   end();
   out.write(linesOf(["after"]));
@@ -86,8 +83,8 @@ test("a follower is shown what comes, of its services, until it has had enough",
 });
 
 test("the oldest make room, and the numbers go on", () => {
-  const { ring, log } = open(8 * 1024);
-  const out = log.open("api", "stdout");
+  const { ring, output } = open(8 * 1024);
+  const out = output.open("api", "stdout");
   for (let index = 1; index <= 10_000; index++) out.write(linesOf([`line ${index}`]));
   const kept = ring.read("api");
   assert.ok(kept.length > 20 && kept.length < (8 * 1024) / 128, `${kept.length} lines`);
@@ -99,8 +96,8 @@ test("the oldest make room, and the numbers go on", () => {
 });
 
 test("lines that come together fill most of the ring, and a line that is larger than it is left out", () => {
-  const { ring, log } = open(16 * 1024);
-  const out = log.open("api", "stdout");
+  const { ring, output } = open(16 * 1024);
+  const out = output.open("api", "stdout");
   out.write(linesOf(Array.from({ length: 1000 }, (_, index) => `${index} ${"x".repeat(95)}`)));
   const kept = ring.read("api");
   assert.ok(kept.length > 120 && kept.length < 164, `${kept.length} lines`);
@@ -126,9 +123,9 @@ test("what is kept reads the same as it came, whatever its bytes and however it 
   const bytesMax = 4096;
   fc.assert(
     fc.property(fc.array(write, { maxLength: 40 }), fc.constantFrom("\n", "\r\n"), (writes, end) => {
-      const { ring, log } = open(bytesMax);
+      const { ring, output } = open(bytesMax);
       const seen: string[] = [];
-      const out = log.open("api", "stdout");
+      const out = output.open("api", "stdout");
       const splitter = lineSplitter((lines) => {
         for (let index = 0; index < lines.count; index++) seen.push(lines.text(index));
         out.write(lines);

@@ -15,7 +15,7 @@ interface Line {
 function open(options: Partial<RecordLogOptions> = {}) {
   const written: string[] = [];
   const counts = { lines: 0, records: 0 };
-  const log = recordLog({
+  const { log, output } = recordLog({
     format: "json",
     level: "info",
     name: "shop",
@@ -27,15 +27,15 @@ function open(options: Partial<RecordLogOptions> = {}) {
         written.push(Buffer.from(bytes).toString());
         counts[kind] += count;
       },
-      full: false,
+      isFull: () => false,
       drained: () => Promise.resolve(),
     },
     ...options,
   });
   const line = ({ service, stream, text, part }: Line): void =>
-    log.open(service, stream).write(linesOf([text], part));
+    output.open(service, stream).write(linesOf([text], part));
   const json = (): unknown[] => written.map((text) => JSON.parse(text));
-  return { log, line, written, counts, json };
+  return { log, output, line, written, counts, json };
 }
 
 const time = "2026-01-02T03:04:05.678Z";
@@ -159,11 +159,11 @@ test("json lines that are nearly JSON are text, and what is JSON stays as it was
 });
 
 test("many lines at once are one record each, in order, whatever stands between them", () => {
-  const { log, written, counts } = open();
+  const { output, written, counts } = open();
   const texts = Array.from({ length: 1000 }, (_, index) =>
     index % 3 === 0 ? `"${index}"` : `${index} ${"x".repeat(700)}`,
   );
-  log.open("api", "stdout").write(linesOf(texts));
+  output.open("api", "stdout").write(linesOf(texts));
   const records = written.join("").trimEnd().split("\n");
   assert.deepEqual(
     records.map((text) => (JSON.parse(text) as { message: string }).message),
@@ -174,18 +174,18 @@ test("many lines at once are one record each, in order, whatever stands between 
 });
 
 test("the worst that a piece can become fits on a page", () => {
-  const { log, written } = open();
+  const { output, written } = open();
   const piece = "\0".repeat(64 * 1024);
-  log.open("api", "stdout").write(linesOf(Array.from({ length: 5 }, () => piece)));
+  output.open("api", "stdout").write(linesOf(Array.from({ length: 5 }, () => piece)));
   const records = written.join("").trimEnd().split("\n");
   assert.equal(records.length, 5);
   for (const text of records) assert.ok((JSON.parse(text) as { message: string }).message === piece);
 });
 
-test("the log is as full as its sink", () => {
-  const sink = { write() {}, full: true, drained: () => Promise.resolve() };
-  const { log } = open({ sink });
-  assert.equal(log.full, true);
-  sink.full = false;
-  assert.equal(log.full, false);
+test("the output is as full as its sink", () => {
+  let isFull = true;
+  const { output } = open({ sink: { write() {}, isFull: () => isFull, drained: () => Promise.resolve() } });
+  assert.equal(output.isFull(), true);
+  isFull = false;
+  assert.equal(output.isFull(), false);
 });

@@ -105,11 +105,11 @@ test("pause: it is full above its bound, and those who wait are let in one after
   const { queue, next, fill } = open();
   await queue.drained();
   fill();
-  assert.equal(queue.full, true);
+  assert.equal(queue.isFull(), true);
   const order: number[] = [];
   const wait = async (index: number): Promise<void> => {
     await queue.drained();
-    assert.equal(queue.full, false, `${index} was let in`);
+    assert.equal(queue.isFull(), false, `${index} was let in`);
     order.push(index);
     queue.write(Buffer.alloc(600 * KIB), LINES);
   };
@@ -140,7 +140,7 @@ test("pause: lines that come all the same are taken; records are lost only far a
 test("drop: it is never full; lines that find no room are counted, records find some", async () => {
   const { queue, losses, batches, next, fill } = open("drop");
   fill();
-  assert.equal(queue.full, false);
+  assert.equal(queue.isFull(), false);
   queue.write(Buffer.from("gone\n"), { kind: "lines", count: 3 });
   queue.write(Buffer.from("said\n"), RECORDS);
   assert.deepEqual(losses, []);
