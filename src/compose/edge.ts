@@ -18,6 +18,7 @@ import type { ServiceLike } from "../ports/service.ts";
 import { narrate } from "../runtime/narrate.ts";
 import { Supervisor } from "../runtime/supervisor.ts";
 import { moduleService } from "./module-service.ts";
+import { routesInCode } from "./routes-in-code.ts";
 import { ANYTHING, checkOptions, LIST, nameToUse, type Rules, TEXT } from "./option-rules.ts";
 import type { AnswersOptions, PlaneAnswers, RunningPlane } from "./plane.ts";
 import { PLANE_RULES, planeConfigOf, type PlaneOptionsOverHttp, refuseParts } from "./plane-options.ts";
@@ -82,7 +83,15 @@ export function edge(options: EdgeOptions): EdgeHandler {
     const identity = { service: name, version };
     const app = createApp({ ...identity, health: supervisor, gate, log, plane: answers });
     const instances = new Map<string, object>();
-    const context = { supervisor, clock, log, instances, mount: app.mount, planeOf: plane?.slicesOf };
+    const context = {
+      supervisor,
+      clock,
+      log,
+      instances,
+      mount: app.mount,
+      planeOf: plane?.slicesOf,
+      routesOf: routesInCode(supervisor),
+    };
     const supervised = [...named].map(([own, service]) =>
       moduleService(specOf(service, own), () => service, context),
     );

@@ -24,6 +24,7 @@ import { Supervisor } from "../runtime/supervisor.ts";
 import { version } from "./version.ts";
 import { discoveryConfigOf, type DiscoveryOptions } from "./discovery-options.ts";
 import { moduleService } from "./module-service.ts";
+import { routesInCode } from "./routes-in-code.ts";
 import type { Facilities } from "./facilities.ts";
 import { lateGate } from "./late-gate.ts";
 import { type OpenLog, openLog } from "./open-log.ts";
@@ -239,8 +240,14 @@ export class Orchestrator {
 
   #services(): SupervisedService[] {
     const { tracked, ofModules } = this.#facilities ?? {};
-    const own = { supervisor: this.#supervisor, clock: this.#clock, log: this.#log, instances: new Map() };
-    const shared = { ...own, ...ofModules?.() };
+    const shared = {
+      supervisor: this.#supervisor,
+      clock: this.#clock,
+      log: this.#log,
+      instances: new Map(),
+      routesOf: routesInCode(this.#supervisor),
+      ...ofModules?.(),
+    };
     return [...this.#registrations.values()].map((registration) => {
       const { name, service, options } = registration;
       const context = { ...shared, tenant: options.tenant };

@@ -9,7 +9,6 @@ import type { DiscoverySlices } from "../ports/registry.ts";
 import type { Routes } from "../ports/routing.ts";
 import type { PlaneSlices } from "../ports/service-plane.ts";
 import type { Inside, ServiceLike } from "../ports/service.ts";
-import { routesInCode } from "./routes-in-code.ts";
 import { ServiceRuntime } from "../runtime/service-runtime.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
@@ -31,8 +30,8 @@ export interface ModuleContext {
   tenant?: string | undefined;
   /** Absent: there is no registry. */
   discovery?: DiscoverySlices | undefined;
-  /** The routes as one launch of a service sees them, by the service's name; absent: those of services in code, told to nobody. */
-  routesOf?: ((service: string, signal: AbortSignal) => Routes) | undefined;
+  /** The routes as one launch of a service sees them, by the service's name. */
+  routesOf: (service: string, signal: AbortSignal) => Routes;
   /** Where what they say goes; absent: the console is left alone. */
   output?: ModuleOutput;
 }
@@ -60,7 +59,7 @@ export function moduleService(
         signal,
         plane: planeOf?.({ service: spec.name, tenant, inside }),
         discovery,
-        routes: () => (routesOf ?? routesInCode(supervisor))(spec.name, signal),
+        routes: () => routesOf(spec.name, signal),
       });
       const { routes } = service;
       if (routes) mount?.(spec.name, (app) => routes.call(service, app), { inside });

@@ -4,12 +4,9 @@ import { Routing } from "../discovery/routing.ts";
 import type { Routes } from "../ports/routing.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
 
-const made = new WeakMap<Supervisor, Routing>();
-
 export function routesInCode(supervisor: Supervisor): (service: string, signal: AbortSignal) => Routes {
-  const known = made.get(supervisor) ?? open(supervisor);
-  made.set(supervisor, known);
-  return (service, signal) => known.slice(service, signal);
+  let routing: Routing | undefined;
+  return (service, signal) => (routing ??= open(supervisor)).slice(service, signal);
 }
 
 function open(supervisor: Supervisor): Routing {

@@ -7,6 +7,7 @@ import { afterEach, test } from "node:test";
 import { processSockets } from "../../src/compose/process-service.ts";
 import { Present } from "../../src/compose/present.ts";
 import { readConfig } from "../../src/compose/read-config.ts";
+import { routesInCode } from "../../src/compose/routes-in-code.ts";
 import { serviceFiles } from "../../src/compose/service-files.ts";
 import { chosenSpecs, createServices } from "../../src/compose/services.ts";
 import { Operator } from "../../src/runtime/operator.ts";
@@ -61,7 +62,13 @@ async function runtime({
     env,
     processes: { log: silent, output, sockets: processSockets(silent) },
     descendants: () => assert.fail("there are no processes"),
-    modules: { supervisor, clock, log: silent, instances: new Map<string, object>() },
+    modules: {
+      supervisor,
+      clock,
+      log: silent,
+      instances: new Map<string, object>(),
+      routesOf: routesInCode(supervisor),
+    },
     files: serviceFiles({ globs: false }),
   };
   const running = await createServices(config, chosenSpecs(config, context), context);
