@@ -17,9 +17,10 @@ export const validate: Verb = {
     ["validate --print", "what the runtime would see"],
   ],
   async run(args, io) {
-    const { readConfig, checkModules } = await import("../compose/read-config.ts");
+    const { readConfig } = await import("../compose/read-config.ts");
     try {
       const { config, print } = readConfig(configRequest(args, io));
+      const { checkModules } = await import("../compose/check-modules.ts");
       await checkModules(config, { say: (text) => io.stderr(text) });
       const { services } = config;
       if (args.flags.print === true) io.stdout(print());

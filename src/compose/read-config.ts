@@ -8,15 +8,11 @@ import { loadConfig } from "../config/load.ts";
 import { printConfig } from "../config/print.ts";
 import { graphProblems } from "../core/graph.ts";
 import { routeConflicts, routesOf, strayReplicas } from "../core/routes.ts";
-import { inWords } from "../core/restart.ts";
 import type { ServiceSpec } from "../core/spec.ts";
-import { systemClock } from "../drivers/clock.ts";
 import { configFiles } from "../drivers/config-files.ts";
-import { loadEntrypoint } from "../drivers/entrypoint.ts";
 import { selfCommand } from "../drivers/self-command.ts";
 import { parseYaml } from "../drivers/yaml-bun.ts";
-import { ConfigError, type Diagnostic, messageOf, UsageError } from "../errors.ts";
-import { provideLibrary } from "./provide-library.ts";
+import { ConfigError, type Diagnostic, UsageError } from "../errors.ts";
 
 export interface ConfigRequest {
   /** As given with `-c`; empty: look for it. */
@@ -119,38 +115,7 @@ function variablesOf(file: string): Record<string, string> {
   throw new ConfigError(badLines.map((line) => ({ file, line, column: 1, path: "", message: BAD_ENV_LINE })));
 }
 
-/**
- * Loads every module service as `run` would, without starting it, each within its `startTimeout`. Throws `ConfigError` with all
- * that cannot be. From now on what modules say goes to `say`, for the output is not theirs.
- */
-export async function checkModules(config: Config, { say }: { say: (text: string) => void }): Promise<void> {
-  if (!config.services.some(({ run }) => run.type === "module")) return;
-  const { captureConsole } = await import("../drivers/console-capture.ts");
-  captureConsole({ take: (bytes) => say(Buffer.from(bytes).toString()) });
-  await provideLibrary();
-  const problems = await Promise.all(
-    config.services.map(async (service) => {
-      const problem = await loadProblem(service);
-      return problem === undefined ? [] : [diagnosticAt(config, service.name, problem)];
-    }),
-  );
-  if (problems.flat().length > 0) throw new ConfigError(problems.flat());
-}
-
-async function loadProblem({ name, run, startTimeoutMs }: ServiceConfig): Promise<string | undefined> {
-  if (run.type !== "module") return undefined;
-  const late = Promise.withResolvers<string>();
-  const cancel = systemClock().after(startTimeoutMs, () =>
-    late.resolve(
-      `cannot load ${run.entrypoint} for service "${name}": it has not loaded within its startTimeout of ${inWords(startTimeoutMs)}; look for an await outside of its functions that never ends`,
-    ),
-  );
-  const loaded = loadEntrypoint(name, run).then(() => undefined, messageOf);
-  const problem = await Promise.race([loaded, late.promise]);
-  cancel();
-  return problem;
-}
-
+/** Where the service stands in the config. */
 export function diagnosticAt(config: Config, service: string, message: string): Diagnostic {
   const position = config.services.find(({ name }) => name === service)?.position;
   const { file, line, column } = position ?? { file: config.files[0] ?? "", line: 1, column: 1 };
