@@ -42,17 +42,21 @@ const builtinsAllowed = /^src\/((drivers|cli|compose)\/|main\.ts$|http\/server-[
 interface Import {
   specifier: string;
   typeOnly: boolean;
+  /** Read only when it is needed. */
+  isLater: boolean;
 }
 
-/** Every static import, re-export and literal `import()`, type imports included. */
+/** Every static import, re-export, literal `import()` and `require`, and built-in asked of the process; type imports included. */
 function importsOf(text: string): Import[] {
   const statements = text.matchAll(
     /^(?:import|export)\b(\s+type\b)?(?:[^;"'`()]*?\bfrom\b)?\s*["']([^"']+)["']/gm,
   );
-  const calls = text.matchAll(/\bimport\(\s*["']([^"']+)["']\s*[,)]/g);
+  const calls = text.matchAll(/\b(?:import|require|getBuiltinModule)\(\s*["']([^"']+)["']\s*[,)]/g);
   return [
-    ...[...statements].map(([, type, specifier = ""]) => ({ specifier, typeOnly: type !== undefined })),
-    ...[...calls].map(([, specifier = ""]) => ({ specifier, typeOnly: false })),
+    ...[...statements].map(([, type, specifier = ""]) => {
+      return { specifier, typeOnly: type !== undefined, isLater: false };
+    }),
+    ...[...calls].map(([, specifier = ""]) => ({ specifier, typeOnly: false, isLater: true })),
   ];
 }
 
@@ -97,6 +101,21 @@ function cycles(graph: ReadonlyMap<string, readonly string[]>): string[] {
   return found;
 }
 
+/** What every start reads, whatever it is asked to do, belongs to the command line: the wings are for the verb that needs them. */
+function earlyBreaches(imports: ReadonlyMap<string, readonly Import[]>): string[] {
+  const known = new Set(["src/main.ts"]);
+  // A set goes on with what is added meanwhile.
+  for (const file of known) {
+    for (const { specifier, typeOnly, isLater } of imports.get(file) ?? []) {
+      if (!typeOnly && !isLater && specifier.startsWith("."))
+        known.add(posix.join(posix.dirname(file), specifier));
+    }
+  }
+  return [...known]
+    .filter((file) => wings.includes(layerOf(file)))
+    .map((file) => `${file}: every start reads it; import it where the verb runs`);
+}
+
 function lookBreaches(file: string, text: string): string[] {
   const breaches: string[] = [];
   const lines = text.replace(/\n$/, "").split("\n").length;
@@ -138,6 +157,7 @@ function breachesIn(base: string): string[] {
   return [
     ...[...texts].flatMap(([file, text]) => lookBreaches(file, text)),
     ...[...imports].flatMap(([file, found]) => found.flatMap((one) => importBreaches(file, one))),
+    ...earlyBreaches(imports),
     ...cycles(graph),
   ];
 }
@@ -173,6 +193,8 @@ const seeded: [file: string, text: string, expected: RegExp][] = [
   ["src/runtime/a.ts", 'import type { A } from "../http/a.ts";', /runtime may import/],
   ["src/http/app.ts", 'import type { Server } from "node:http";', /built-ins belong in drivers/],
   ["src/http/app.ts", 'const a = await import("../drivers/a.ts");', /http may import/],
+  ["src/http/app.ts", 'const a = require("../drivers/a.ts");', /http may import/],
+  ["src/http/app.ts", 'const os = process.getBuiltinModule("node:os");', /built-ins belong in drivers/],
   ["src/drivers/a.ts", 'import { b } from "./b.ts";', /sibling drivers never import each other/],
   ["src/compose/a.ts", 'import { run } from "../cli/run.ts";', /compose may import/],
   ["src/cli/a.ts", 'import { Service } from "../mod.ts";', /cli may import/],
@@ -196,6 +218,22 @@ test("tidy reports a file that opens without a comment", () => {
   assert.match(breachesIn(seededTree.path).join("\n"), /opens without saying what it is/);
 });
 
+test("tidy reports what every start reads and only some verbs need", () => {
+  const verb = (line: string) => ({
+    "src/main.ts": '// A start.\nimport { run } from "./cli/run.ts";\n',
+    "src/cli/run.ts": `// A verb.\n${line}\n`,
+    "src/http/app.ts": "// An app.\nexport {};\n",
+  });
+  using seededTree = tree(verb('import { app } from "../http/app.ts";'));
+  assert.deepEqual(breachesIn(seededTree.path), [
+    "src/http/app.ts: every start reads it; import it where the verb runs",
+  ]);
+  for (const line of ['import type { App } from "../http/app.ts";', 'await import("../http/app.ts");']) {
+    using fineTree = tree(verb(line));
+    assert.deepEqual(breachesIn(fineTree.path), []);
+  }
+});
+
 test("tidy reports a cycle of type imports", () => {
   using seededTree = tree({
     "src/core/a.ts": '// A breach.\nimport type { B } from "./b.ts";\n',
@@ -210,7 +248,7 @@ test("tidy reports a cycle of type imports", () => {
 test("tidy allows what the law allows", () => {
   using seededTree = tree({
     "src/main.ts": '#!/usr/bin/env node\n// Fine.\nimport { main } from "./cli/main.ts";\n',
-    "src/cli/main.ts": '// Fine.\nimport "node:fs";\nimport { a } from "../compose/a.ts";\n',
+    "src/cli/main.ts": '// Fine.\nimport "node:fs";\nawait import("../compose/a.ts");\n',
     "src/compose/a.ts":
       '// Fine.\nimport { a } from "../http/server-node.ts";\nimport { b } from "../runtime/b.ts";\n',
     "src/http/server-node.ts": '// Fine.\nimport "node:http";\nimport { app } from "./app.ts";\n',

@@ -1,7 +1,6 @@
 // `haraka graph`: the plan as a picture, in DOT or Mermaid: who needs whom, under which condition, in which phase.
 import { ExitCode, UsageError } from "../errors.ts";
-import { createPlan, type Plan } from "../core/plan.ts";
-import { asDot, asMermaid } from "../runtime/picture.ts";
+import type { Plan } from "../core/plan.ts";
 import { CONFIG_FLAGS, configRequest } from "./config-flags.ts";
 import { JSON_FLAG, type Verb } from "./verb.ts";
 
@@ -23,7 +22,11 @@ export const graph: Verb = {
     if (format !== "dot" && format !== "mermaid") {
       throw new UsageError(`cannot draw as '${format as string}': --format is dot or mermaid`);
     }
-    const { readConfig, specOf } = await import("../compose/read-config.ts");
+    const [{ readConfig, specOf }, { createPlan }, { asDot, asMermaid }] = await Promise.all([
+      import("../compose/read-config.ts"),
+      import("../core/plan.ts"),
+      import("../runtime/picture.ts"),
+    ]);
     const { config } = readConfig(configRequest({ flags, ...args }, io));
     const plan = createPlan(config.services.map(specOf));
     if (flags.json === true) io.stdout(`${JSON.stringify(asJson(plan))}\n`);

@@ -3,7 +3,6 @@
 import { resolve } from "node:path";
 import { dialable } from "../config/dialable.ts";
 import { type ConfigError, ExitCode, messageOf, neverConnected, UsageError } from "../errors.ts";
-import { HEALTHCHECK_HEADER } from "../http/probers.ts";
 import type { Client } from "./client.ts";
 import { SOCKET_FLAGS, configRequest } from "./config-flags.ts";
 import { type Args, type Io, JSON_FLAG, type Verb } from "./verb.ts";
@@ -112,6 +111,7 @@ async function loadClient(socket: string): Promise<Client> {
 }
 
 async function askPort(url: string): Promise<Reply> {
+  const { HEALTHCHECK_HEADER } = await import("../http/probers.ts");
   try {
     // Bun alone would send it through HTTP_PROXY, even to loopback; others do not know the option.
     const options: RequestInit & { proxy: false } = {

@@ -3,7 +3,6 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { ExitCode, messageOf, UsageError } from "../errors.ts";
-import { initFiles } from "./init-files.ts";
 import { type Io, JSON_FLAG, type Verb } from "./verb.ts";
 
 const CONFIG = "runtime.yaml";
@@ -24,6 +23,7 @@ export const init: Verb = {
     if (existsSync(join(folder, CONFIG))) {
       throw new UsageError(`cannot init ${folder}: it has a ${CONFIG}; remove it, or name another folder`);
     }
+    const { initFiles } = await import("./init-files.ts");
     const files = Object.entries(await initFiles());
     const kept = files.filter(([name]) => existsSync(join(folder, name))).map(([name]) => name);
     const written = files.filter(([name]) => !kept.includes(name));
