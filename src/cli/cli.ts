@@ -82,7 +82,7 @@ export async function main(words: readonly string[], io: Io): Promise<number> {
     if (error instanceof ConfigError) io.stderr(`${error.message}\n`);
     else if (isExpected(error)) io.stderr(`haraka: ${error.message}\n`);
     else io.stderr(`haraka: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}\n`);
-    return exitCodeOf(error);
+    return codeOf(error);
   }
 }
 
@@ -91,7 +91,7 @@ function isExpected(error: unknown): error is Error {
   return expected.some((kind) => error instanceof kind);
 }
 
-function exitCodeOf(error: unknown): number {
+function codeOf(error: unknown): number {
   if (error instanceof ConfigError || error instanceof UsageError) return ExitCode.usage;
   if (error instanceof StoreError) return ExitCode.store;
   return error instanceof StartupError || error instanceof VerbFailure ? error.exitCode : ExitCode.internal;

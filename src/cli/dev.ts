@@ -1,7 +1,7 @@
 // `haraka dev`: a stack on a laptop. As `run`, but for somebody who is changing it: follows the files, outlives what breaks, and
 // listens to a few keys.
 import { CONFIG_FLAGS, configRequest } from "./config-flags.ts";
-import { JSON_FLAG, listOf, type Verb } from "./verb.ts";
+import { JSON_FLAG, lastWord, listOf, type Verb } from "./verb.ts";
 
 export const dev: Verb = {
   name: "dev",
@@ -25,7 +25,7 @@ export const dev: Verb = {
   async run(args, io) {
     const { dev: develop } = await import("../compose/dev.ts");
     const { listenToKeys } = await import("./dev-keys.ts");
-    return develop({
+    const end = await develop({
       request: configRequest(args, io),
       names: args.positionals,
       profiles: listOf(args, "profile"),
@@ -33,5 +33,6 @@ export const dev: Verb = {
       stderr: (text) => io.stderr(text),
       listen: (desk) => listenToKeys(desk, (text) => void io.stdout(text)),
     });
+    return lastWord(end, io);
   },
 };

@@ -1,6 +1,6 @@
 // `haraka run`: the main job. Reads the config, brings the services up, stays until they end or a signal comes.
 import { CONFIG_FLAGS, configRequest } from "./config-flags.ts";
-import { JSON_FLAG, listOf, type Verb } from "./verb.ts";
+import { JSON_FLAG, lastWord, listOf, type Verb } from "./verb.ts";
 
 export const run: Verb = {
   name: "run",
@@ -29,12 +29,13 @@ export const run: Verb = {
     // As they are now: what is added to them later is no part of what was asked for.
     const request = { ...configRequest(args, io), env: { ...io.env } };
     const { config, env } = readConfig(request);
-    return runConfig(config, {
+    const end = await runConfig(config, {
       names: args.positionals,
       profiles: listOf(args, "profile"),
       env,
       json: args.flags.json === true,
       readAgain: () => readConfig(request),
     });
+    return lastWord(end, io);
   },
 };

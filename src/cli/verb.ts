@@ -1,5 +1,6 @@
 // What a verb of the command line is made of, and how its words are read. Parsing is strict: what is not known is refused with
 // the nearest thing that is.
+import type { RunEnd } from "../compose/end-of-run.ts";
 import { didYouMean } from "../config/did-you-mean.ts";
 import { ExitCode, UsageError } from "../errors.ts";
 
@@ -108,4 +109,10 @@ function unknownFlag(
 export function listOf({ flags }: Args, name: string): readonly string[] {
   const value = flags[name];
   return Array.isArray(value) ? value : [];
+}
+
+/** Says what ended a run, where it was no clean end; returns the exit code. */
+export function lastWord({ exitCode, cause }: RunEnd, io: Io): number {
+  if (cause !== undefined) io.stderr(`haraka: ${cause}\n`);
+  return exitCode;
 }

@@ -24,7 +24,7 @@ import type { DevHooks } from "./dev-hooks.ts";
 import { adoptEnvironment } from "./environment.ts";
 import { manager } from "./manager.ts";
 import { controlOverTcp, openControl } from "./open-control.ts";
-import { endOfRun } from "./end-of-run.ts";
+import { endOfRun, type RunEnd } from "./end-of-run.ts";
 import { openFacilities } from "./facilities.ts";
 import { moduleOutput } from "./module-output.ts";
 import { openLog } from "./open-log.ts";
@@ -56,10 +56,10 @@ export interface RunOptions {
 const LEARN_AFTER_MS = 1_000;
 
 /**
- * Resolves with 0 when the runtime has ended well. Throws `UsageError` for a name that is no service, and `StartupError`, with
- * the exit code and the cause, for a taken port or socket and any other end, also when a service has brought it about.
+ * Resolves when the runtime has ended, however that came about. Throws `UsageError` for a name that is no service, and
+ * `StartupError` for a port, a socket or a log file that cannot be had.
  */
-export async function runConfig(config: Config, options: RunOptions): Promise<number> {
+export async function runConfig(config: Config, options: RunOptions): Promise<RunEnd> {
   const { names, profiles, env, dev } = options;
   const specs = chosenSpecs(config, { names, profiles });
   const { log, output, logs, spoken, flush, lastWords, terminal } = openLogs(config, specs, options);

@@ -14,6 +14,7 @@ import type { Log } from "../ports/log.ts";
 import type { RuntimeEvent } from "../ports/runtime-event.ts";
 import { narrate } from "../runtime/narrate.ts";
 import { runConfig } from "./cli.ts";
+import type { RunEnd } from "./end-of-run.ts";
 import { type DevConfig, devConfig, type DevReading } from "./dev-config.ts";
 import { statusLines, storyOf } from "./dev-story.ts";
 import type { Difference, Reading } from "./next-services.ts";
@@ -44,11 +45,11 @@ export interface DevOptions {
   listen(desk: Desk): () => void;
 }
 
-/** Resolves with the exit code. Throws `UsageError` for a name that is no service, `StartupError` where no port can be had. */
-export async function dev({ request, names, profiles, json, stderr, listen }: DevOptions): Promise<number> {
+/** Resolves when it has ended. Throws `UsageError` for a name that is no service, `StartupError` where no port can be had. */
+export async function dev({ request, names, profiles, json, stderr, listen }: DevOptions): Promise<RunEnd> {
   const config = devConfig({ ...request, env: { ...request.env } });
   const first = await firstReading(config, stderr);
-  if (typeof first === "number") return first;
+  if (typeof first === "number") return { exitCode: first };
   const session = new Follower(config, { cwd: request.cwd, listen });
   return runConfig(first.config, {
     names,

@@ -1,7 +1,7 @@
 // The last moments of the executable: the services have stopped, and what they and the runtime have written has yet to leave.
 // Signals are heeded to the end; what made it end is the last word.
 import { exitCodeOf } from "../core/exit.ts";
-import { ExitCode, StartupError } from "../errors.ts";
+import { ExitCode } from "../errors.ts";
 import type { LedgerStatus } from "../ports/control.ts";
 import type { ShutdownReport } from "../runtime/shutdown.ts";
 import type { OpenLog } from "./open-log.ts";
@@ -20,20 +20,26 @@ export interface EndOfRun {
   signals: StopSignals;
 }
 
-/** Resolves with 0 after a clean end. Throws `StartupError`, with the cause and the exit code, after any other. */
+export interface RunEnd {
+  exitCode: number;
+  /** What brought it about; absent after a clean end. */
+  cause?: string;
+}
+
 export async function endOfRun(
   report: ShutdownReport,
   { flush, ledger, signals }: EndOfRun,
-): Promise<number> {
+): Promise<RunEnd> {
   const { late } = signals;
   // A slow reader of what has ended by itself is nothing to worry about.
   const isOut = await flush({ withinMs: flushMs(report, ledger), patient: !signals.any, hurry: late });
   if (!isOut && late.aborted) {
     const exitCode = exitCodeOf({ code: null, signal: String(late.reason) });
-    throw new StartupError(`${late.reason} a second time`, { exitCode });
+    return { exitCode, cause: `${late.reason} a second time` };
   }
-  if (report.exitCode === ExitCode.ok && report.service === undefined) return report.exitCode;
-  throw new StartupError(causeOf(report), { exitCode: report.exitCode });
+  const { exitCode, service } = report;
+  const isClean = exitCode === ExitCode.ok && service === undefined;
+  return isClean ? { exitCode } : { exitCode, cause: causeOf(report) };
 }
 
 function causeOf({ exitCode, reason, stages }: ShutdownReport): string {
