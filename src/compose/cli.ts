@@ -12,6 +12,7 @@ import { createGate, type HttpGate } from "../http/gate.ts";
 import type { Server } from "../http/server.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Limits } from "../ports/control.ts";
+import type { Companion } from "../ports/companion.ts";
 import type { Gate } from "../ports/gate.ts";
 import type { HealthSource } from "../ports/health-source.ts";
 import type { Log } from "../ports/log.ts";
@@ -73,7 +74,8 @@ export async function runConfig(config: Config, options: RunOptions): Promise<Ru
     ...options,
     log,
     clock,
-    gate: facilities.gated(gate),
+    gate,
+    companions: facilities.companions,
     publisher: facilities.publisher,
     attended: terminal || dev !== undefined,
     async read() {
@@ -173,6 +175,7 @@ interface SupervisionOptions extends Pick<RunOptions, "env" | "dev"> {
   log: Log;
   clock: Clock;
   gate: Gate;
+  companions: readonly Companion[];
   attended: boolean;
   /** What else wants to know. */
   onEvent: (event: RuntimeEvent) => void;
@@ -181,7 +184,7 @@ interface SupervisionOptions extends Pick<RunOptions, "env" | "dev"> {
 }
 
 function supervision({ runtime }: Config, options: SupervisionOptions) {
-  const { env, dev, log, clock, gate, attended, read, onEvent, publisher } = options;
+  const { env, dev, log, clock, gate, companions, attended, read, onEvent, publisher } = options;
   const supervisor = new Supervisor({
     clock,
     emit: (event) => {
@@ -197,6 +200,7 @@ function supervision({ runtime }: Config, options: SupervisionOptions) {
     publisher,
     ...(runtime.exitCodeFrom !== undefined && { exitCodeFrom: runtime.exitCodeFrom }),
     gate,
+    companions: () => companions,
     endures: dev !== undefined,
   });
   const operator = new Operator({

@@ -2,7 +2,7 @@
 // runtimes where the plane's store is; otherwise it is this process's own and writes nothing. Loaded only by a run that has one.
 import type { DiscoveryConfig, HttpConfig, ServiceConfig } from "../config/config.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Gate } from "../ports/gate.ts";
+import type { Companion } from "../ports/companion.ts";
 import type { Log } from "../ports/log.ts";
 import type { Probe } from "../ports/probe.ts";
 import type { DiscoverySlices } from "../ports/registry.ts";
@@ -43,8 +43,8 @@ export interface RunningDiscovery extends DiscoverySlices {
   mounting(mount: App["mount"]): App["mount"];
   /** The same, and who handles what can be found. */
   noting(planeOf: (user: PlaneUser) => PlaneSlices): (user: PlaneUser) => PlaneSlices;
-  /** The gate, in front of which nobody finds this runtime from the drain on, and behind which it is gone. */
-  gated(gate: Gate): Gate;
+  /** Nobody finds this runtime from the drain on, and behind its last request it is gone. */
+  companion: Companion;
 }
 
 export interface Tracked {
@@ -115,7 +115,7 @@ export function openDiscovery(parts: DiscoveryParts): RunningDiscovery {
       presence.mounted(service);
     },
     noting: (planeOf) => (user) => noting(planeOf(user), (type) => presence.handles(user.service, type)),
-    gated: (gate) => gatedBy(gate, { presence, shared: shared !== undefined }),
+    companion: companionOf(presence, { shared: shared !== undefined }),
   };
 }
 
@@ -149,27 +149,19 @@ function noting(slices: PlaneSlices, handles: (type: string) => void): PlaneSlic
 }
 
 /** Whoever cannot be told finds out when the entries expire. */
-function gatedBy(gate: Gate, { presence, shared }: { presence: Presence; shared: boolean }): Gate {
+function companionOf(presence: Presence, { shared }: { shared: boolean }): Companion {
   let isLeaving = false;
   return {
     leave() {
       const known = presence.drain().catch(() => {});
-      const behind = gate.leave?.();
-      return shared || behind ? Promise.all([known, behind]).then(() => {}) : undefined;
+      return shared ? known : undefined;
     },
-    drain: () => gate.drain(),
-    refuse: () => gate.refuse(),
-    probers: () => gate.probers(),
-    onAsked: (listener) => gate.onAsked(listener),
-    inFlight: () => gate.inFlight(),
-    async whenEmpty(signal) {
-      await gate.whenEmpty(signal);
-      if (signal.aborted) return;
+    async whenEmpty(over) {
+      if (over.aborted) return;
       isLeaving = true;
       await presence.leave().catch(() => {});
       isLeaving = false;
     },
-    inside: () => [...gate.inside(), ...(isLeaving ? ["the entries of the registry"] : [])],
-    close: () => gate.close(),
+    inside: () => (isLeaving ? ["the entries of the registry"] : []),
   };
 }

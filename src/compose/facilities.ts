@@ -4,13 +4,12 @@ import process from "node:process";
 import type { Config } from "../config/config.ts";
 import { UsageError } from "../errors.ts";
 import type { App } from "../http/app.ts";
-import type { Gate } from "../ports/gate.ts";
+import type { Companion } from "../ports/companion.ts";
 import type { RegistryReader } from "../ports/registry.ts";
 import type { RuntimeEvent } from "../ports/runtime-event.ts";
 import type { SupervisedService } from "../runtime/effects.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
 import type { DiscoveryParts, RunningDiscovery, Tracked } from "./discovery.ts";
-import { withSteps } from "./gate-with-steps.ts";
 import type { ModuleContext } from "./module-service.ts";
 import type { AnswersOptions, PlaneAnswers, RunningPlane } from "./plane.ts";
 import type { ProcessPlaneParts } from "./process-plane.ts";
@@ -18,8 +17,8 @@ import type { ProcessPlaneParts } from "./process-plane.ts";
 export interface Facilities {
   /** To be started before the services. */
   parts: readonly SupervisedService[];
-  /** The gate as the shutdown sees it. */
-  gated(gate: Gate): Gate;
+  /** What the shutdown has to hear of, in the order in which it waits for them. */
+  companions: readonly Companion[];
   /** To be shown everything that happens. */
   observe(event: RuntimeEvent, supervisor: Supervisor): void;
   /** A service, looked after; absent: nobody does. */
@@ -65,10 +64,8 @@ export async function openFacilities(asked: Asked, given: Given): Promise<Facili
   const discovery = await discoveryOf(asked, { ...given, shared: plane?.shared });
   return {
     parts: [...(plane?.services ?? []), ...(discovery ? [discovery.part] : [])],
-    gated(gate) {
-      const behind = plane ? withSteps(gate, plane.stopSteps) : gate;
-      return discovery?.gated(behind) ?? behind;
-    },
+    // Who is reached by a step that finishes is found until then.
+    companions: [...(plane ? [finishing(plane.stopSteps)] : []), ...(discovery ? [discovery.companion] : [])],
     observe(event, supervisor) {
       discovery?.observe(event);
       plane?.observe(event, supervisor);
@@ -83,6 +80,21 @@ export async function openFacilities(asked: Asked, given: Given): Promise<Facili
     credentials: plane?.credentials,
     registry: plane?.shared && discovery?.registry,
     close: async () => plane?.close(),
+  };
+}
+
+/** With the requests those steps of executions are finished that are under way, and no further one begins. */
+function finishing(stopSteps: RunningPlane["stopSteps"]): Companion {
+  let stopping: Promise<unknown> | undefined;
+  return {
+    refuse(over) {
+      // What goes wrong there is said by the part that stops them, too; here it only means that there is nothing to wait for.
+      stopping = stopSteps(over)
+        .catch(() => {})
+        .finally(() => (stopping = undefined));
+    },
+    whenEmpty: async () => void (await stopping),
+    inside: () => (stopping ? ["steps of executions"] : []),
   };
 }
 

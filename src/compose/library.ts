@@ -26,7 +26,6 @@ import { discoveryConfigOf, type DiscoveryOptions } from "./discovery-options.ts
 import { moduleService } from "./module-service.ts";
 import { routesInCode } from "./routes-in-code.ts";
 import type { Facilities } from "./facilities.ts";
-import { lateGate } from "./late-gate.ts";
 import { type OpenLog, openLog } from "./open-log.ts";
 import {
   ANYTHING,
@@ -128,7 +127,8 @@ export class Orchestrator {
       shutdown: { budgetMs: "auto", drainMs: "auto" },
       kubernetes: process.env.KUBERNETES_SERVICE_HOST !== undefined,
       attended: own.terminal,
-      gate: lateGate(this.#gate, (gate) => this.#facilities?.gated(gate) ?? gate),
+      gate: this.#gate,
+      companions: () => this.#facilities?.companions ?? [],
     });
   }
 

@@ -10,7 +10,6 @@ import { Routing } from "../discovery/routing.ts";
 import type { App } from "../http/app.ts";
 import type { Fetch } from "../http/server.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Gate } from "../ports/gate.ts";
 import type { Log } from "../ports/log.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
 import { advertisedAddress } from "./advertised.ts";
@@ -77,10 +76,8 @@ export function withRoutes(config: Config, facilities: Facilities, parts: Routin
       facilities.observe(event, supervisor);
       toRedis?.look();
     },
-    gated(gate) {
-      const behind = facilities.gated(gate);
-      return told === "redis" ? leaving(behind, () => toRedis?.leave()) : behind;
-    },
+    // Who looks this runtime up through Traefik is to be sent elsewhere before the drain begins.
+    companions: [...facilities.companions, { leave: () => toRedis?.leave() }],
     async publish(supervisor, { present, waits }) {
       services = () => present.reading.running.config.services;
       snapshot = () => supervisor.snapshot();
@@ -115,25 +112,6 @@ async function openPublisher(
     published: () => routing.published(),
     onTrouble: (reason) => (reason === undefined ? log.info("routes are published again") : log.warn(reason)),
   });
-}
-
-/** Who looks this runtime up through Traefik is to be sent elsewhere before the drain begins. */
-function leaving(gate: Gate, leave: () => Promise<void> | undefined): Gate {
-  return {
-    leave() {
-      const known = leave();
-      const behind = gate.leave?.();
-      return known && behind ? Promise.all([known, behind]).then(() => {}) : (known ?? behind);
-    },
-    drain: () => gate.drain(),
-    refuse: () => gate.refuse(),
-    probers: () => gate.probers(),
-    onAsked: (listener) => gate.onAsked(listener),
-    inFlight: () => gate.inFlight(),
-    whenEmpty: (signal) => gate.whenEmpty(signal),
-    inside: () => gate.inside(),
-    close: () => gate.close(),
-  };
 }
 
 /** A drain that is cut short is one in which requests are lost; better said before than after. */

@@ -4,11 +4,6 @@ import type { Prober } from "../core/drain.ts";
 
 export interface Gate {
   /**
-   * The drain is about to begin: who looks this runtime up should not find it any more. Resolves when they know, and never rejects;
-   * absent, or `undefined`: there is nobody to wait for.
-   */
-  leave?(): Promise<void> | undefined;
-  /**
    * From now on answers carry `Connection: close` and event streams end with a last event; requests are still served.
    */
   drain(): void;

@@ -10,6 +10,7 @@ import type { RuntimeState } from "../core/snapshot.ts";
 import { ExitCode } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { LedgerStatus } from "../ports/control.ts";
+import type { Companion } from "../ports/companion.ts";
 import type { Gate } from "../ports/gate.ts";
 import type { NewRuntimeEvent } from "../ports/runtime-event.ts";
 import type { BackgroundTasks, ShutdownTask } from "./background.ts";
@@ -45,6 +46,8 @@ export interface EndingOptions {
   publisher?: () => DrainContext["publisher"];
   exitCodeFrom?: string;
   gate?: Gate;
+  /** Asked when it ends. */
+  companions?: () => readonly Companion[];
   background: BackgroundTasks;
   shutdownTasks: readonly ShutdownTask[];
   runtime: EndingRuntime;
@@ -118,6 +121,7 @@ export class Ending {
       attended = false,
       publisher = () => undefined,
       gate,
+      companions = () => [],
       background,
       shutdownTasks,
       runtime,
@@ -139,6 +143,7 @@ export class Ending {
       // Who has never been ready has been sent nothing.
       drain: drainRule(isRollback ? 0 : shutdown.drainMs, { ...context, attended }),
       ...(gate && { gate }),
+      companions: companions(),
       background,
       shutdownTasks,
       enter: (state) => {

@@ -4,6 +4,7 @@ import type { Stage } from "../core/budget.ts";
 import { drainMs, type DrainRule } from "../core/drain.ts";
 import type { RuntimeState } from "../core/snapshot.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { Companion } from "../ports/companion.ts";
 import type { Gate } from "../ports/gate.ts";
 import type { NewRuntimeEvent } from "../ports/runtime-event.ts";
 import { type BackgroundTasks, runTask, type ShutdownTask } from "./background.ts";
@@ -26,6 +27,7 @@ export interface ShutdownContext {
   budgetMs: number;
   drain: DrainRule;
   gate?: Gate;
+  companions: readonly Companion[];
   background: BackgroundTasks;
   shutdownTasks: readonly ShutdownTask[];
   enter: (state: RuntimeState) => void;
@@ -50,10 +52,15 @@ const CLOSE_MS = 250;
 export async function shutDown(
   context: ShutdownContext,
 ): Promise<{ stages: StageReport[]; overran: boolean }> {
-  const { clock, emit, gate, signal } = context;
+  const { clock, emit, gate, companions, signal } = context;
   const startMs = clock.now();
-  const known = gate?.leave?.();
-  if (known) await within(known, LEAVE_MS, { clock, signal });
+  const leaving = companions.flatMap((companion) => companion.leave?.() ?? []);
+  if (leaving.length > 0)
+    await within(
+      Promise.all(leaving).then(() => {}),
+      LEAVE_MS,
+      { clock, signal },
+    );
   const result = await runLedger(stageWork(context), {
     clock,
     budgetMs: context.budgetMs - (clock.now() - startMs),
@@ -71,7 +78,7 @@ export async function shutDown(
 }
 
 function stageWork(context: ShutdownContext): Record<Stage, StageWork> {
-  const { gate, background, clock } = context;
+  const { gate, companions, background, clock } = context;
   let servicesStopped = Promise.resolve();
   const unfinished = new Set(context.shutdownTasks.keys());
   return {
@@ -80,9 +87,11 @@ function stageWork(context: ShutdownContext): Record<Stage, StageWork> {
       run: async (over) => {
         context.enter("stopping");
         gate?.refuse();
+        for (const companion of companions) companion.refuse?.(over);
         await gate?.whenEmpty(over);
+        for (const companion of companions) await companion.whenEmpty?.(over);
       },
-      late: () => gate?.inside() ?? [],
+      late: () => [gate, ...companions].flatMap((each) => each?.inside?.() ?? []),
     },
     tasks: {
       run: () => background.stop(),

@@ -10,6 +10,7 @@ import { createSnapshot, type RuntimeState, type Snapshot } from "../core/snapsh
 import type { ServiceSpec } from "../core/spec.ts";
 import { ExitCode, StartupError, UsageError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { Companion } from "../ports/companion.ts";
 import type { Gate } from "../ports/gate.ts";
 import type { LedgerStatus } from "../ports/control.ts";
 import type { HealthSource } from "../ports/health-source.ts";
@@ -37,6 +38,8 @@ export interface SupervisorOptions {
   /** The service whose exit code the runtime leaves with. */
   exitCodeFrom?: string;
   gate?: Gate;
+  /** What else a shutdown has to hear of; asked when it ends. */
+  companions?: () => readonly Companion[];
   /** Nothing that happens to services ends it. Default: false. */
   endures?: boolean;
   /** From 0 up to 1, for the jitter of backoffs. Default: `Math.random`. */

@@ -58,7 +58,8 @@ async function started({ isShared = true } = {}) {
     startup: { timeoutMs: 60_000, concurrency: Infinity, onFailure: "rollback" },
     shutdown: { budgetMs: 10_000, drainMs: 0 },
     kubernetes: false,
-    gate: found.gated(gate),
+    gate,
+    companions: () => [found.companion],
   });
   await supervisor.run([found.tracked(service, { spec: spec("stock"), launcher: scriptedLauncher() })]);
   while (isShared && !story.includes("told ready")) await clock.advance(0);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { Companion } from "../../src/ports/companion.ts";
 import type { Gate } from "../../src/ports/gate.ts";
 import { needs } from "../core/arbitrary.ts";
 import { fast, service, supervised } from "./rig.ts";
@@ -140,6 +141,52 @@ describe("Supervisor", () => {
     empty.resolve();
     await ending;
     assert.deepEqual(story.slice(2), ["last, db stop 1", "close"]);
+  });
+
+  test("companions leave before the drain, are refused with the requests, and are waited for in order behind them", async () => {
+    const story: string[] = [];
+    const [known, empty, finished] = [0, 1, 2].map(() => Promise.withResolvers<void>());
+    assert.ok(known && empty && finished);
+    const gate: Gate = {
+      drain: () => story.push("drain"),
+      refuse: () => story.push("refuse"),
+      probers: () => [],
+      onAsked: () => () => {},
+      inFlight: () => 1,
+      whenEmpty: () => empty.promise,
+      inside: () => ["a request"],
+      close: async () => {},
+    };
+    const steps: Companion = {
+      refuse: () => story.push("steps refuse"),
+      whenEmpty: () => (story.push("steps asked"), finished.promise),
+      inside: () => ["a step"],
+    };
+    const registry: Companion = {
+      leave: () => (story.push("leave"), known.promise),
+      whenEmpty: async () => void story.push("registry asked"),
+    };
+    const { supervisor, clock, events } = supervised({ gate, companions: () => [steps, registry] });
+    await supervisor.run([service("db")]);
+    const ending = supervisor.shutdown();
+    await clock.advance(0);
+    assert.deepEqual(story, ["leave"]);
+    known.resolve();
+    await clock.advance(0);
+    assert.deepEqual(story.splice(0), ["leave", "drain", "refuse", "steps refuse"]);
+    empty.resolve();
+    await clock.advance(0);
+    assert.deepEqual(story.splice(0), ["steps asked"]);
+    await clock.advance(10_000);
+    assert.deepEqual(
+      events.flatMap((event) =>
+        event.type === "stage-ended" && event.stage === "in-flight" ? event.late : [],
+      ),
+      ["a request", "a step"],
+    );
+    finished.resolve();
+    await ending;
+    assert.deepEqual(story, ["registry asked"]);
   });
 
   test("the startup timeout fails the start when a probe never passes, and names who waits for whom", async () => {
