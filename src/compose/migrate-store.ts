@@ -5,6 +5,7 @@
 //   empty ─▶ marked ─▶ part by part ─▶ both hashed: equal ─▶ the mark goes ─▶ a store
 //               ▲          │ cut off                └─ not equal ─▶ begun anew by the next one
 //               └──────────┘ the source is what it was, else everything is taken out first
+import type { Json } from "../core/json.ts";
 import process from "node:process";
 import { isDeepStrictEqual } from "node:util";
 import { systemClock } from "../drivers/clock.ts";
@@ -12,7 +13,7 @@ import { failpointOf } from "../drivers/failpoint.ts";
 import { StoreError, UsageError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Failpoint } from "../ports/failpoint.ts";
-import { type Json, SYSTEM_TENANT } from "../ports/store.ts";
+import { SYSTEM_TENANT } from "../ports/store.ts";
 import {
   type CopiedRows,
   type CopyPosition,

@@ -2,8 +2,8 @@
 // opened and ended; a claim gives out what nobody owns under a token of its own, and only the latest token counts. It makes no
 // tokens and asks nobody.
 
+import type { Json } from "./json.ts";
 import { partsOf } from "./key.ts";
-import type { Json } from "./plane-event.ts";
 
 /** One open execution. */
 export interface OpenExecution {

@@ -4,8 +4,9 @@
 //
 //   base        {throughSeq}: folded are all records up to this one; it or those before it may still be in the log
 //   base/KEY    {value, version, expiresAtMs?} of the entry KEY as it was then
+import type { Json } from "./json.ts";
 import { keyOf, partsOf } from "./key.ts";
-import { isPlaneEvent, type Json } from "./plane-event.ts";
+import { isPlaneEvent } from "./plane-event.ts";
 import { changesOf, type FoldedEntry, sessionKey } from "./plane-fold.ts";
 
 export const BASE = keyOf("base");

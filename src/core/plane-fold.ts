@@ -9,11 +9,11 @@
 //   idempotency/KEY         which execution a key stands for                      ├ bookkeeping beside it
 //   answer/EXECUTION/NAME   what its owner answered another replica               │
 //   base[/KEY]              what is left of what is no longer kept (plane-base)   ┘
+import type { Json } from "./json.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import { keyOf } from "./key.ts";
 import {
   isPlaneEvent,
-  type Json,
   type PlaneEvent,
   type SessionEvent,
   type SessionValue,

@@ -1,10 +1,11 @@
 // What is asked of a saga from outside: start it, cancel it, give it a signal, resolve what it is parked for. Each gives what is to be
 // appended, or says why it cannot be. What is appended must follow the state that was looked at: under the same version check as
 // all that is appended of the execution.
+import type { Json } from "./json.ts";
 import type { SagaDefinition } from "../config/saga-definition.ts";
 import { isEnded, type SagaState } from "./saga.ts";
 import { namedNodes } from "./saga-definition.ts";
-import type { Json, ParkCause, ResolveAction, SagaEvent } from "./saga-event.ts";
+import type { ParkCause, ResolveAction, SagaEvent } from "./saga-event.ts";
 import { isStuck, type StepState } from "./saga-step.ts";
 
 /** `refused` ends "cannot … : ", for a 409. */

@@ -1,8 +1,6 @@
 // What the log says of a saga: the records of `ports/store.ts` that concern it, with their payloads. An event that decides what
 // happens next says so (`next`), and carries every time that matters, so that folding needs no definition and no clock.
-
-/** What JSON can hold. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+import type { Json } from "./json.ts";
 
 /** Why something did not work, in words; `reason` is for programs. */
 export type Failure = { message: string; reason?: string; status?: number };
@@ -54,28 +52,29 @@ export type SagaEvent =
   | { type: "saga_parked"; payload: { reason: string; cause: ParkCause } }
   | { type: "saga_resolved"; payload: { action: ResolveAction; steps: readonly string[]; output?: Json } };
 
-const TYPES: ReadonlySet<string> = new Set<SagaEvent["type"]>([
-  "saga_started",
-  "timer_set",
-  "timer_fired",
-  "step_started",
-  "step_completed",
-  "step_failed",
-  "step_in_doubt",
-  "compensation_started",
-  "compensation_completed",
-  "compensation_failed",
-  "signal_received",
-  "cancel_requested",
-  "saga_completed",
-  "saga_compensated",
-  "saga_parked",
-  "saga_resolved",
-]);
+/** Their names, every one: the compiler sees to it. */
+export const SAGA_EVENTS: Readonly<Record<SagaEvent["type"], true>> = {
+  saga_started: true,
+  timer_set: true,
+  timer_fired: true,
+  step_started: true,
+  step_completed: true,
+  step_failed: true,
+  step_in_doubt: true,
+  compensation_started: true,
+  compensation_completed: true,
+  compensation_failed: true,
+  signal_received: true,
+  cancel_requested: true,
+  saga_completed: true,
+  saga_compensated: true,
+  saga_parked: true,
+  saga_resolved: true,
+};
 
 /** A record of the log as an event of its saga; `undefined`: it is none. The log is ours, so its payloads are taken as they are. */
 export function sagaEvent(record: { type: string; step?: string; payload: Json }): SagaEvent | undefined {
-  if (!TYPES.has(record.type)) return undefined;
+  if (!Object.hasOwn(SAGA_EVENTS, record.type)) return undefined;
   const { type, step, payload } = record;
   return { type, ...(step !== undefined && { step }), payload } as SagaEvent;
 }

@@ -1,8 +1,9 @@
 // What follows from the result of a call: what is appended, and with it whether the step is tried again, asked about, undone or left
 // to an operator. It knows no time but the one it is told, and starts nothing: that is `saga-decide.ts`.
+import type { Json } from "./json.ts";
 import type { SagaDefinition, StepNode } from "../config/saga-definition.ts";
 import { stepNode, type Direction } from "./saga-definition.ts";
-import type { Failure, Json, SagaEvent } from "./saga-event.ts";
+import type { Failure, SagaEvent } from "./saga-event.ts";
 import type { SagaState } from "./saga.ts";
 import type { StepState } from "./saga-step.ts";
 

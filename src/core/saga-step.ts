@@ -1,6 +1,7 @@
 // The phases of one step of a saga and the ways between them. The only place that says which way is open; the log decides which one
 // is taken.
-import type { Failure, Json } from "./saga-event.ts";
+import type { Json } from "./json.ts";
+import type { Failure } from "./saga-event.ts";
 
 /** What is remembered of a step whatever its phase. */
 interface Past {

@@ -1,9 +1,10 @@
 // A saga as the outside sees it: the names of CONTRACT section 6 for what the machine keeps in finer detail. Only for showing; nothing
 // decides by it.
+import type { Json } from "./json.ts";
 import type { SagaDefinition } from "../config/saga-definition.ts";
 import { isEnded, outputsOf, type SagaState } from "./saga.ts";
 import { namedNodes } from "./saga-definition.ts";
-import type { Failure, Json } from "./saga-event.ts";
+import type { Failure } from "./saga-event.ts";
 import type { StepState } from "./saga-step.ts";
 
 export type StepView = {

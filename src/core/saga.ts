@@ -1,6 +1,7 @@
 // The state of a saga as a fold of its log. Folding is mechanical: what an event means stands in the event, and one that cannot
 // follow what came before is an internal error. What comes next is decided in `saga-decide.ts` and `saga-outcome.ts`.
-import type { Failure, Json, ParkCause, SagaEvent } from "./saga-event.ts";
+import type { Json } from "./json.ts";
+import type { Failure, ParkCause, SagaEvent } from "./saga-event.ts";
 import { isActive, isOpen, isStuck, isToBeUndone, NEVER_TRIED, type StepState } from "./saga-step.ts";
 
 export type SagaEnd = "completed" | "compensated" | "cancelled" | "failed";

@@ -1,8 +1,8 @@
 // A registry entry as it stands in the store: one of the tenant that is nobody's, whose key begins with its service, so that a
 // list of them is in order. It is what another version of this runtime may have written, and is taken for nothing it does not say.
+import type { Json } from "../core/json.ts";
 import { keyOf } from "../core/key.ts";
 import type { InstanceState, RegistryEntry } from "../ports/registry.ts";
-import type { Json } from "../ports/store.ts";
 
 /** What all keys begin with. */
 export const PREFIX = "registry/";

@@ -5,6 +5,7 @@
 //   commit() ─▶ waiting ─▶ [ begin · decide and write each in order · COMMIT ] ─▶ acknowledge all ─▶ hints to watchers
 //                             at most 256 records or 256 KiB, in one go     │
 //                             then timers and sockets get their turn        └─ throws ─▶ reject all, lost for good
+import type { Json } from "../core/json.ts";
 import { Claims, executionOf, OPEN, type OpenExecution, openExecution } from "../core/claims.ts";
 import { SteadyTime } from "../core/steady-time.ts";
 import { refuseIllFormed, storedText } from "../core/stored-text.ts";
@@ -16,7 +17,6 @@ import type {
   Commit,
   CommitResult,
   Entry,
-  Json,
   LogRecord,
   Ownerships,
   Page,

@@ -1,6 +1,7 @@
 // A namespace in Redis as one end of a migration. Rows are written by scripts, each part with how far its tenant has come, at once or not
 // at all; a part that may have been written is not sent again by itself, since a migration that is run again finds out. Who uses the
 // namespace is seen by what runtimes listen to, by their leases, and by their entries in the registry.
+import type { Json } from "../core/json.ts";
 import process from "node:process";
 import { OPEN, openExecution } from "../core/claims.ts";
 import { keyOf } from "../core/key.ts";
@@ -17,7 +18,7 @@ import {
 } from "../core/redis-layout.ts";
 import { StoreError } from "../errors.ts";
 import type { Answer, RedisLink, RedisScript, Reply } from "../ports/redis.ts";
-import { type Json, SYSTEM_TENANT, type WalType } from "../ports/store.ts";
+import { SYSTEM_TENANT, type WalType } from "../ports/store.ts";
 import {
   type CopiedRows,
   type CopyMark,

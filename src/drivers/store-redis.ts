@@ -1,12 +1,13 @@
 // The store in Redis, shared by all replicas that use one namespace: what is read, what is watched, and what joins the parts that write
 // and own. Whether something has expired is judged by the server's time, and what was seen expired stays so for this process. It needs
 // no clock of its own.
+import type { Json } from "../core/json.ts";
 import { listedTenants, parseEntry, tenantBase } from "../core/redis-layout.ts";
 import { keyOf } from "../core/key.ts";
 import { StoreError } from "../errors.ts";
 import type { Answer, RedisLink, RedisScript, Reply } from "../ports/redis.ts";
 import type { RedisWrites } from "../ports/redis-writes.ts";
-import type { Entry, Json, LogRecord, Page, Store } from "../ports/store.ts";
+import type { Entry, LogRecord, Page, Store } from "../ports/store.ts";
 
 const KEYS_AT_ONCE = 1_000;
 const TRIMMED_AT_ONCE = 256;

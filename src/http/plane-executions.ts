@@ -1,8 +1,8 @@
 // The operations on intents and on the executions that they become. The bearer of a session's token may submit intents in that
 // session; resolving what is parked is for operators.
+import type { Json } from "../core/json.ts";
 import { PlaneError } from "../errors.ts";
 import type { Execution, NewIntent, Resolution, TenantPlane } from "../ports/plane.ts";
-import type { Json } from "../ports/store.ts";
 import type { Message } from "./feed.ts";
 import type { PlaneLimits } from "./plane-limits.ts";
 import { type Answer, type Operation, operation } from "./plane-operation.ts";

@@ -1,6 +1,7 @@
 // The operations on sessions. A session's token lets its bearer read it; all else is for whoever acts for its tenant.
+import type { JsonObject } from "../core/json.ts";
 import { PlaneError } from "../errors.ts";
-import type { JsonObject, Session, TenantPlane } from "../ports/plane.ts";
+import type { Session, TenantPlane } from "../ports/plane.ts";
 import type { LogRecord, WalType } from "../ports/store.ts";
 import type { Message } from "./feed.ts";
 import { writeIf } from "./plane-conditions.ts";

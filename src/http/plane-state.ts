@@ -1,7 +1,7 @@
 // The operations on the state surface. Namespaces and keys stand percent-encoded in the path, each of them one segment of it.
+import type { Json } from "../core/json.ts";
 import { PlaneError } from "../errors.ts";
 import type { StateEntry, TenantPlane } from "../ports/plane.ts";
-import type { Json } from "../ports/store.ts";
 import type { Message } from "./feed.ts";
 import { writeIf } from "./plane-conditions.ts";
 import type { PlaneLimits } from "./plane-limits.ts";

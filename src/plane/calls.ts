@@ -1,9 +1,9 @@
 // Calls into functions of this process: those behind the steps of a saga, and handlers of intents. What comes of a call is told as the
 // machine understands it; a call never rejects, and one whose time is over is `unknown` whether or not its function stops.
+import type { Json } from "../core/json.ts";
 import { type Call, type Result } from "../core/saga-outcome.ts";
 import { messageOf } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Json } from "../ports/store.ts";
 import { Retry, type StepFunctions } from "./saga-builder.ts";
 import { storedJson } from "./stored-json.ts";
 import type { WakeQueue } from "./wake-queue.ts";

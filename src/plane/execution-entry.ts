@@ -1,8 +1,9 @@
 // What the store has of an execution beside its log: one entry, `open/ID`, as long as it goes on, and another, `execution/ID`, from its
 // end, with all of it, so that reading what has ended folds no log. Keys sort by creation. They change in the commit that says so.
+import type { Json } from "../core/json.ts";
 import { keyOf } from "../core/key.ts";
 import type { Execution, ExecutionState } from "../ports/plane.ts";
-import type { Json, LogRecord } from "../ports/store.ts";
+import type { LogRecord } from "../ports/store.ts";
 
 const ENDS: ReadonlySet<ExecutionState> = new Set(["completed", "compensated", "cancelled", "failed"]);
 

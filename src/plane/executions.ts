@@ -1,5 +1,6 @@
 // Intents and executions as one tenant sees them. What is submitted is durable, with its idempotency key, before anybody hears of it; what
 // has ended is read from its entry, what goes on from the memory of its owner, or else from its log.
+import type { Json } from "../core/json.ts";
 import { canonicalJson } from "../core/canonical-json.ts";
 import { OPEN } from "../core/claims.ts";
 import { partsOf } from "../core/key.ts";
@@ -12,7 +13,7 @@ import type {
   Resolution,
   Sessions,
 } from "../ports/plane.ts";
-import type { Commit, Entry, Json, Page } from "../ports/store.ts";
+import type { Commit, Entry, Page } from "../ports/store.ts";
 import type { Engine } from "./engine.ts";
 import {
   ENDED,

@@ -1,9 +1,9 @@
 // An execution that one function carries out: it is called once, and what it gives is the end of it. Whether a call that was lost with
 // its process has done anything nobody can say, so it has failed, `interrupted`, and is not called again.
+import type { Json } from "../core/json.ts";
 import { callId, type Call, type Result } from "../core/saga-outcome.ts";
 import type { Failure } from "../core/saga-event.ts";
 import type { ExecutionState } from "../ports/plane.ts";
-import type { Json } from "../ports/store.ts";
 import type { Machine, RunEvent } from "./machine.ts";
 
 export interface FunctionState {

@@ -1,6 +1,7 @@
 // Calls of a saga whose steps are elsewhere, over HTTP (CONTRACT section 7): what is sent, and what an answer means. It never follows a
 // redirect, reads no more of an answer than it may, and opens no connection itself: `fetch` is handed in.
-import type { Failure, Json } from "../core/saga-event.ts";
+import type { Json } from "../core/json.ts";
+import type { Failure } from "../core/saga-event.ts";
 import type { Result } from "../core/saga-outcome.ts";
 import { causesOf, messageOf, neverConnected } from "../errors.ts";
 import type { CallContext, Caller } from "./calls.ts";

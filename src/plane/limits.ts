@@ -1,7 +1,7 @@
 // What the plane takes: how long a name may be, how large and how deep a value, how many items a page. A refusal lists everything
 // that is wrong at once; it changes and stores nothing.
+import type { Json } from "../core/json.ts";
 import { PlaneError } from "../errors.ts";
-import type { Json } from "../ports/store.ts";
 
 export interface PlaneLimits {
   /** Of a value or a context, as JSON in UTF-8. */

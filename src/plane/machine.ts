@@ -1,5 +1,6 @@
 // What an execution goes by, whatever carries it out: a pure machine whose state is a fold of its log. The engine knows only this; a
 // saga's is in the core, and is bound to its definition here, or to none where nobody knows it.
+import type { Json } from "../core/json.ts";
 import type { SagaDefinition } from "../config/saga-definition.ts";
 import { fold, INITIAL, outputsOf, type SagaState } from "../core/saga.ts";
 import * as command from "../core/saga-command.ts";
@@ -8,7 +9,7 @@ import { sagaEvent, type SagaEvent } from "../core/saga-event.ts";
 import { type Call, outcome, type OutcomeOptions } from "../core/saga-outcome.ts";
 import { viewOf } from "../core/saga-view.ts";
 import type { ExecutionError, ExecutionState, Resolution, StepView } from "../ports/plane.ts";
-import type { Json, WalType } from "../ports/store.ts";
+import type { WalType } from "../ports/store.ts";
 
 /** A record of an execution, as far as its machine cares. */
 export interface RunEvent {

@@ -4,10 +4,11 @@
 //
 //   asked ─▶ letter ─▶ owner: inbox ─▶ one commit: records + answer ─▶ asked: reads the answer, removes the letter
 //                └ nobody owns it: whoever claims it next finds the letter └ nobody answers in time: the letter is withdrawn, by an answer
+import type { Json } from "../core/json.ts";
 import { keyOf, partsOf } from "../core/key.ts";
 import { messageOf, PlaneError, StoreError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
-import { type Entry, type Json, type Store, SYSTEM_TENANT } from "../ports/store.ts";
+import { type Entry, type Store, SYSTEM_TENANT } from "../ports/store.ts";
 import { endedExecution, executionKey } from "./execution-entry.ts";
 import type { Handler } from "./intents.ts";
 import { askOf, type Order, refusal, refusedBy, storedAnswer } from "./orders.ts";

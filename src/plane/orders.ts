@@ -1,8 +1,8 @@
 // What is asked of an execution from outside: in words, so that they can reach its owner through the store, and what the owner makes of
 // them. Whoever owns it answers the same, whether it was asked by this process or by another.
+import type { Json } from "../core/json.ts";
 import { PlaneError } from "../errors.ts";
 import type { Execution, Resolution } from "../ports/plane.ts";
-import type { Json } from "../ports/store.ts";
 import type { Handler } from "./intents.ts";
 import type { AnyMachine, Answer } from "./machine.ts";
 import type { Checked } from "./payload-check.ts";

@@ -1,6 +1,6 @@
 // A page of what a store gives in small helpings, filtered before it is limited. No page makes this process hold more than a few
 // megabytes, or keeps timers and sockets waiting: who asks for rare things gets a short page and a place to go on from.
-import type { Json } from "../ports/store.ts";
+import type { Json } from "../core/json.ts";
 import { nextTurn } from "./turn.ts";
 
 /** What is read at once. */

@@ -1,7 +1,7 @@
 // Whether a payload is what its intent takes: by a schema of code (Standard Schema, zod among them), which may also make something else
 // of it, or by a JSON Schema of a config. Every problem is told, with its place in the request.
+import type { Json } from "../core/json.ts";
 import { formatPath } from "../config/path.ts";
-import type { Json } from "../ports/store.ts";
 
 export interface Problem {
   path: string;

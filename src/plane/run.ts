@@ -5,11 +5,12 @@
 //   inbox ─▶ turn: outcome / order, then decide ─▶ one commit ─▶ durable: answer orders · abort · calls out · timer
 //     ▲                                                                                        │
 //     └──────────────────────────── results of calls ◀─────────────────────────────────────────┘
+import type { Json } from "../core/json.ts";
 import { idempotencyKey } from "../core/saga-definition.ts";
 import { type Call, callId, type Result } from "../core/saga-outcome.ts";
 import { messageOf } from "../errors.ts";
 import type { Execution, ExecutionState } from "../ports/plane.ts";
-import type { Claim, CommitResult, Json, NewRecord } from "../ports/store.ts";
+import type { Claim, CommitResult, NewRecord } from "../ports/store.ts";
 import { type CallContext, callInTime } from "./calls.ts";
 import { endedEntry, executionKey, type Facts, isEnded, openKey } from "./execution-entry.ts";
 import { sagaIdOf } from "./ids.ts";

@@ -1,10 +1,11 @@
 // Sessions of one tenant: each an entry under its public id, and beside it a hash of its one live token. What is closed, revoked or
 // expired is not there any more, for good; the log says what became of it. No token is kept, and none is ever in the log.
+import type { JsonObject } from "../core/json.ts";
 import type { SessionEvent, SessionValue } from "../core/plane-event.ts";
 import { keyOf, partsOf } from "../core/key.ts";
 import { sessionKey, tokenKey } from "../core/plane-fold.ts";
 import { PlaneError } from "../errors.ts";
-import type { JsonObject, NewSession, Session, Sessions } from "../ports/plane.ts";
+import type { NewSession, Session, Sessions } from "../ports/plane.ts";
 import type { Entry, Page } from "../ports/store.ts";
 import {
   BAD_CURSOR,

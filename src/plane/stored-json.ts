@@ -1,6 +1,6 @@
 // Values as they are once they have been through the log: what JSON keeps of them, and unchangeable, so that no function can make
 // what is in memory differ from what is written.
-import type { Json } from "../ports/store.ts";
+import type { Json } from "../core/json.ts";
 
 /** Deeper than that nobody nests by hand, and some readers give up. */
 const NESTING_MAX = 64;

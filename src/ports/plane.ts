@@ -1,9 +1,8 @@
 // What the durable plane offers, whoever asks: HTTP, services in this process, the command line. Everything is seen through one
 // tenant; what belongs to another is as if it were not there. What cannot be done rejects with `PlaneError`, a store that is lost
 // with `StoreError`.
-import type { Json, LogRecord, Page, WalType } from "./store.ts";
-
-export type JsonObject = { readonly [key: string]: Json };
+import type { Json, JsonObject } from "../core/json.ts";
+import type { LogRecord, Page, WalType } from "./store.ts";
 
 export type SessionState = "active" | "closed" | "expired" | "revoked";
 

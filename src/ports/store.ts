@@ -1,42 +1,22 @@
 // Where the plane keeps what must survive: for each tenant one append-only log and one set of versioned entries, changed together
 // or not at all. A driver decides nothing: what is written, and what it means, is the plane's.
+import type { Json } from "../core/json.ts";
+import { type PlaneEvent, PLANE_EVENTS } from "../core/plane-event.ts";
+import { SAGA_EVENTS, type SagaEvent } from "../core/saga-event.ts";
 
-/** What JSON can hold. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+/** What the log says of an execution, saga or not. */
+const EXECUTION_EVENTS = {
+  intent_received: true,
+  execution_started: true,
+  execution_completed: true,
+  execution_failed: true,
+} as const;
 
-export const WAL_TYPES = [
-  "session_created",
-  "session_updated",
-  "session_rotated",
-  "session_closed",
-  "session_expired",
-  "session_revoked",
-  "intent_received",
-  "execution_started",
-  "execution_completed",
-  "execution_failed",
-  "cancel_requested",
-  "saga_started",
-  "saga_completed",
-  "saga_compensated",
-  "saga_parked",
-  "saga_resolved",
-  "step_started",
-  "step_completed",
-  "step_failed",
-  "step_in_doubt",
-  "compensation_started",
-  "compensation_completed",
-  "compensation_failed",
-  "timer_set",
-  "timer_fired",
-  "signal_received",
-  "state_written",
-  "state_deleted",
-  "state_expired",
-] as const;
+export type WalType = PlaneEvent["type"] | keyof typeof EXECUTION_EVENTS | SagaEvent["type"];
 
-export type WalType = (typeof WAL_TYPES)[number];
+const RECORDS: Readonly<Record<WalType, true>> = { ...PLANE_EVENTS, ...EXECUTION_EVENTS, ...SAGA_EVENTS };
+
+export const WAL_TYPES = Object.keys(RECORDS) as readonly WalType[];
 
 /** One thing the plane has decided, as it stands in the log. */
 export interface LogRecord {

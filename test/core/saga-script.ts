@@ -1,11 +1,12 @@
 // One saga, told what happens to it line by line, with a clock turned by hand and no chance in it.
+import type { Json } from "../../src/core/json.ts";
 import assert from "node:assert/strict";
 import type { SagaDefinition } from "../../src/config/saga-definition.ts";
 import { fold, INITIAL } from "../../src/core/saga.ts";
 import { type Answer, cancel, type Resolution, resolve, signal, start } from "../../src/core/saga-command.ts";
 import { decide, type Decision } from "../../src/core/saga-decide.ts";
 import type { Direction } from "../../src/core/saga-definition.ts";
-import type { Json, SagaEvent } from "../../src/core/saga-event.ts";
+import type { SagaEvent } from "../../src/core/saga-event.ts";
 import { type Call, callId, outcome, type Result } from "../../src/core/saga-outcome.ts";
 import { type SagaView, viewOf } from "../../src/core/saga-view.ts";
 

@@ -1,5 +1,6 @@
 // A plane in memory for tests of what stands in front of one: it keeps the port's promises about versions, tenants, tokens and the
 // log, without a store. Executions do nothing by themselves: a test moves them.
+import type { Json } from "../../src/core/json.ts";
 import { PlaneError } from "../../src/errors.ts";
 import type {
   Execution,
@@ -15,7 +16,7 @@ import type {
   Wal,
   WalFilter,
 } from "../../src/ports/plane.ts";
-import type { Json, LogRecord, NewRecord, Page } from "../../src/ports/store.ts";
+import type { LogRecord, NewRecord, Page } from "../../src/ports/store.ts";
 
 const PLANE_TIME_MS = Date.UTC(2026, 0, 1);
 
