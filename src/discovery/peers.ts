@@ -3,6 +3,7 @@
 import type { Clock } from "../ports/clock.ts";
 import type { RegistryEntry } from "../ports/registry.ts";
 import { type Entry, SYSTEM_TENANT } from "../ports/store.ts";
+import { headOf } from "../ports/store-head.ts";
 import { entryOf, PREFIX } from "./entry.ts";
 import { inTurn } from "./in-turn.ts";
 import type { SharedOptions } from "./publication.ts";
@@ -68,9 +69,8 @@ export class Peers {
     this.#unwatch ??= store.watch(SYSTEM_TENANT, () => void this.refresh().catch(() => {}));
     const sentMs = clock.now();
     try {
-      const [clocked, entries] = await Promise.all([store.commit(SYSTEM_TENANT, {}), this.#scan()]);
-      const aheadMs = clocked.ok ? clocked.timeMs - sentMs : 0;
-      this.#use(entries.flatMap((entry) => knownOf(entry, aheadMs)));
+      const [{ timeMs }, entries] = await Promise.all([headOf(store, SYSTEM_TENANT), this.#scan()]);
+      this.#use(entries.flatMap((entry) => knownOf(entry, timeMs - sentMs)));
       this.#isLoaded = true;
     } finally {
       this.#lookLater();

@@ -7,6 +7,7 @@ import { messageOf } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { RegistryEntry } from "../ports/registry.ts";
 import { type Store, SYSTEM_TENANT } from "../ports/store.ts";
+import { headOf } from "../ports/store-head.ts";
 import { keyOfEntry, valueOf } from "./entry.ts";
 import { inTurn } from "./in-turn.ts";
 
@@ -96,10 +97,7 @@ export class Publication {
   /** Never behind what it will be when the commit is made. */
   async #storeTimeMs(): Promise<number> {
     const { store, clock } = this.#options;
-    if (this.#aheadMs === undefined) {
-      const result = await store.commit(SYSTEM_TENANT, {});
-      this.#aheadMs = result.ok ? result.timeMs - clock.now() : 0;
-    }
+    this.#aheadMs ??= (await headOf(store, SYSTEM_TENANT)).timeMs - clock.now();
     return clock.now() + this.#aheadMs;
   }
 

@@ -9,6 +9,7 @@ import { keyOf, partsOf } from "../core/key.ts";
 import { messageOf, PlaneError, StoreError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import { type Entry, type Store, SYSTEM_TENANT } from "../ports/store.ts";
+import { headOf } from "../ports/store-head.ts";
 import { endedExecution, executionKey } from "./execution-entry.ts";
 import type { Handler } from "./intents.ts";
 import { askOf, type Order, refusal, refusedBy, storedAnswer } from "./orders.ts";
@@ -78,8 +79,8 @@ export class Mailbox {
     const name = newName();
     const inVain = storedAnswer(refusal(verb, execution, IN_VAIN));
     const untilMs = clock.now() + this.#patienceMs;
-    const now = await store.commit(SYSTEM_TENANT, {});
-    const expiresAtMs = (now.ok ? now.timeMs : 0) + this.#patienceMs;
+    const { timeMs } = await headOf(store, SYSTEM_TENANT);
+    const expiresAtMs = timeMs + this.#patienceMs;
     const letter = keyOf("order", tenant, execution, name);
     const place = { key: answerKey(execution, name), expiresAtMs: expiresAtMs + ANSWER_KEPT_MS };
     await store.commit(SYSTEM_TENANT, { put: [{ key: letter, value: order as Json, expiresAtMs }] });

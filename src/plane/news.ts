@@ -1,6 +1,7 @@
 // Tells whoever waits for an execution that there may be news of it: from this process, which says so itself, and of one that runs
 // elsewhere from the log. All that wait in one tenant share one reading of what is appended there. It looks into no record.
 import type { Store } from "../ports/store.ts";
+import { headOf } from "../ports/store-head.ts";
 
 const RECORDS_AT_ONCE = 1000;
 
@@ -81,8 +82,7 @@ class Tail {
     while (this.#isDue && !this.isIdle) {
       this.#isDue = false;
       if (this.#seq === undefined) {
-        const head = await this.#store.commit(this.#tenant, {});
-        this.#seq = head.ok ? head.firstSeq - 1 : 0;
+        this.#seq = (await headOf(this.#store, this.#tenant)).lastSeq;
         this.#tell([...this.#listeners.keys()]);
         continue;
       }

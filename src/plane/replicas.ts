@@ -5,7 +5,8 @@ import { keyOf } from "../core/key.ts";
 import { lackOf, type ReplicaNews, surplusOf } from "../core/replica-load.ts";
 import { messageOf, StoreError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
-import { type Store, SYSTEM_TENANT } from "../ports/store.ts";
+import { type CommitResult, type Store, SYSTEM_TENANT } from "../ports/store.ts";
+import { type Head, headOf } from "../ports/store-head.ts";
 
 const PREFIX = "replica/";
 const REPLICAS_AT_ONCE = 1000;
@@ -114,14 +115,14 @@ export class Replicas {
   async #tellNow(): Promise<void> {
     const { store, clock, leaseMs, own } = this.#options;
     if (this.#isOver) return;
-    if (this.#aheadMs === undefined) this.#hear(await store.commit(SYSTEM_TENANT, {}));
+    if (this.#aheadMs === undefined) this.#hear(await headOf(store, SYSTEM_TENANT));
     const expiresAtMs = Math.ceil(clock.now() + (this.#aheadMs ?? 0) + leaseMs);
     const value = { ...own() };
     this.#hear(await store.commit(SYSTEM_TENANT, { put: [{ key: this.#key, value, expiresAtMs }] }));
   }
 
-  #hear(result: { ok: boolean; timeMs?: number }): void {
-    if (result.timeMs !== undefined) this.#aheadMs = result.timeMs - this.#options.clock.now();
+  #hear(result: CommitResult | Head): void {
+    if ("timeMs" in result) this.#aheadMs = result.timeMs - this.#options.clock.now();
   }
 
   async #read(): Promise<ReplicaNews[]> {

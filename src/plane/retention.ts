@@ -6,6 +6,7 @@ import { BASE, baseAfter, keysNeededBy, throughSeqOf } from "../core/plane-base.
 import { executionOf, OPEN } from "../core/claims.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { LogRecord, Store } from "../ports/store.ts";
+import { headOf } from "../ports/store-head.ts";
 import { createdMsOf } from "./ids.ts";
 import { nextTurn } from "./turn.ts";
 
@@ -67,8 +68,7 @@ export class Retention {
 
   async #trim(tenant: string): Promise<void> {
     const { store, keepMs } = this.#options;
-    const now = await store.commit(tenant, {});
-    const beforeMs = now.ok ? now.timeMs - keepMs : 0;
+    const beforeMs = (await headOf(store, tenant)).timeMs - keepMs;
     const [first] = await store.log(tenant, { after: 0, limit: 1 });
     if (!first || first.timeMs >= beforeMs) return;
     const neededSeq = await this.#firstNeeded(tenant, beforeMs);

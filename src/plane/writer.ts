@@ -5,6 +5,7 @@ import type { PlaneEvent } from "../core/plane-event.ts";
 import { keyOf } from "../core/key.ts";
 import { PlaneError } from "../errors.ts";
 import type { Commit, CommitResult, Entry, NewRecord, Store } from "../ports/store.ts";
+import { headOf } from "../ports/store-head.ts";
 import { Lanes } from "./lanes.ts";
 import { newId } from "./token.ts";
 
@@ -56,12 +57,12 @@ export class Writer {
 
   /** By the store's clock. */
   async time(tenant: string): Promise<number> {
-    return (await this.#empty(tenant)).timeMs;
+    return (await headOf(this.store, tenant)).timeMs;
   }
 
   /** The sequence number of the last record that is there by now. */
   async lastSeq(tenant: string): Promise<number> {
-    return (await this.#empty(tenant)).firstSeq - 1;
+    return (await headOf(this.store, tenant)).lastSeq;
   }
 
   /** A key that has never been. */
@@ -122,12 +123,6 @@ export class Writer {
   #tellExpiry(put: readonly { expiresAtMs?: number }[], { timeMs }: CommitResult & { ok: true }): void {
     const firstMs = Math.min(...put.map(({ expiresAtMs = Infinity }) => expiresAtMs));
     if (firstMs !== Infinity) this.#onExpiry(firstMs - timeMs);
-  }
-
-  async #empty(tenant: string): Promise<CommitResult & { ok: true }> {
-    const result = await this.store.commit(tenant, {});
-    if (!result.ok) throw new Error(`internal: an empty commit is refused: ${result.reason}`);
-    return result;
   }
 }
 
