@@ -3,7 +3,7 @@
 import type { ProbeConfig, RouteConfig, RouteTarget } from "./config.ts";
 import type { Place } from "./layers.ts";
 import type { Path } from "./path.ts";
-import { readRule } from "./route-rule.ts";
+import { readRoute } from "./route.ts";
 import type { RawRoute } from "./routes-schema.ts";
 
 export interface RoutesScope {
@@ -42,24 +42,12 @@ function resolveRoute(
   { service, path }: { service: RoutedService; path: Path },
   scope: RoutesScope,
 ): RouteConfig | undefined {
-  const { entryPoints, middlewares, priority, tls } = raw;
-  const rule = raw.rule.trim();
-  const read = readRule(rule);
-  if ("problem" in read)
-    scope.report([...path, "rule"], `cannot read the rule at character ${read.at}: ${read.problem}`);
-  checkNames({ entryPoints, middlewares }, path, scope);
-  const target = resolveTarget(raw, { service, path }, scope);
-  if ("problem" in read || target === undefined) return undefined;
-  const route = {
-    rule,
-    match: read.match,
-    entryPoints,
-    middlewares,
-    ...(priority > 0 && { priority }),
-    ...(tls !== undefined && { tls: tls === true ? {} : tls }),
-    target,
-  };
-  return positioned(route, () => scope.place([...path, "rule"], "value"));
+  const { route, problems } = readRoute(raw);
+  for (const problem of problems) scope.report([...path, ...problem.path], problem.message, problem.part);
+  const isPlaced = raw.port !== undefined || raw.url !== undefined;
+  const target = isPlaced ? route?.target : targetOf(service, path, scope);
+  if (!route || !target) return undefined;
+  return positioned({ ...route, target }, () => scope.place([...path, "rule"], "value"));
 }
 
 /** Worked out when asked for, as a service's; and no part of what a route is, so that moving a line changes none. */
@@ -71,49 +59,13 @@ function positioned(route: Omit<RouteConfig, "position">, place: () => Place): R
   return Object.defineProperty(route, "position", { get }) as RouteConfig;
 }
 
-/** Not what would be more than one key in Redis, or more than one name in a label. */
-export function isProxyName(name: string): boolean {
-  return /^[^\s,/]+$/.test(name);
-}
-
-/** Scheme, host and port of a URL that has nothing else; `undefined`: it has, or is none. */
-export function originOf(text: string): string | undefined {
-  if (!/^https?:/.test(text) || !URL.canParse(text)) return undefined;
-  const { pathname, search, hash, username, password, origin } = new URL(text);
-  return pathname === "/" && search + hash + username + password === "" ? origin : undefined;
-}
-
-function checkNames(
-  lists: Readonly<Record<string, readonly string[]>>,
+/** Where it leads when it does not say: to where the service is known to answer. */
+function targetOf(
+  service: RoutedService,
   path: Path,
-  scope: RoutesScope,
-): void {
-  for (const [key, names] of Object.entries(lists)) {
-    for (const [index, name] of names.entries()) {
-      if (!isProxyName(name))
-        scope.report([...path, key, index], `expected a name without spaces, "," and "/", got "${name}"`);
-    }
-  }
-}
-
-function resolveTarget(
-  { port, url }: RawRoute,
-  { service, path }: { service: RoutedService; path: Path },
   { http, report }: RoutesScope,
 ): RouteTarget | undefined {
-  if (url !== undefined) {
-    if (port !== undefined)
-      report([...path, "port"], "`port` and `url` exclude each other: a route leads to one place", "key");
-    const origin = originOf(url);
-    if (origin !== undefined) return { type: "url", url: origin };
-    report(
-      [...path, "url"],
-      `expected scheme, host and port only, got "${url}": a route does not change the path; a middleware can`,
-    );
-    return undefined;
-  }
-  const own = port ?? service.port;
-  if (own !== undefined) return { type: "port", port: own };
+  if (service.port !== undefined) return { type: "port", port: service.port };
   if (service.module) {
     if (http) return { type: "runtime" };
     const message = "with `http: false` there is no port on which a module's routes are: add `port` or `url`";

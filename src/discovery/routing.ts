@@ -1,9 +1,7 @@
 // The routes of this runtime as they are now: those of the config, those that services have added, and where each leads while its
 // service is ready. It publishes nothing; who does asks it.
-import type { RouteConfig, RouteTarget, ServiceConfig } from "../config/config.ts";
-import { isPort, PORT_RULE } from "../config/port.ts";
-import { readRule } from "../config/route-rule.ts";
-import { isProxyName, originOf } from "../config/routes.ts";
+import type { RouteTarget, ServiceConfig } from "../config/config.ts";
+import { readRoute } from "../config/route.ts";
 import { canonicalJson } from "../core/canonical-json.ts";
 import { requestOf, routeOf } from "../core/route-match.ts";
 import { publicUrl, routeConflicts, routersOf, type Route } from "../core/routes.ts";
@@ -220,41 +218,15 @@ function meaningOf({ service, rule, entryPoints, middlewares, priority, tls }: R
 
 /** Throws `UsageError`. */
 function newRoute(given: NewRoute, { service, port }: { service: string; port: number | undefined }): Route {
-  const { entryPoints = [], middlewares = [], priority, tls } = given;
   if (typeof given.rule !== "string")
     throw new UsageError(
       `cannot route to "${service}": expected a rule, as { rule: "PathPrefix(\`/api\`)" }`,
     );
-  const rule = given.rule.trim();
-  const read = readRule(rule);
-  const cannot = `cannot route ${rule} to "${service}"`;
-  if ("problem" in read) throw new UsageError(`${cannot}: at character ${read.at}: ${read.problem}`);
-  if (given.url !== undefined && originOf(given.url) === undefined)
-    throw new UsageError(`${cannot}: expected a URL such as http://127.0.0.1:8080, got "${given.url}"`);
-  if (given.port !== undefined && !isPort(given.port))
-    throw new UsageError(`${cannot}: expected ${PORT_RULE}, got ${given.port}`);
-  if (given.port !== undefined && given.url !== undefined)
-    throw new UsageError(`${cannot}: \`port\` and \`url\` exclude each other: a route leads to one place`);
-  const strange = [...entryPoints, ...middlewares].find((name) => !isProxyName(name));
-  if (strange !== undefined)
-    throw new UsageError(`${cannot}: expected a name without spaces, "," and "/", got "${strange}"`);
-  if (priority !== undefined && !(Number.isSafeInteger(priority) && priority >= 0))
-    throw new UsageError(`${cannot}: expected a whole number as the priority, got ${priority}`);
-  const details: RouteConfig["tls"] = tls === true ? {} : tls || undefined;
-  return {
-    service,
-    rule,
-    match: read.match,
-    entryPoints,
-    middlewares,
-    ...(priority !== undefined && priority > 0 && { priority }),
-    ...(details && { tls: details }),
-    target: targetOf(given, port),
-  };
-}
-
-function targetOf({ url, port }: NewRoute, own: number | undefined): RouteTarget {
-  if (url !== undefined) return { type: "url", url: originOf(url) ?? url };
-  const given = port ?? own;
-  return given === undefined ? { type: "runtime" } : { type: "port", port: given };
+  const { route, problems } = readRoute(given);
+  if (!route) {
+    const words = problems.map(({ message }) => message).join("; ");
+    throw new UsageError(`cannot route ${given.rule.trim()} to "${service}": ${words}`);
+  }
+  const own: RouteTarget = port === undefined ? { type: "runtime" } : { type: "port", port };
+  return { ...route, service, target: route.target ?? own };
 }

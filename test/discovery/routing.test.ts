@@ -206,14 +206,17 @@ test("the document is the same bytes in whatever order services have come up, it
 
 /** What a service adds that cannot be, and why. */
 const WRONG: [route: NewRoute, problem: RegExp][] = [
-  [{ rule: "Pth(`/`)" }, /cannot route Pth\(`\/`\) to "plain": at character 1: unknown matcher "Pth"/],
+  [
+    { rule: "Pth(`/`)" },
+    /cannot route Pth\(`\/`\) to "plain": cannot read the rule at character 1: unknown matcher "Pth"/,
+  ],
   [{ rule: 'PathPrefix("/")' }, /"web" has the same rule with the same priority; change one of them/],
-  [{ rule: "Path(`/x`)", url: "nowhere" }, /expected a URL such as/],
-  [{ rule: "Path(`/x`)", url: "http://a/b" }, /expected a URL such as/],
+  [{ rule: "Path(`/x`)", url: "nowhere" }, /expected scheme, host and port only, got "nowhere"/],
+  [{ rule: "Path(`/x`)", url: "http://a/b" }, /expected scheme, host and port only/],
   [{ rule: "Path(`/x`)", port: 70_000 }, /expected a port from 1 up to 65535, got 70000/],
   [{ rule: "Path(`/x`)", port: 80, url: "http://a" }, /`port` and `url` exclude each other/],
   [{ rule: "Path(`/x`)", middlewares: [""] }, /expected a name without spaces, "," and "\/", got ""/],
-  [{ rule: "Path(`/x`)", priority: 1.5 }, /expected a whole number as the priority, got 1.5/],
+  [{ rule: "Path(`/x`)", priority: 1.5 }, /expected a whole number, 0 or more, got 1.5/],
 ];
 
 for (const [route, problem] of WRONG) {
