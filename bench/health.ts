@@ -12,7 +12,7 @@ export const health20: Row = {
   name: "health-20",
   unit: "requests/s",
   target: { ratioMin: 0.9 },
-  cost: "for what format and through which proxy it is asked: four headers of each request.",
+  cost: "for what format and through which proxy it is asked: six headers of each request.",
   async measure() {
     const wrk = tool("wrk");
     const command = [await native("child")];

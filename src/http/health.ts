@@ -86,9 +86,6 @@ export function createHealth({
     const timestamp = new Date(nowMs).toISOString();
     answer.body = answer.page.body({ uptimeMs: Math.round(health.uptimeMs()), timestamp });
     answer.stampedAtMs = nowMs;
-    // For HEAD: without content the server has nothing to count.
-    const length = String(bytes.encode(answer.body).length);
-    for (const { headers } of [answer.init, answer.closingInit]) headers.set("content-length", length);
   }
 
   const handlerOf =
@@ -112,7 +109,7 @@ export function createHealth({
       const isVerbose = isWhole && format === "json" && VERBOSE.test(request.url);
       if (isVerbose && (trusting || isLocal(request, env)))
         return verbose(answer.body, { method, init, health });
-      return new Response(method === "HEAD" ? null : answer.body, init);
+      return method === "HEAD" ? headOf(answer.body, init) : new Response(answer.body, init);
     };
   return {
     health: handlerOf("health"),
@@ -134,10 +131,14 @@ async function verbose(body: string, { method, init, health }: VerboseOptions): 
   const lagMs = Math.round((performance.now() - askedMs) * 10) / 10;
   const details = { limits: health.limits?.() ?? {}, eventLoop: { lagMs } };
   const whole = `${body.slice(0, -1)},${JSON.stringify(details).slice(1)}`;
-  // Those that are prepared tell the length of what is.
+  return method === "HEAD" ? headOf(whole, init) : new Response(whole, init);
+}
+
+/** What the answer would be: without content the server has nothing to count. */
+function headOf(body: string, init: Prepared["init"]): Response {
   const headers = new Headers(init.headers);
-  headers.set("content-length", String(bytes.encode(whole).length));
-  return new Response(method === "HEAD" ? null : whole, { ...init, headers });
+  headers.set("content-length", String(bytes.encode(body).length));
+  return new Response(null, { ...init, headers });
 }
 
 function noPages(about: WeakMap<Snapshot, Pages>, snapshot: Snapshot): Pages {
