@@ -93,6 +93,7 @@ function exhaustsStack(message: string): boolean {
 }
 
 interface Tree {
+  text: string;
   document: Document.Parsed | undefined;
   others: readonly Document.Parsed[];
   lines: LineCounter;
@@ -102,11 +103,11 @@ function parseTree(text: string, schema: "core" | "failsafe" = "core"): Tree {
   const lines = new (yaml().LineCounter)();
   const documents = yaml().parseAllDocuments(text, { ...OPTIONS, schema, lineCounter: lines });
   const [document, ...others] = Array.isArray(documents) ? documents : [];
-  return { document, others, lines };
+  return { text, document, others, lines };
 }
 
 /** What is not YAML, and more than one document. */
-function syntaxProblems({ document, others, lines }: Tree): YamlProblem[] {
+function syntaxProblems({ text, document, others, lines }: Tree): YamlProblem[] {
   const second = others[0];
   if (second) {
     const message = "a second document starts here; a config file holds one: use several -c files";
@@ -115,6 +116,14 @@ function syntaxProblems({ document, others, lines }: Tree): YamlProblem[] {
   const found = [...(document?.errors ?? []), ...(document?.warnings ?? [])];
   const tooDeepAt = found.find(({ message }) => exhaustsStack(message))?.pos[0];
   if (tooDeepAt !== undefined) return [problemAt(lines, tooDeepAt, TOO_DEEP)];
+  const bare = found.map(({ pos }) => pos[0] - 1).find((offset) => text.startsWith("${", offset));
+  if (bare !== undefined) {
+    const [name = "${"] = /^\$\{[^{}]*\}/.exec(text.slice(bare)) ?? [];
+    // What comes after it is a consequence.
+    return [
+      problemAt(lines, bare, `put ${name} into quotes: between brackets YAML takes its brace for a map`),
+    ];
+  }
   // A bracket that is not closed is a problem of all the brackets around it, too: one a place is enough.
   const first = found.filter(({ pos }, index) => found[index - 1]?.pos[0] !== pos[0]);
   return first.map(({ code, pos, message }) => {

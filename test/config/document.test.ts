@@ -12,6 +12,14 @@ const REFUSED: Record<string, { text: string; at: string | RegExp }> = {
     at: "3:1 invalid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]",
   },
   "a bracket too many": { text: "a: {b: c}}\n", at: /^1:10 invalid YAML: Unexpected flow-map-end/ },
+  "a variable without quotes in a map": {
+    text: "a: { b: 1, c: ${HOME}/d }\n",
+    at: "1:15 put ${HOME} into quotes: between brackets YAML takes its brace for a map",
+  },
+  "a variable without quotes in a list": {
+    text: "a: [b, ${C}]\n",
+    at: "1:8 put ${C} into quotes: between brackets YAML takes its brace for a map",
+  },
   "a quote that is not closed": { text: "a: 'b\n", at: "2:1 invalid YAML: Missing closing 'quote" },
   "a map inside a scalar": { text: "a: b: c\n", at: /^1:4 invalid YAML: Nested mappings/ },
   "wrong indentation": { text: "a:\n    b: 1\n  c: 2\n", at: /^3:1 invalid YAML: / },
