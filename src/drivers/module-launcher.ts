@@ -66,7 +66,8 @@ function launch(options: ModuleLauncherOptions, report: (outcome: LaunchOutcome)
     try {
       await service.shutdown?.(signal);
     } catch (error) {
-      return exit(1, `shutdown() failed: ${messageOf(error)}`);
+      const reason = `shutdown() failed: ${messageOf(error)}`;
+      return finish({ type: "exited", code: 1, signal: null, reason, ...stackOf(error) });
     }
     exit(0);
   };
@@ -89,11 +90,14 @@ function launch(options: ModuleLauncherOptions, report: (outcome: LaunchOutcome)
   };
 }
 
-/** With the stack of an error that is not the runtime's own, whose message says it all. */
 function failed(reason: string, error: unknown): LaunchOutcome {
+  return { type: "failed", reason, ...stackOf(error) };
+}
+
+/** That of an error which is not the runtime's own, whose message says it all. */
+function stackOf(error: unknown): { stack?: string } {
   const isOwn = error instanceof UsageError || error instanceof ConfigError;
-  const stack = error instanceof Error && !isOwn ? error.stack : undefined;
-  return { type: "failed", reason, ...(stack !== undefined && { stack }) };
+  return error instanceof Error && !isOwn && error.stack !== undefined ? { stack: error.stack } : {};
 }
 
 /** Asks `health()` when no earlier call is still under way, even one that nobody waits for any more. */

@@ -16,9 +16,9 @@ export type LaunchOutcome =
   | { type: "failed"; reason: string; stack?: string }
   /**
    * It is over. A process: its code, or the signal that ended it. A module: `code` 0 after `shutdown()` resolved (or, for a
-   * task, after `startup()` did), otherwise 1 and `reason`. Final.
+   * task, after `startup()` did), otherwise 1 and `reason`, and where its own code threw, if it did. Final.
    */
-  | { type: "exited"; code: number | null; signal: string | null; reason?: string };
+  | { type: "exited"; code: number | null; signal: string | null; reason?: string; stack?: string };
 
 export interface Running {
   /** Asks it to end: the stop signal to a process group, `shutdown()` for a module. Later calls do nothing. */

@@ -25,6 +25,8 @@ export type RuntimeEvent = { /** Milliseconds since the Unix epoch. */ atMs: num
       incarnation: number;
       code: number | null;
       signal: string | null;
+      /** Where a module's `shutdown()` threw. */
+      stack?: string;
     }
   | { type: "service-killed"; service: string; incarnation: number }
   | { type: "probe-passed"; service: string; incarnation: number; probe: ProbeName }

@@ -107,14 +107,20 @@ export class Effects {
           emit({ ...target, ...outcome, type: "service-launch-failed" });
           return dispatch({ ...target, type: "service-launch-failed", reason: outcome.reason });
         case "exited":
-          emit({ ...target, type: "service-exited", code: outcome.code, signal: outcome.signal });
-          return dispatch({ ...target, ...outcome, type: "service-exited" });
+          return this.#exited(target, outcome);
         default:
           return outcome satisfies never;
       }
     };
     const running = this.#serviceOf(target).launcher.launch(incarnation, report);
     if (!isOver) this.#running.set(service, { incarnation, running });
+  }
+
+  #exited(target: Target, { code, signal, reason, stack }: Extract<LaunchOutcome, { type: "exited" }>): void {
+    const { emit, dispatch } = this.#options;
+    const exit = { ...target, type: "service-exited" as const, code, signal };
+    emit({ ...exit, ...(stack !== undefined && { stack }) });
+    dispatch({ ...exit, ...(reason !== undefined && { reason }) });
   }
 
   #arm({ service, incarnation, deadline, delayMs }: Extract<Effect, { type: "arm" }>): void {

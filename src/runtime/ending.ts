@@ -161,25 +161,29 @@ export class Ending {
       },
       signal: this.#forced.signal,
     });
-    const exitCode = overran ? ExitCode.budget : this.#exitCode(cause, sinceMs);
-    if (!this.#forced.signal.aborted) this.#end({ ...cause, exitCode, forced: false, stages });
+    const outcome = this.#outcome(cause, sinceMs);
+    const exitCode = overran ? ExitCode.budget : outcome.exitCode;
+    if (!this.#forced.signal.aborted) this.#end({ ...outcome, exitCode, forced: false, stages });
   }
 
   /**
-   * The cause's code; where that is 0 or `exitCodeFrom` is itself the cause, that service's own, which makes no success of a
-   * failure. A critical service that broke while stopping spoils a clean stop.
+   * The cause with its code; where that is 0 or `exitCodeFrom` is itself the cause, that service's own, which makes no success of a
+   * failure. A critical service that broke while stopping spoils a clean stop, and is named.
    */
-  #exitCode(cause: ShutdownCause, sinceMs: number): number {
+  #outcome(cause: ShutdownCause, sinceMs: number): ShutdownCause {
     const { exitCodeFrom, runtime } = this.#options;
     const own = exitCodeFrom === undefined ? undefined : runtime.fleet().member(exitCodeFrom)?.lastExit;
     if (own !== undefined && (cause.exitCode === ExitCode.ok || cause.service === exitCodeFrom))
-      return exitCodeOf(own) || cause.exitCode;
-    const isBroken = runtime
+      return { ...cause, exitCode: exitCodeOf(own) || cause.exitCode };
+    const broken = runtime
       .fleet()
-      .members.some(
-        ({ state, planned }) => planned.spec.critical && state.name === "failed" && state.sinceMs >= sinceMs,
+      .members.flatMap(({ state, planned: { spec } }) =>
+        spec.critical && state.name === "failed" && state.sinceMs >= sinceMs
+          ? [`'${spec.name}': ${state.failure.reason}`]
+          : [],
       );
-    return cause.exitCode === ExitCode.ok && isBroken ? ExitCode.failure : cause.exitCode;
+    if (cause.exitCode !== ExitCode.ok || broken.length === 0) return cause;
+    return { ...cause, exitCode: ExitCode.failure, reason: `${cause.reason}; ${broken.join("; ")}` };
   }
 
   async #force(cause: ShutdownCause): Promise<void> {

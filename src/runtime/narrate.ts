@@ -49,10 +49,10 @@ export function narrate(event: RuntimeEvent, log: Log): void {
     case "shutdown-task-failed":
       return log.error(`a shutdown task failed: ${event.reason}`);
     case "service-launch-failed":
+    case "service-exited":
       if (event.stack !== undefined) log.error(event.stack, { service: event.service });
       return;
     case "service-launched":
-    case "service-exited":
     case "service-killed":
     case "probe-passed":
     case "probe-failed":

@@ -120,8 +120,9 @@ test("stop calls shutdown once", async () => {
   assert.equal(shutdowns, 1);
 });
 
-test("exited says that shutdown threw", async () => {
-  const { running, first, end } = start({ shutdown: () => Promise.reject(new Error("socket busy")) });
+test("exited says that shutdown threw, and where", async () => {
+  const error = new Error("socket busy");
+  const { running, first, end } = start({ shutdown: () => Promise.reject(error) });
   await first;
   running.stop();
   assert.deepEqual(await end, {
@@ -129,6 +130,7 @@ test("exited says that shutdown threw", async () => {
     code: 1,
     signal: null,
     reason: "shutdown() failed: socket busy",
+    stack: error.stack,
   });
 });
 

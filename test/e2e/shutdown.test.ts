@@ -241,8 +241,11 @@ services:
     },
   });
   await runtime.started();
-  const { code } = await runtime.stop();
+  const { code, stderr } = await runtime.stop();
   assert.equal(code, 1);
-  assert.deepEqual(runtime.messages("clumsy"), ["ready", "failed: shutdown() failed: no way out"]);
+  assert.equal(stderr, "haraka: stopping on SIGTERM; 'clumsy': shutdown() failed: no way out\n");
+  const [ready, stack, failed] = runtime.messages("clumsy");
+  assert.deepEqual([ready, failed], ["ready", "failed: shutdown() failed: no way out"]);
+  assert.match(String(stack), /^Error: no way out\n +at .*clumsy\.ts:1:/);
   assert.deepEqual(runtime.whoBecame("stopped"), ["db"]);
 });

@@ -162,7 +162,14 @@ describe("Supervisor shutting down", () => {
       await Promise.resolve();
       while (cache.launcher.calls.length < 2) await Promise.resolve();
       cache.launcher.report({ type: "exited", code: 1, signal: null, reason: "shutdown() failed: no" });
-      assert.equal((await ending).exitCode, critical ? 1 : 0);
+      const { exitCode, reason } = await ending;
+      assert.equal(exitCode, critical ? 1 : 0);
+      assert.equal(
+        reason,
+        critical
+          ? "stopping: shutdown was called; 'cache': shutdown() failed: no"
+          : "stopping: shutdown was called",
+      );
     }
   });
 
