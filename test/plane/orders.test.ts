@@ -179,6 +179,7 @@ test("what is nobody's is claimed by whoever is asked", async () => {
   await cluster.clock.advance(0);
   b.clock.goOn();
   await inTime(cluster, cancelled);
+  await cluster.until(execution.id, "saga_compensated");
   assert.equal((await b.executions.get(execution.id)).state, "cancelled");
 });
 
