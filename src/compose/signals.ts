@@ -3,7 +3,7 @@
 import { onReloadSignal, onSignals, onStopSignal } from "../drivers/signals.ts";
 import { onUncaught } from "../drivers/uncaught.ts";
 import type { Config } from "../config/config.ts";
-import { ExitCode, messageOf } from "../errors.ts";
+import { ExitCode, messageOf, stackOf } from "../errors.ts";
 import type { Log } from "../ports/log.ts";
 import type { Operator } from "../runtime/operator.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
@@ -54,8 +54,7 @@ export function attendSignals({
   killAtExit(supervisor, lastWords);
   onReloadSignal(() => operator.reloadSoon());
   onUncaught((error) => {
-    const stack = error instanceof Error ? error.stack : undefined;
-    log.error(`nobody caught: ${messageOf(error)}`, { stack });
+    log.error(`nobody caught: ${messageOf(error)}`, { stack: stackOf(error) });
     if (endures) return;
     const reason = `stopping after an uncaught error: ${messageOf(error)}`;
     void supervisor.shutdown({ reason, exitCode: ExitCode.internal });

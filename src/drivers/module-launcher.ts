@@ -1,6 +1,6 @@
 // Services that live in this process. It drives `startup` and `shutdown` and reports how they ended; it cannot kill what does
 // not listen, only abandon it, and whatever an abandoned one still says is dropped. No `node:`, so the edge uses it too.
-import { ConfigError, messageOf, UsageError } from "../errors.ts";
+import { ConfigError, messageOf, stackOf, UsageError } from "../errors.ts";
 import type { Launcher, LaunchOutcome, Running } from "../ports/launcher.ts";
 import type { ProbeResult } from "../ports/probe.ts";
 import type { ServiceLike } from "../ports/service.ts";
@@ -92,7 +92,7 @@ function launch(options: ModuleLauncherOptions, report: (outcome: LaunchOutcome)
 /** With the stack of an error that is not the runtime's own, whose message says it all. */
 function failed(reason: string, error: unknown): LaunchOutcome {
   const isOwn = error instanceof UsageError || error instanceof ConfigError;
-  const stack = error instanceof Error && !isOwn ? error.stack : undefined;
+  const stack = isOwn ? undefined : stackOf(error);
   return { type: "failed", reason, ...(stack !== undefined && { stack }) };
 }
 
