@@ -28,6 +28,8 @@ export interface OpenLog extends Outlet {
   lastWords: () => void;
   /** Somebody reads it on a terminal. */
   terminal: boolean;
+  /** Somebody did, until that terminal was closed. */
+  hasHungUp: () => boolean;
 }
 
 /** Defaults are those of the config. Throws `StartupError` when the file cannot be opened. */
@@ -68,7 +70,8 @@ export function openLog(options: LogOptions): OpenLog {
     stdout.writeNow(queue.takeRest());
     if (filed) opened?.writeNow(filed.takeRest());
   };
-  return { log, output, flush, lastWords, terminal: stdout.terminal };
+  const { terminal } = stdout;
+  return { log, output, flush, lastWords, terminal, hasHungUp: () => terminal && !stdout.terminal };
 }
 
 /** What is being written goes first, but nothing can tell when it has. */
