@@ -116,6 +116,16 @@ export function messageOf(error: unknown): string {
   }
 }
 
+/** Where an error was made, if it is one and says so. */
+export function stackOf(error: unknown): string | undefined {
+  try {
+    const stack: unknown = error instanceof Error ? error.stack : undefined;
+    return typeof stack === "string" ? stack : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Why a file, or something in a folder (`where`), cannot be written, and what to do; `owner` is what `lstat` says of it. */
 export function mayNotWrite(
   where: string,

@@ -2,7 +2,7 @@
 // argv → cli → exit code; what gets compiled.
 // First of all: what is imported next takes longer.
 import "./compose/first-signals.ts";
-import { write, writeSync } from "node:fs";
+import { writeSync } from "node:fs";
 import process from "node:process";
 import { main } from "./cli/cli.ts";
 
@@ -20,6 +20,12 @@ const exitCode = await main(process.argv.slice(2), {
 await Promise.race([said, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]);
 process.exit(exitCode);
 
+/** Most have nothing to say there, and do not read how. */
+async function say(text: string): Promise<void> {
+  const { tell } = await import("./compose/stderr.ts");
+  return tell(text);
+}
+
 /** All of it, also into a pipe that is slow; a reader that has gone is no reason to fail, and makes it false. */
 function print(fd: number, text: string): boolean {
   let left = Buffer.from(text);
@@ -31,19 +37,6 @@ function print(fd: number, text: string): boolean {
     }
   }
   return true;
-}
-
-/** The same on standard error without holding the loop: it may be the pipe that nobody reads. */
-async function say(text: string): Promise<void> {
-  let left = Buffer.from(text);
-  while (left.length > 0) {
-    const written = await new Promise<number | Error>((resolve) =>
-      write(2, left, (error, count) => resolve(error ?? count)),
-    );
-    if (typeof written === "number") left = left.subarray(written);
-    else if (isAgain(written)) await new Promise((retry) => setTimeout(retry, 1));
-    else return;
-  }
 }
 
 function isAgain(error: unknown): boolean {

@@ -1,7 +1,15 @@
 // From the words of the command line to an exit code: picks the verb, and turns what it throws into a message on stderr and
 // the code of CONTRACT section 2.
 import { didYouMean } from "../config/did-you-mean.ts";
-import { ConfigError, ExitCode, messageOf, StartupError, StoreError, UsageError } from "../errors.ts";
+import {
+  ConfigError,
+  ExitCode,
+  messageOf,
+  stackOf,
+  StartupError,
+  StoreError,
+  UsageError,
+} from "../errors.ts";
 import { graph } from "./graph.ts";
 import { health } from "./health.ts";
 import { dev } from "./dev.ts";
@@ -81,7 +89,7 @@ export async function main(words: readonly string[], io: Io): Promise<number> {
   } catch (error) {
     if (error instanceof ConfigError) io.stderr(`${error.message}\n`);
     else if (isExpected(error)) io.stderr(`haraka: ${error.message}\n`);
-    else io.stderr(`haraka: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}\n`);
+    else io.stderr(`haraka: ${stackOf(error) ?? messageOf(error)}\n`);
     return codeOf(error);
   }
 }

@@ -63,7 +63,7 @@ const LEARN_AFTER_MS = 1_000;
 export async function runConfig(config: Config, options: RunOptions): Promise<RunEnd> {
   const { names, profiles, env, dev } = options;
   const specs = chosenSpecs(config, { names, profiles });
-  const { log, output, logs, spoken, flush, lastWords, terminal } = openLogs(config, specs, options);
+  const { log, output, logs, spoken, flush, terminal, ...atEnd } = openLogs(config, specs, options);
   const clock = systemClock();
   const loadedMs = clock.wallTime();
   const doors: { server?: Server | undefined } = {};
@@ -86,7 +86,7 @@ export async function runConfig(config: Config, options: RunOptions): Promise<Ru
   });
   const health = withMemory({ health: supervisor, limits: containerLimits, clock });
   // Before anything is opened: as PID 1 a signal that nobody handles is lost.
-  const signals = attendSignals({ supervisor, operator, log, lastWords, endures: dev !== undefined });
+  const signals = attendSignals({ supervisor, operator, log, ...atEnd, endures: dev !== undefined });
   const parts = {
     service: config.runtime.name,
     version,
@@ -140,7 +140,7 @@ function learnLater(
 
 /** Everything that is said goes to standard output, what modules say too, and its last part is kept for `haraka logs`. */
 function openLogs({ runtime }: Config, specs: readonly ServiceSpec[], { json }: Pick<RunOptions, "json">) {
-  const { flush, lastWords, terminal, ...printed } = openLog({
+  const { flush, lastWords, terminal, hasHungUp, ...printed } = openLog({
     name: runtime.name,
     ...runtime.log,
     ...(json && { format: "json" as const }),
@@ -155,6 +155,7 @@ function openLogs({ runtime }: Config, specs: readonly ServiceSpec[], { json }: 
     logs,
     spoken,
     terminal,
+    hasHungUp,
     flush(options: Parameters<typeof flush>[0]) {
       spoken.end();
       return flush(options);

@@ -1,9 +1,9 @@
 // The end that nobody planned: code in this process calls `process.exit` while services run. They would go on without anybody to
 // stop them, so they are killed on the way out, synchronously, and that is said. Modules lose their `shutdown()`.
-import { writeSync } from "node:fs";
 import process from "node:process";
 import { isAlive } from "../core/service-state.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
+import { tellNow } from "./stderr.ts";
 
 /** From now on no process service outlives this process, however it exits, and `lastWords` are called first. */
 export function killAtExit(supervisor: Supervisor, lastWords: () => void): void {
@@ -16,7 +16,7 @@ export function killAtExit(supervisor: Supervisor, lastWords: () => void): void 
     const why = where === undefined ? "" : `, by process.exit at ${where}`;
     const killed = running.map(({ name }) => `'${name}'`).join(", ");
     const fate = killed === "" ? "" : `; killed ${killed}`;
-    tell(`haraka: the process ended with ${code} before anything was stopped in order${why}${fate}\n`);
+    tellNow(`haraka: the process ended with ${code} before anything was stopped in order${why}${fate}\n`);
   });
 }
 
@@ -40,12 +40,4 @@ function killGroup(pid: number): void {
 function callerOfExit(): string | undefined {
   const [, caller = ""] = /\n\s+at (?:process\.)?exit \(.*\)\n\s+at (.*)/.exec(new Error().stack ?? "") ?? [];
   return /(?:file:\/\/)?([^\s(]+:\d+:\d+)/.exec(caller)?.[1];
-}
-
-function tell(text: string): void {
-  try {
-    writeSync(2, text);
-  } catch {
-    // Nobody reads it.
-  }
 }

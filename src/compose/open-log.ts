@@ -1,6 +1,5 @@
 // This process's standard output as the log of the runtime, pretty on a terminal and JSON lines otherwise; and, where the config
 // asks for one, a file beside it. It ends with a flush that never waits longer than it is told to.
-import { write } from "node:fs";
 import process from "node:process";
 import type { LogConfig } from "../config/config.ts";
 import { type LogFile, openLogFile } from "../drivers/log-file.ts";
@@ -10,6 +9,7 @@ import { type Lost, WriteQueue, type WriteQueueOptions } from "../drivers/write-
 import { messageOf, StartupError } from "../errors.ts";
 import type { Log, Outlet } from "../ports/log.ts";
 import { type FlushOptions, outgoing } from "./outgoing.ts";
+import { tell } from "./stderr.ts";
 
 export interface LogOptions extends Partial<Omit<LogConfig, "ringBytes">> {
   /** The runtime's name. */
@@ -28,6 +28,8 @@ export interface OpenLog extends Outlet {
   lastWords: () => void;
   /** Somebody reads it on a terminal. */
   terminal: boolean;
+  /** Somebody did, until that terminal was closed. */
+  hasHungUp: () => boolean;
 }
 
 /** Defaults are those of the config. Throws `StartupError` when the file cannot be opened. */
@@ -68,7 +70,8 @@ export function openLog(options: LogOptions): OpenLog {
     stdout.writeNow(queue.takeRest());
     if (filed) opened?.writeNow(filed.takeRest());
   };
-  return { log, output, flush, lastWords, terminal: stdout.terminal };
+  const { terminal } = stdout;
+  return { log, output, flush, lastWords, terminal, hasHungUp: () => terminal && !stdout.terminal };
 }
 
 /** What is being written goes first, but nothing can tell when it has. */
@@ -126,5 +129,5 @@ function both(...outlets: [Outlet, Outlet]): Outlet {
 
 /** A word on standard error; it may be closed or full, too, so do not wait for it for long. Never rejects. */
 function complain(message: string): Promise<void> {
-  return new Promise((resolve) => write(2, `haraka: ${message}\n`, () => resolve()));
+  return tell(`haraka: ${message}\n`);
 }

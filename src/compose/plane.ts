@@ -5,7 +5,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import type { IntentConfig, PlaneConfig } from "../config/config.ts";
 import type { StateName } from "../core/service-state.ts";
-import { ExitCode, messageOf, type StoreError, UsageError } from "../errors.ts";
+import { ExitCode, messageOf, stackOf, type StoreError, UsageError } from "../errors.ts";
 import type { Fetch } from "../http/server.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Failpoint } from "../ports/failpoint.ts";
@@ -126,7 +126,7 @@ export async function openPlane(parts: PlaneParts): Promise<RunningPlane> {
     clock,
     failpoint,
     keepMs: config.retentionMs,
-    onError: (message, error) => log.error(message, stackOf(error)),
+    onError: (message, error) => log.error(message, { stack: stackOf(error) }),
   });
   watch.onLost((error) => engine.lost(error));
   const executions = new Map<string, Executions>();
@@ -236,10 +236,6 @@ function answering({ plane, config, serviceTokens, ...shared }: Answering): Runn
       return { fetch: createDocs({ name, version, limits, hasAuth: config.auth !== undefined }) };
     }),
   });
-}
-
-function stackOf(error: unknown): { stack: string | undefined } {
-  return { stack: error instanceof Error ? error.stack : undefined };
 }
 
 /** What answers is loaded with the first request. */

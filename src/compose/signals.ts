@@ -3,7 +3,7 @@
 import { onReloadSignal, onSignals, onStopSignal } from "../drivers/signals.ts";
 import { onUncaught } from "../drivers/uncaught.ts";
 import type { Config } from "../config/config.ts";
-import { ExitCode, messageOf } from "../errors.ts";
+import { ExitCode, messageOf, stackOf } from "../errors.ts";
 import type { Log } from "../ports/log.ts";
 import type { Operator } from "../runtime/operator.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
@@ -19,6 +19,8 @@ export interface SignalOptions {
   endures: boolean;
   /** Says what is left to say; called when the process ends before the supervisor has. */
   lastWords: () => void;
+  /** The terminal that it was started on is closed. */
+  hasHungUp: () => boolean;
 }
 
 export interface AttendedSignals extends StopSignals {
@@ -32,6 +34,7 @@ export function attendSignals({
   log,
   endures,
   lastWords,
+  hasHungUp,
 }: SignalOptions): AttendedSignals {
   let present: (() => Config) | undefined;
   const takersOf = (signal: string) =>
@@ -52,10 +55,13 @@ export function attendSignals({
   });
   handOver();
   killAtExit(supervisor, lastWords);
-  onReloadSignal(() => operator.reloadSoon());
+  onReloadSignal(() => {
+    // A terminal says with the same signal that it is closed: who was started on it ends with it.
+    if (hasHungUp()) operator.shutdown("stopping: its terminal was closed");
+    else operator.reloadSoon();
+  });
   onUncaught((error) => {
-    const stack = error instanceof Error ? error.stack : undefined;
-    log.error(`nobody caught: ${messageOf(error)}`, { stack });
+    log.error(`nobody caught: ${messageOf(error)}`, { stack: stackOf(error) });
     if (endures) return;
     const reason = `stopping after an uncaught error: ${messageOf(error)}`;
     void supervisor.shutdown({ reason, exitCode: ExitCode.internal });

@@ -219,7 +219,7 @@ function processOf({ z, key, preset, text, filled, literal, name, boolean, whole
     forwardSignals: preset(
       z.array(z.enum(FORWARDED_SIGNALS)),
       [],
-      "Signals that the runtime hands on to it. SIGHUP reloads the config, SIGTERM and SIGINT stop the runtime; so does SIGQUIT where no service is handed it.",
+      "Signals that the runtime hands on to it. SIGHUP reloads the config, or stops the runtime when its terminal was closed; SIGTERM and SIGINT stop the runtime; so does SIGQUIT where no service is handed it.",
     ),
     notificationFd: key(
       whole(3, 255),

@@ -1,6 +1,6 @@
 // Services that live in this process. It drives `startup` and `shutdown` and reports how they ended; it cannot kill what does
 // not listen, only abandon it, and whatever an abandoned one still says is dropped. No `node:`, so the edge uses it too.
-import { ConfigError, messageOf, UsageError } from "../errors.ts";
+import { ConfigError, messageOf, stackOf, UsageError } from "../errors.ts";
 import type { Launcher, LaunchOutcome, Running } from "../ports/launcher.ts";
 import type { ProbeResult } from "../ports/probe.ts";
 import type { ServiceLike } from "../ports/service.ts";
@@ -67,7 +67,7 @@ function launch(options: ModuleLauncherOptions, report: (outcome: LaunchOutcome)
       await service.shutdown?.(signal);
     } catch (error) {
       const reason = `shutdown() failed: ${messageOf(error)}`;
-      return finish({ type: "exited", code: 1, signal: null, reason, ...stackOf(error) });
+      return finish({ type: "exited", code: 1, signal: null, reason, ...codeStack(error) });
     }
     exit(0);
   };
@@ -91,13 +91,14 @@ function launch(options: ModuleLauncherOptions, report: (outcome: LaunchOutcome)
 }
 
 function failed(reason: string, error: unknown): LaunchOutcome {
-  return { type: "failed", reason, ...stackOf(error) };
+  return { type: "failed", reason, ...codeStack(error) };
 }
 
-/** That of an error which is not the runtime's own, whose message says it all. */
-function stackOf(error: unknown): { stack?: string } {
+/** Where code of the service threw; what the runtime says itself says it all. */
+function codeStack(error: unknown): { stack?: string } {
   const isOwn = error instanceof UsageError || error instanceof ConfigError;
-  return error instanceof Error && !isOwn && error.stack !== undefined ? { stack: error.stack } : {};
+  const stack = isOwn ? undefined : stackOf(error);
+  return stack === undefined ? {} : { stack };
 }
 
 /** Asks `health()` when no earlier call is still under way, even one that nobody waits for any more. */

@@ -87,21 +87,32 @@ export function notifySockets({ openCalls, onUnable }: NotifySocketsOptions): No
         return { close() {} };
       }
       let closed = false;
-      const read = (): void => {
-        for (let count = 0; !closed; count++) {
-          if (count === BURST) return void setImmediate(read);
+      /** When it reads next; until then it does not, however often the kernel announces more: it does so as fast as there is room. */
+      let turn: NodeJS.Immediate | undefined;
+      const readBurst = (): void => {
+        clearImmediate(turn);
+        turn = undefined;
+        for (let count = 0; count < BURST; count++) {
           const message = open.receive(fd);
-          if (message === undefined) return;
+          if (message === undefined) break;
+          turn ??= setImmediate(readBurst);
           if (maySpeak(message, speaker)) for (const notice of noticesIn(message.text)) tell(notice);
+          if (closed) return;
         }
+      };
+      const read = (): void => {
+        if (turn === undefined) readBurst();
       };
       readers.add(read);
       return {
         address,
         close() {
-          read();
+          if (closed) return;
+          readBurst();
+          // By who was told the last of it.
           if (closed) return;
           closed = true;
+          clearImmediate(turn);
           readers.delete(read);
           open.close(fd);
         },

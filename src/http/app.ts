@@ -2,7 +2,7 @@
 // and error handler never see another's requests. It opens no port and starts nothing.
 import { Hono, type Context, type ErrorHandler, type ExecutionContext } from "hono";
 import { HTTPException } from "hono/http-exception";
-import { messageOf } from "../errors.ts";
+import { messageOf, stackOf } from "../errors.ts";
 import type { StateName } from "../core/service-state.ts";
 import type { HealthSource } from "../ports/health-source.ts";
 import type { Log } from "../ports/log.ts";
@@ -94,10 +94,7 @@ export function createApp({ health, gate, log, control, plane, traefik, ...ident
   function failed(thrown: unknown, { c, service }: { c: Context; service: string }): Response {
     if (thrown instanceof HTTPException) return thrown.getResponse();
     const detail = `cannot answer ${c.req.method} ${c.req.path}`;
-    log.error(`${detail}: ${messageOf(thrown)}`, {
-      service,
-      ...(thrown instanceof Error && { stack: thrown.stack }),
-    });
+    log.error(`${detail}: ${messageOf(thrown)}`, { service, stack: stackOf(thrown) });
     return problem({ status: 500, title: "Internal Server Error", detail: `${detail}: the log says why` });
   }
 

@@ -107,15 +107,18 @@ async function readText(request: Request): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;
-  for await (const chunk of request.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > BODY_BYTES_MAX) {
-      const detail = `cannot read the body: it is larger than ${BODY_BYTES_MAX} bytes`;
-      throw new BadInput(problem({ status: 413, title: "Content Too Large", detail }));
+  try {
+    for await (const chunk of request.body ?? []) {
+      bytes += chunk.byteLength;
+      if (bytes > BODY_BYTES_MAX) break;
+      text += decoder.decode(chunk, { stream: true });
     }
-    text += decoder.decode(chunk, { stream: true });
+  } catch {
+    throw badRequest("cannot read the body: it was cut off; send it again");
   }
-  return text;
+  if (bytes <= BODY_BYTES_MAX) return text;
+  const detail = `cannot read the body: it is larger than ${BODY_BYTES_MAX} bytes`;
+  throw new BadInput(problem({ status: 413, title: "Content Too Large", detail }));
 }
 
 function badRequest(detail: string): BadInput {

@@ -2,7 +2,7 @@
 // nothing; who may ask is decided where it is mounted: everybody on the socket, bearers of the token on TCP.
 import { Hono, type Context } from "hono";
 import { didYouMean } from "../config/did-you-mean.ts";
-import { messageOf } from "../errors.ts";
+import { messageOf, stackOf } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Control, LogSource, ServiceAction, StatusSource } from "../ports/control.ts";
 import type { Log } from "../ports/log.ts";
@@ -46,7 +46,7 @@ export function createControl(options: ControlOptions): Hono {
   return app.onError((error, c) => {
     if (error instanceof BadInput) return error.response;
     const detail = `cannot answer ${c.req.method} ${c.req.path}`;
-    options.log.error(`${detail}: ${messageOf(error)}`, { stack: error.stack });
+    options.log.error(`${detail}: ${messageOf(error)}`, { stack: stackOf(error) });
     return problem({ status: 500, title: "Internal Server Error", detail: `${detail}: the log says why` });
   });
 }

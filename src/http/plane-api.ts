@@ -1,7 +1,7 @@
 // The plane over HTTP: a route for each operation, and around it what all have in common: who asks, what they may, what they say,
 // and the answers to what cannot be done. It decides nothing that the port does not say.
 import { Hono, type Context } from "hono";
-import { messageOf } from "../errors.ts";
+import { messageOf, stackOf } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Plane } from "../ports/plane.ts";
 import type { RegistryReader } from "../ports/registry.ts";
@@ -64,7 +64,7 @@ export function createPlaneApi(options: PlaneApiOptions): Hono {
 
   function failed(c: Context, error: unknown): Response {
     const detail = `cannot answer ${c.req.method} ${c.req.path}`;
-    log.error(`${detail}: ${messageOf(error)}`, error instanceof Error ? { stack: error.stack } : {});
+    log.error(`${detail}: ${messageOf(error)}`, { stack: stackOf(error) });
     return problem({ status: 500, title: "Internal Server Error", detail: `${detail}: the log says why` });
   }
 }

@@ -139,6 +139,33 @@ test("a flood does not hold up the loop, and nothing of it is lost", async () =>
   assert.ok(turns > 10, `${turns} turns of the loop`);
 });
 
+test("a flood without an end leaves everything else its turns", async () => {
+  const NOTICES = 20_000;
+  const flooded = Promise.withResolvers<void>();
+  let [sinceTurn, most, total] = [0, 0, 0];
+  const socket = sockets.open({
+    speaker: {},
+    tell() {
+      most = Math.max(most, ++sinceTurn);
+      if (++total >= NOTICES) flooded.resolve();
+    },
+  });
+  const turn = (): void => {
+    sinceTurn = 0;
+    if (total < NOTICES) setImmediate(turn);
+  };
+  turn();
+  const { address = "" } = socket;
+  const flooder = spawn(process.execPath, [client, "flood", "WATCHDOG=1"], {
+    env: { NOTIFY_SOCKET: address },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  await flooded.promise;
+  socket.close();
+  await once(flooder, "exit");
+  assert.ok(most <= 64, `${most} notices within one turn`);
+});
+
 test("what was said before the end is heard when the socket closes, and nothing after", async () => {
   const it = listen();
   const { address } = it.socket;

@@ -214,11 +214,26 @@ test("a second signal ends it at once when nobody reads", async () => {
   assert.match(stderr, /bytes of output were lost.*\nharaka: SIGTERM a second time\n$/);
 });
 
-test("a stop ends also when standard error is the same pipe", async () => {
-  await using it = await blocked({ budget: "1s", both: true });
-  await standsStill(it.runtime);
-  assert.equal((await it.runtime.stop()).code, 0);
-});
+for (const [name, words] of Object.entries(JAVASCRIPT_RUNTIMES)) {
+  test(`a stop ends also when standard error is the same pipe, under ${name}`, async () => {
+    const program = [...words, join(root, "src/main.ts")];
+    await using it = await blocked({ budget: "1s", both: true, program });
+    await standsStill(it.runtime);
+    assert.equal((await it.runtime.stop()).code, 0);
+  });
+
+  test(`so does a process.exit in a module, under ${name}`, async () => {
+    const leaver = `export default { startup: () => void process.once("SIGUSR1", () => process.exit(7)) };`;
+    await using it = await blocked({
+      both: true,
+      services: { ...floods, counting, leaver: { entrypoint: "./leaver.ts" } },
+      files: { "leaver.ts": leaver },
+      program: [...words, join(root, "src/main.ts")],
+    });
+    await standsStill(it.runtime);
+    assert.equal((await it.runtime.signal("SIGUSR1").ended).code, 7);
+  });
+}
 
 test("when the reader goes away the services go on, it is said once, and a stop is clean", async () => {
   const config = {

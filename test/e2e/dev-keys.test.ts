@@ -1,11 +1,9 @@
 // The keyboard of `haraka dev`: keys on a real pseudo-terminal, lines on a pipe, and a terminal that is given back.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, test } from "node:test";
 import { binary } from "./support/binary.ts";
 import { start } from "./support/runtime.ts";
+import { Terminal } from "./support/terminal.ts";
 
 const CONFIG = `
 services:
@@ -14,74 +12,11 @@ services:
   web: { command: [sh, -c, "echo web up; exec sleep 1000"] }
 `;
 
-/** A shell command on a terminal of its own. */
-class Terminal implements AsyncDisposable {
-  readonly #folder = mkdtempSync(join(tmpdir(), "haraka-e2e-"));
-  readonly #process: Bun.Subprocess;
-  readonly #waiting = new Set<() => void>();
-  #text = "";
-
-  constructor(command: string) {
-    writeFileSync(join(this.#folder, "runtime.yaml"), CONFIG);
-    const decoder = new TextDecoder();
-    this.#process = Bun.spawn(["/bin/sh", "-c", command], {
-      cwd: this.#folder,
-      env: { PATH: process.env["PATH"], PORT: "0", NO_COLOR: "1" },
-      terminal: {
-        cols: 120,
-        rows: 40,
-        data: (_terminal, bytes) => {
-          this.#text += decoder.decode(bytes, { stream: true });
-          for (const look of this.#waiting) look();
-        },
-      },
-    });
-  }
-
-  get text(): string {
-    return this.#text;
-  }
-
-  get ended(): Promise<number> {
-    return this.#process.exited;
-  }
-
-  type(keys: string): void {
-    this.#process.terminal?.write(keys);
-  }
-
-  /** As when its window is closed. */
-  close(): void {
-    this.#process.terminal?.close();
-  }
-
-  /** Resolves once the pattern has been seen so many times. */
-  async seen(pattern: RegExp, times = 1): Promise<void> {
-    const all = new RegExp(pattern, "g");
-    await new Promise<void>((resolve, reject) => {
-      const look = (): void => {
-        if ((this.#text.match(all) ?? []).length < times) return;
-        this.#waiting.delete(look);
-        resolve();
-      };
-      this.#waiting.add(look);
-      void this.ended.then(() => reject(new Error(`ended without ${pattern}:\n${this.#text}`)));
-      look();
-    });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#process.kill("SIGKILL");
-    await this.ended;
-    rmSync(this.#folder, { recursive: true });
-  }
-}
-
 const DEV = `'${binary()}' dev`;
 
 describe("dev on a terminal", () => {
   test("r and a name or a number restart a service and what needs it, R all, s says what there is", async () => {
-    await using terminal = new Terminal(DEV);
+    await using terminal = new Terminal(DEV, CONFIG);
     await terminal.seen(/keys: r restart one, R all, s status, q quit/);
     await terminal.seen(/(db|api|web) up/, 3);
     terminal.type("r");
@@ -113,7 +48,7 @@ describe("dev on a terminal", () => {
     ["Ctrl-D", "\x04", 0],
   ] as const) {
     test(`${how} quits, and the terminal is as it was`, async () => {
-      await using terminal = new Terminal(`stty -a; ${DEV}; echo "code $?"; stty -a`);
+      await using terminal = new Terminal(`stty -a; ${DEV}; echo "code $?"; stty -a`, CONFIG);
       await terminal.seen(/web up/);
       terminal.type(keys);
       await terminal.seen(new RegExp(`code ${code}\r\n`));
@@ -125,7 +60,7 @@ describe("dev on a terminal", () => {
   }
 
   test("in the background it leaves the terminal alone", async () => {
-    await using terminal = new Terminal(`set -m; ${DEV} & echo "pid $!"; wait %1`);
+    await using terminal = new Terminal(`set -m; ${DEV} & echo "pid $!"; wait %1`, CONFIG);
     await terminal.seen(/web up/);
     await terminal.seen(/started/);
     assert.doesNotMatch(terminal.text, /keys:/);
@@ -135,7 +70,7 @@ describe("dev on a terminal", () => {
   });
 
   test("a terminal that goes takes it along", async () => {
-    await using terminal = new Terminal(`exec ${DEV}`);
+    await using terminal = new Terminal(`exec ${DEV}`, CONFIG);
     await terminal.seen(/web up/);
     await terminal.seen(/started/);
     terminal.close();

@@ -298,6 +298,23 @@ export default {
   assert.ok(runtime.whoBecame("stopped").includes("db"));
 });
 
+test("what is thrown may defend itself against every look: it ends the runtime like any other", async () => {
+  await using runtime = start({
+    files: {
+      "runtime.yaml": `services:\n  db: { command: [sleep, "1000"] }\n  web: { entrypoint: ./web.ts }`,
+      "web.ts": `
+const refuse = () => { throw "no"; };
+export default {
+  startup() { process.once("SIGUSR1", () => { throw new Proxy({}, { get: refuse, getPrototypeOf: refuse }); }); },
+};`,
+    },
+  });
+  await runtime.started();
+  const { code } = await runtime.signal("SIGUSR1").ended;
+  assert.equal(code, 70);
+  assert.ok(runtime.whoBecame("stopped").includes("db"));
+});
+
 test("a route that throws is a 500 that gives nothing away, and the log says why", async () => {
   await using runtime = start({
     files: {

@@ -7,7 +7,9 @@ import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after } from "node:test";
+import { binary } from "./support/binary.ts";
 import { isRunning, type Runtime, start } from "./support/runtime.ts";
+import { Terminal } from "./support/terminal.ts";
 
 const IDLE = 'command: [sleep, "1000"]';
 /** Comes up, says so, and does not end at SIGTERM; nor does its child. */
@@ -159,4 +161,20 @@ test("stopSignal is the signal that a process is asked with", async () => {
   await runtime.started();
   assert.equal((await runtime.stop()).code, 0);
   assert.deepEqual(runtime.messages("app", "stdout"), ["up", "bye"]);
+});
+
+test("SIGHUP on a terminal reloads, and a terminal that is closed takes the runtime along", async () => {
+  await using terminal = new Terminal(
+    `echo "pid $$"; exec '${binary()}' run`,
+    `services: { idle: { ${IDLE} } }`,
+  );
+  await terminal.seen(/started/);
+  const [, pid] = /pid (\d+)/.exec(terminal.text) ?? [];
+  const [, idle] = /service=idle pid=(\d+)/.exec(terminal.text) ?? [];
+  process.kill(Number(pid), "SIGHUP");
+  await terminal.seen(/no service has changed/);
+  assert.ok(isRunning(Number(idle)));
+  terminal.close();
+  assert.equal(await terminal.ended, 0);
+  assert.ok(!isRunning(Number(idle)));
 });

@@ -3,12 +3,13 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { testClock } from "../../src/compose/testing.ts";
 import { createControl } from "../../src/http/control.ts";
+import type { Log } from "../../src/ports/log.ts";
 import { NOW_MS, scriptedOperator, service } from "../fakes/operator.ts";
 import { silentLog } from "./silent-log.ts";
 
 const ISO = new Date(NOW_MS).toISOString();
 
-function rig() {
+function rig(log: Log = silentLog) {
   const operator = scriptedOperator();
   const ending = new AbortController();
   const clock = testClock();
@@ -16,7 +17,7 @@ function rig() {
     status: operator,
     operate: operator,
     logs: operator.logs,
-    log: silentLog,
+    log,
     clock,
     ending: ending.signal,
     channel: "the control socket",
@@ -259,6 +260,21 @@ suite("refusing", () => {
       if (status === 405) assert.match(answer.headers.get("allow") ?? "", /GET, HEAD|POST/);
     });
   }
+
+  test("a body that is cut off is the client's doing: 400, and not an error of the runtime", async () => {
+    const errors: string[] = [];
+    const { operator, request } = rig({ ...silentLog, error: (message) => void errors.push(message) });
+    const body = new ReadableStream({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode("{"));
+        controller.error(new Error("The connection was closed."));
+      },
+    });
+    const answer = await request("/services/db/stop", { method: "POST", body });
+    assert.equal(answer.status, 400);
+    assert.match(await answer.text(), /cut off; send it again/);
+    assert.deepEqual([errors, operator.calls], [[], []]);
+  });
 
   test("what a runtime throws is a 500 without its words, and is logged", async () => {
     const operator = scriptedOperator();
