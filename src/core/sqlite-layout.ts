@@ -11,3 +11,41 @@ export const COPY_TABLES = `
 `;
 export const IS_COPY = "SELECT 1 FROM sqlite_schema WHERE name = 'copy_mark'";
 export const COPY_MARK = "SELECT mark FROM copy_mark";
+
+/** Where a record stands. Executions are numbers there. */
+interface LogPlace {
+  tenant: number;
+  seq: number;
+  timeMs: number;
+  execution: number | null;
+}
+
+interface RecordColumns {
+  id: string;
+  type: string;
+  session?: string | undefined;
+  saga?: string | undefined;
+  step?: string | undefined;
+}
+
+/** Takes {@link logParameters}. */
+export const INSERT_LOG =
+  "INSERT INTO log (id, time_ms, type, event, session, execution, saga, step, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+/** In the order of {@link INSERT_LOG}. */
+export function logParameters(
+  { tenant, seq, timeMs, execution }: LogPlace,
+  { record: { id, type, session, saga, step }, payload }: { record: RecordColumns; payload: string },
+): (number | string | null)[] {
+  return [
+    tenant * SEQ_MAX + seq,
+    timeMs,
+    type,
+    id,
+    session ?? null,
+    execution,
+    saga ?? null,
+    step ?? null,
+    payload,
+  ];
+}

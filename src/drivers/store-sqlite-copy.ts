@@ -2,7 +2,15 @@
 // and versions from elsewhere, and goes in with how far it has come in one transaction. Whoever calls it holds the store's lock.
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { keyOf, partsOf } from "../core/key.ts";
-import { COPY_MARK, COPY_TABLES, IS_COPY, SEQ_MAX, TENANTS_MAX } from "../core/sqlite-layout.ts";
+import {
+  COPY_MARK,
+  COPY_TABLES,
+  INSERT_LOG,
+  IS_COPY,
+  logParameters,
+  SEQ_MAX,
+  TENANTS_MAX,
+} from "../core/sqlite-layout.ts";
 import { messageOf, StoreError } from "../errors.ts";
 import {
   COPY_START,
@@ -157,19 +165,12 @@ class SqliteCopy implements StoreTarget {
   }
 
   #writeRecords(tenant: number, rows: readonly LogRow[]): void {
-    const append = this.#sql("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
-    for (const { seq, timeMs, type, id, session, execution, saga, step, payload } of rows)
-      append.run(
-        tenant * SEQ_MAX + seq,
-        timeMs,
-        type,
-        id,
-        session ?? null,
-        execution === undefined ? null : this.#executionId(tenant, execution),
-        saga ?? null,
-        step ?? null,
-        payload,
-      );
+    const append = this.#sql(INSERT_LOG);
+    for (const { payload, ...record } of rows) {
+      const { seq, timeMs, execution: named } = record;
+      const execution = named === undefined ? null : this.#executionId(tenant, named);
+      append.run(...logParameters({ tenant, seq, timeMs, execution }, { record, payload }));
+    }
   }
 
   #writeEntries(tenant: number, rows: readonly EntryRow[]): void {

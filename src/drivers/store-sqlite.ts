@@ -2,7 +2,7 @@
 // there, so that what is written together lies together and a batch touches few pages. It opens, locks and migrates nothing.
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { keyOf, partsOf } from "../core/key.ts";
-import { SEQ_MAX, TENANTS_MAX } from "../core/sqlite-layout.ts";
+import { INSERT_LOG, logParameters, SEQ_MAX, TENANTS_MAX } from "../core/sqlite-layout.ts";
 import { StoreError } from "../errors.ts";
 import type { WalType } from "../ports/store.ts";
 import type {
@@ -82,7 +82,7 @@ function prepareAll(database: DatabaseSync) {
     tenants: prepare("SELECT id, name, last_seq FROM tenant WHERE id > ? ORDER BY id LIMIT ?"),
     execution: prepare("SELECT id FROM execution WHERE tenant = ? AND name = ?"),
     addExecution: prepare("INSERT INTO execution VALUES (?, ?, ?)"),
-    append: prepare("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+    append: prepare(INSERT_LOG),
     log: prepare(`SELECT ${LOG_COLUMNS} WHERE log.id > ? AND log.id <= ? ORDER BY log.id LIMIT ?`),
     logOfExecution: prepare(
       `SELECT ${LOG_COLUMNS} WHERE log.execution = ? AND log.id > ? AND log.id <= ? ORDER BY log.id LIMIT ?`,
@@ -166,19 +166,11 @@ class SqliteEngine implements StoreEngine {
     const tenant = this.#writable(name);
     const firstSeq = tenant.lastSeq + 1;
     if (firstSeq + rows.length > SEQ_MAX) throw new StoreError(`tenant ${name} has ${SEQ_MAX} records`);
-    for (const { record, payload } of rows) {
-      const { id, type, session, execution, saga, step } = record;
-      this.#sql.append.run(
-        tenant.id * SEQ_MAX + ++tenant.lastSeq,
-        this.lastTimeMs,
-        type,
-        id,
-        session ?? null,
-        execution === undefined ? null : this.#executionId(tenant, execution),
-        saga ?? null,
-        step ?? null,
-        payload,
-      );
+    for (const row of rows) {
+      const { execution: named } = row.record;
+      const execution = named === undefined ? null : this.#executionId(tenant, named);
+      const place = { tenant: tenant.id, seq: ++tenant.lastSeq, timeMs: this.lastTimeMs, execution };
+      this.#sql.append.run(...logParameters(place, row));
     }
     return firstSeq;
   }
