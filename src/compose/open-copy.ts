@@ -1,12 +1,12 @@
 // From the URL of a store to one end of a migration: `sqlite:PATH` or `redis://…`. Loaded only by a migration.
 import type { RedisStoreConfig } from "../config/config.ts";
 import { resolvePath } from "../config/files.ts";
-import { sqliteCopy } from "../drivers/store-sqlite-copy.ts";
+import { sqliteCopy } from "../drivers/sqlite/copy.ts";
+import { openDatabase } from "../drivers/sqlite/database.ts";
 import { UsageError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Failpoint } from "../ports/failpoint.ts";
 import type { StoreTarget } from "../ports/store-copy.ts";
-import { openDatabase } from "./open-database.ts";
 
 export interface OpenCopyOptions {
   clock: Clock;

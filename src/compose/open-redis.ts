@@ -1,15 +1,15 @@
 // From where Redis is to the store in it. Its parts do not know each other: they meet here. Loaded only when a store in Redis is asked for.
 import type { RedisStoreConfig } from "../config/config.ts";
 import { partsOfRedisUrl } from "../config/redis-store.ts";
-import { isNamespace } from "../core/redis-layout.ts";
-import { openRedisLink } from "../drivers/store-redis-link.ts";
-import { redisCopy } from "../drivers/store-redis-copy.ts";
-import { respectingMark } from "../drivers/store-redis-mark.ts";
-import { redisOwnerships } from "../drivers/store-redis-owners.ts";
-import { lookAtVersion } from "../drivers/store-redis-version.ts";
-import { type RedisScripts, redisScripts } from "../drivers/store-redis-scripts.ts";
-import { redisWrites } from "../drivers/store-redis-writes.ts";
-import { redisStore } from "../drivers/store-redis.ts";
+import { redisCopy } from "../drivers/redis/copy.ts";
+import { isNamespace } from "../drivers/redis/layout.ts";
+import { openRedisLink } from "../drivers/redis/link.ts";
+import { respectingMark } from "../drivers/redis/mark.ts";
+import { redisOwnerships } from "../drivers/redis/owners.ts";
+import { type RedisScripts, redisScripts } from "../drivers/redis/scripts.ts";
+import { redisStore } from "../drivers/redis/store.ts";
+import { lookAtVersion } from "../drivers/redis/version.ts";
+import { RedisWrites } from "../drivers/redis/writes.ts";
 import { type StoreError, UsageError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { StoreTarget } from "../ports/store-copy.ts";
@@ -60,7 +60,7 @@ export async function openRedis(
     link.onChange(onTrouble);
     if (link.problem) onTrouble(link.problem);
   }
-  const writes = redisWrites({
+  const writes = new RedisWrites({
     link,
     script: scripts.commit,
     namespace,

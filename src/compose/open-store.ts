@@ -4,12 +4,12 @@ import process from "node:process";
 import type { RedisStoreConfig } from "../config/config.ts";
 import { resolvePath } from "../config/files.ts";
 import { failpointOf } from "../drivers/failpoint.ts";
-import type { SqliteFileOptions } from "../drivers/store-sqlite-file.ts";
+import type { SqliteFileOptions } from "../drivers/sqlite/file.ts";
 import { type StoreError, UsageError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Failpoint } from "../ports/failpoint.ts";
-import type { Ownerships, Store } from "../ports/store.ts";
 import type { StoreEngine } from "../ports/store-engine.ts";
+import type { Ownerships, Store } from "../ports/store.ts";
 
 export interface OpenStoreOptions {
   clock: Clock;
@@ -70,6 +70,6 @@ async function openEngine(
 }
 
 async function openSqlite(named: string, options: SqliteFileOptions): Promise<StoreEngine> {
-  const { openDatabase } = await import("./open-database.ts");
+  const { openDatabase } = await import("../drivers/sqlite/database.ts");
   return openDatabase(named, options).engine;
 }

@@ -1,7 +1,7 @@
 // Where a Redis is, as it is connected to and as messages call it. The store and what publishes routes meet it here, and nowhere else.
 import type { RedisStoreConfig } from "../config/config.ts";
-import { dialCluster, dialSentinel, dialServer } from "../drivers/store-redis-dial.ts";
-import type { Dial } from "../ports/redis.ts";
+import { dialCluster, dialSentinel, dialServer } from "../drivers/redis/dial.ts";
+import type { Dial } from "../drivers/redis/connection.ts";
 
 export type RedisPlace = RedisStoreConfig["place"];
 

@@ -1,13 +1,16 @@
 // Who runs what, when a store in Redis has several replicas: an execution is one replica's for as long as it prolongs its lease, by the
 // server's time, and under a token that is new with each claim. What was opened here is looked for where it was opened; all tenants are
 // asked for what others have left when nothing is found there, and now and then.
-import { tenantBase } from "../core/redis-layout.ts";
-import { keyOf, partsOf } from "../core/key.ts";
-import { StoreError } from "../errors.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { RedisLink, RedisScript, Reply } from "../ports/redis.ts";
-import type { RedisWrites } from "../ports/redis-writes.ts";
-import type { Claim, Ownerships } from "../ports/store.ts";
+import { keyOf, partsOf } from "../../core/key.ts";
+import { StoreError } from "../../errors.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Claim, Ownerships } from "../../ports/store.ts";
+import type { Reply } from "./connection.ts";
+import { tenantBase } from "./layout.ts";
+import type { RedisLink } from "./link.ts";
+import type { RedisScript } from "./script.ts";
+import { newToken } from "./token.ts";
+import type { RedisWrites } from "./writes.ts";
 
 /** So many are made or prolonged by one script. */
 const CLAIMS_AT_ONCE = 500;
@@ -137,9 +140,4 @@ function* helpings(claims: readonly Claim[]): Generator<[tenant: string, claims:
   for (const [tenant, some] of Map.groupBy(claims, (claim) => claim.tenant))
     for (let from = 0; from < some.length; from += CLAIMS_AT_ONCE)
       yield [tenant, some.slice(from, from + CLAIMS_AT_ONCE)];
-}
-
-function newToken(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

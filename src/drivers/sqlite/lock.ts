@@ -3,7 +3,7 @@
 // is ever opened for a look: closing any descriptor of a file drops all locks that the process has on it.
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
-import { messageOf, StoreError } from "../errors.ts";
+import { messageOf, StoreError } from "../../errors.ts";
 
 export interface StoreLock {
   release(): void;

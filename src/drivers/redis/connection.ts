@@ -1,6 +1,5 @@
-// Redis as the store's driver sees it: connections that are made and lost, and commands whose outcome may stay unknown. Who makes a
-// connection knows whether it leads to one server, to the master that sentinels name, or to a cluster; nobody else does.
-import type { StoreError } from "../errors.ts";
+// Connections to Redis that are made and lost, and commands whose outcome may stay unknown. Who makes a connection knows whether it
+// leads to one server, to the master that sentinels name, or to a cluster; nobody else does.
 
 export type Reply = null | number | string | readonly Reply[];
 
@@ -41,31 +40,4 @@ export type Dial = () => Promise<RedisConnection>;
 /** To try again would give the same. */
 export class RedisRefusal extends Error {
   override readonly name = "RedisRefusal";
-}
-
-/** `sha` is the SHA-1 of `text`, by which Redis knows it. */
-export interface RedisScript {
-  text: string;
-  sha: string;
-}
-
-/** Redis, as long as this process lives. */
-export interface RedisLink {
-  /** For messages, without passwords: `redis://127.0.0.1:6379/0`. */
-  readonly name: string;
-  /** Keys may lie on several servers. */
-  readonly isSharded: boolean;
-  /** Counts connections: whatever was sent under a lower number was sent before. */
-  readonly generation: number;
-  /** Why it cannot be reached just now, or at all. */
-  readonly problem: StoreError | undefined;
-  /** Runs a script on the keys that begin with those of `key`. */
-  run(script: RedisScript, key: string, args: readonly string[]): Promise<Answer>;
-  send(words: readonly string[], options?: SendOptions): Promise<Answer>;
-  /** Told each time it comes (`undefined`) and goes. */
-  onChange(listener: (problem: StoreError | undefined) => void): void;
-  /** The listener is called with each message, and with nothing whenever it may have missed some. Returns a function that ends it. */
-  listen(channel: string, listener: (message: string | undefined) => void): () => void;
-  /** Everything that follows is unsent. */
-  close(): void;
 }

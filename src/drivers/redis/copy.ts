@@ -1,23 +1,9 @@
 // A namespace in Redis as one end of a migration. Rows are written by scripts, each part with how far its tenant has come, at once or not
 // at all; a part that may have been written is not sent again by itself, since a migration that is run again finds out. Who uses the
 // namespace is seen by what runtimes listen to, by their leases, and by their entries in the registry.
-import process from "node:process";
-import { OPEN, openExecution } from "../core/claims.ts";
-import { keyOf } from "../core/key.ts";
-import {
-  copyMarkKey,
-  parseEntry,
-  parseRecord,
-  recordText,
-  runtimesChannel,
-  tenantBase,
-  tenantMember,
-  listedTenants,
-  tenantsKey,
-} from "../core/redis-layout.ts";
-import { StoreError } from "../errors.ts";
-import type { Answer, RedisLink, RedisScript, Reply } from "../ports/redis.ts";
-import { type Json, SYSTEM_TENANT, type WalType } from "../ports/store.ts";
+import { OPEN, openExecution } from "../../core/claims.ts";
+import { keyOf } from "../../core/key.ts";
+import { StoreError } from "../../errors.ts";
 import {
   type CopiedRows,
   type CopyMark,
@@ -27,8 +13,25 @@ import {
   type RemovedRow,
   type StoreTarget,
   type TenantHead,
-} from "../ports/store-copy.ts";
-import type { EntryRow, LogRow } from "../ports/store-engine.ts";
+} from "../../ports/store-copy.ts";
+import type { EntryRow, LogRow } from "../../ports/store-engine.ts";
+import { type Json, SYSTEM_TENANT } from "../../ports/store.ts";
+import type { Answer, Reply } from "./connection.ts";
+import {
+  copyMarkKey,
+  parseEntry,
+  parseRecord,
+  partsOfRecord,
+  type RecordReply,
+  recordText,
+  runtimesChannel,
+  tenantBase,
+  tenantMember,
+  tenantsKey,
+} from "./layout.ts";
+import type { RedisLink } from "./link.ts";
+import { scriptsOf } from "./script.ts";
+import { listedTenants } from "./tenants.ts";
 
 const CLEARED_AT_ONCE = 1_000;
 
@@ -279,12 +282,9 @@ class RedisCopy implements StoreTarget {
   }
 }
 
-type RecordReply = readonly [place: string, fields: readonly string[]];
-
-function logRow([place, [, id = "", , ms, , rest = ""]]: RecordReply): LogRow {
-  const { type, ...record } = parseRecord(rest);
-  const found = { seq: Number.parseInt(place, 10), id, timeMs: Number(ms), type: type as WalType, ...record };
-  return found as LogRow;
+function logRow(reply: RecordReply): LogRow {
+  const { rest, ...placed } = partsOfRecord(reply);
+  return { ...placed, ...parseRecord(rest) } as LogRow;
 }
 
 function entryRow(key: string, text: string): EntryRow {
@@ -313,13 +313,4 @@ function wordsOf(tenant: string, { step, rows }: CopiedRows): string[] {
     const opened = open ? [keyOf(open.execution), keyOf(open.definition)] : ["", ""];
     return [key, expires, `${version} ${expires} ${value}`, ...opened];
   });
-}
-
-function scriptsOf<Name extends string>(texts: Record<Name, string>): Record<Name, RedisScript> {
-  const { createHash } = process.getBuiltinModule("node:crypto");
-  const scripts = Object.entries<string>(texts).map(([name, text]) => [
-    name,
-    { text, sha: createHash("sha1").update(text).digest("hex") },
-  ]);
-  return Object.fromEntries(scripts) as Record<Name, RedisScript>;
 }

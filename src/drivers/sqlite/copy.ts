@@ -1,17 +1,8 @@
 // A SQLite database as one end of a migration. It is read through the engine, like any other; what is written has its numbers, times
 // and versions from elsewhere, and goes in with how far it has come in one transaction. Whoever calls it holds the store's lock.
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { keyOf, partsOf } from "../core/key.ts";
-import {
-  COPY_MARK,
-  COPY_TABLES,
-  INSERT_LOG,
-  IS_COPY,
-  logParameters,
-  SEQ_MAX,
-  TENANTS_MAX,
-} from "../core/sqlite-layout.ts";
-import { messageOf, StoreError } from "../errors.ts";
+import { keyOf, partsOf } from "../../core/key.ts";
+import { messageOf, StoreError } from "../../errors.ts";
 import {
   COPY_START,
   type CopiedRows,
@@ -22,8 +13,17 @@ import {
   type RemovedRow,
   type StoreTarget,
   type TenantHead,
-} from "../ports/store-copy.ts";
-import type { EntryRow, LogRow, StoreEngine } from "../ports/store-engine.ts";
+} from "../../ports/store-copy.ts";
+import type { EntryRow, LogRow, StoreEngine } from "../../ports/store-engine.ts";
+import {
+  COPY_MARK,
+  COPY_TABLES,
+  INSERT_LOG,
+  IS_COPY,
+  logParameters,
+  SEQ_MAX,
+  TENANTS_MAX,
+} from "./layout.ts";
 
 const EXECUTIONS_REMEMBERED_MAX = 65_536;
 

@@ -1,8 +1,7 @@
 // What a store in Redis does at once or not at all, as scripts that run inside the server, by the server's time. Each is given the
-// tenant's `head` and finds its other keys beside it, in the same slot (see core/redis-layout.ts). Everything that may be refused is
+// tenant's `head` and finds its other keys beside it, in the same slot (see layout.ts). Everything that may be refused is
 // looked at before anything is written, since Redis takes nothing back.
-import process from "node:process";
-import type { RedisScript } from "../ports/redis.ts";
+import { type RedisScript, scriptsOf } from "./script.ts";
 
 /** Beyond it the lowest versions of removed keys are forgotten, and new keys begin above them. */
 const REMOVED_MAX = 65_536;
@@ -373,11 +372,4 @@ const texts = {
 
 export type RedisScripts = Record<keyof typeof texts, RedisScript>;
 
-export function redisScripts(): RedisScripts {
-  const { createHash } = process.getBuiltinModule("node:crypto");
-  const scripts = Object.entries(texts).map(([name, text]) => [
-    name,
-    { text, sha: createHash("sha1").update(text).digest("hex") },
-  ]);
-  return Object.fromEntries(scripts) as RedisScripts;
-}
+export const redisScripts = (): RedisScripts => scriptsOf(texts);

@@ -4,11 +4,11 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { memoryEngine } from "../../src/drivers/store-memory.ts";
-import { sqliteEngine } from "../../src/drivers/store-sqlite.ts";
-import { isOld, MIGRATIONS, openSqliteFile } from "../../src/drivers/store-sqlite-file.ts";
-import type { StoreEngine } from "../../src/ports/store-engine.ts";
-import { filled, type Folder, open, refused, storeFolder } from "./store-rig.ts";
+import { memoryEngine } from "../../../src/drivers/store-memory.ts";
+import { sqliteEngine } from "../../../src/drivers/sqlite/engine.ts";
+import { isOld, MIGRATIONS, openSqliteFile } from "../../../src/drivers/sqlite/file.ts";
+import type { StoreEngine } from "../../../src/ports/store-engine.ts";
+import { filled, type Folder, open, refused, storeFolder } from "../store-rig.ts";
 
 describe("the schema", () => {
   const options = { failpoint: () => {}, create: true, thorough: false };

@@ -2,8 +2,8 @@
 // pipelines and reads replies; that it reconnects and sends again by itself is switched off, since what became of a write that has no
 // answer is for the store to find out.
 import { createClient, createCluster, ErrorReply } from "redis";
-import { messageOf } from "../errors.ts";
-import { type Answer, type Dial, type RedisConnection, RedisRefusal, type Reply } from "../ports/redis.ts";
+import { messageOf } from "../../errors.ts";
+import { type Answer, type Dial, type RedisConnection, RedisRefusal, type Reply } from "./connection.ts";
 
 /** For the way there, and once more for the greeting. */
 const CONNECT_MS = 2_000;

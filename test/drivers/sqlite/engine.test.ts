@@ -18,11 +18,11 @@ import { join } from "node:path";
 import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { describe, test } from "node:test";
-import { openStore } from "../../src/compose/open-store.ts";
-import { testClock } from "../../src/compose/testing.ts";
-import { MIGRATIONS } from "../../src/drivers/store-sqlite-file.ts";
-import { done, record } from "../contracts/store-tools.ts";
-import { filled, open, refused, storeFolder, Writer } from "./store-rig.ts";
+import { openStore } from "../../../src/compose/open-store.ts";
+import { testClock } from "../../../src/compose/testing.ts";
+import { MIGRATIONS } from "../../../src/drivers/sqlite/file.ts";
+import { done, record } from "../../contracts/store-tools.ts";
+import { filled, open, refused, storeFolder, Writer } from "../store-rig.ts";
 
 describe("the holder", () => {
   test("a second process is refused by the first one's pid and host, and the files stay as they are", async () => {

@@ -1,8 +1,8 @@
 // Keeps everybody out of a Redis that is the unfinished target of a migration, each time a connection is made, and lets a migration see
 // which namespaces runtimes use. It writes nothing.
-import { copyMarkKey, runtimesChannel } from "../core/redis-layout.ts";
-import { type Dial, RedisRefusal } from "../ports/redis.ts";
-import { type CopyMark, unfinishedText } from "../ports/store-copy.ts";
+import { type CopyMark, unfinishedText } from "../../ports/store-copy.ts";
+import { type Dial, RedisRefusal } from "./connection.ts";
+import { copyMarkKey, runtimesChannel } from "./layout.ts";
 
 export interface MarkOptions {
   namespace: string;

@@ -1,10 +1,10 @@
 // The keys in Redis that Traefik watches. Who has written which stands in a hash beside them, which is watched, so that of two who
 // change something at once one sees what the other has done. Connects when it is asked, and anew after anything went wrong; it tries
 // nothing again by itself.
-import type { KeyBook, KeyChange, Publication } from "../core/traefik-keys.ts";
-import { messageOf } from "../errors.ts";
-import type { Answer, Dial, RedisConnection, Reply } from "../ports/redis.ts";
-import type { RouteKeys } from "../ports/routing.ts";
+import type { KeyBook, KeyChange, Publication } from "../../core/traefik-keys.ts";
+import { messageOf } from "../../errors.ts";
+import type { RouteKeys } from "../../ports/routing.ts";
+import type { Answer, Dial, RedisConnection, Reply } from "./connection.ts";
 
 export interface TraefikRedisOptions {
   /** Leads to one server. */

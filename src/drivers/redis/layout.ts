@@ -17,7 +17,7 @@
 //   …:attempt:ID                 STRING  what came of a commit that left no record, for ten minutes
 //   …:copy                       HASH    during a migration: token of who copies, at (how far)
 //   …:written                    channel: who has written
-import { keyOf, partsOf } from "./key.ts";
+import { keyOf, partsOf } from "../../core/key.ts";
 
 /** What braces would hold for the empty tenant is no tag; no encoded name is a lone `%`. */
 const EMPTY = "%";
@@ -41,27 +41,10 @@ export function tenantBase(namespace: string, tenant: string): string {
 /** As it stands in the list of tenants. */
 export const tenantMember = (tenant: string): string => keyOf(tenant);
 
-const tenantOf = (member: string): string => partsOf(member)[0] ?? "";
+export const tenantOf = (member: string): string => partsOf(member)[0] ?? "";
 
 /** Whether its keys would keep their tags. */
 export const isNamespace = (text: string): boolean => text !== "" && !/[{}\0]/.test(text);
-
-const TENANTS_AT_ONCE = 1_000;
-
-/** All tenants that may have something, a helping at a time. `send` gives the reply to a command. */
-export async function* listedTenants(
-  namespace: string,
-  send: (words: readonly string[], key: string) => Promise<unknown>,
-): AsyncGenerator<string[]> {
-  const key = tenantsKey(namespace);
-  for (let from = "-"; ;) {
-    const words = ["ZRANGEBYLEX", key, from, "+", "LIMIT", "0", String(TENANTS_AT_ONCE)];
-    const members = (await send(words, key)) as readonly string[];
-    if (members.length > 0) yield members.map(tenantOf);
-    if (members.length < TENANTS_AT_ONCE) return;
-    from = `(${members.at(-1)}`;
-  }
-}
 
 export interface EntryText {
   version: number;
@@ -78,6 +61,14 @@ export function parseEntry(text: string): EntryText {
     json: text.slice(second + 1),
     ...(expires !== "" && { expiresAtMs: Number(expires) }),
   };
+}
+
+/** A record as the log gives it. */
+export type RecordReply = readonly [place: string, fields: readonly string[]];
+
+/** `rest`: for {@link parseRecord}, or to be read as JSON with its payload. */
+export function partsOfRecord([place, [, id = "", , ms, , rest = ""]]: RecordReply) {
+  return { seq: Number.parseInt(place, 10), id, timeMs: Number(ms), rest };
 }
 
 interface RecordText {

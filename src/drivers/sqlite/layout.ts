@@ -1,4 +1,6 @@
-// What those who read and write a SQLite database of ours have to agree on besides its schema (drivers/store-sqlite-file.ts).
+// What those who read and write a SQLite database of ours have to agree on besides its schema (file.ts).
+import type { SQLInputValue } from "node:sqlite";
+import type { NewRecord } from "../../ports/store.ts";
 
 /** Records of one tenant, and tenants: together what a whole number of JavaScript holds. A record's `id` is TENANT * SEQ_MAX + SEQ. */
 export const SEQ_MAX = 2 ** 33;
@@ -20,14 +22,6 @@ interface LogPlace {
   execution: number | null;
 }
 
-interface RecordColumns {
-  id: string;
-  type: string;
-  session?: string | undefined;
-  saga?: string | undefined;
-  step?: string | undefined;
-}
-
 /** Takes {@link logParameters}. */
 export const INSERT_LOG =
   "INSERT INTO log (id, time_ms, type, event, session, execution, saga, step, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -35,8 +29,9 @@ export const INSERT_LOG =
 /** In the order of {@link INSERT_LOG}. */
 export function logParameters(
   { tenant, seq, timeMs, execution }: LogPlace,
-  { record: { id, type, session, saga, step }, payload }: { record: RecordColumns; payload: string },
-): (number | string | null)[] {
+  { record, payload }: { record: Omit<NewRecord, "payload" | "execution">; payload: string },
+): SQLInputValue[] {
+  const { id, type, session, saga, step } = record;
   return [
     tenant * SEQ_MAX + seq,
     timeMs,

@@ -1,18 +1,19 @@
 // The store in Redis, shared by all replicas that use one namespace: what is read, what is watched, and what joins the parts that write
 // and own. Whether something has expired is judged by the server's time, and what was seen expired stays so for this process. It needs
 // no clock of its own.
-import { listedTenants, parseEntry, tenantBase } from "../core/redis-layout.ts";
-import { keyOf } from "../core/key.ts";
-import { StoreError } from "../errors.ts";
-import type { Answer, RedisLink, RedisScript, Reply } from "../ports/redis.ts";
-import type { RedisWrites } from "../ports/redis-writes.ts";
-import type { Entry, Json, LogRecord, Page, Store } from "../ports/store.ts";
+import { keyOf, LAST } from "../../core/key.ts";
+import { StoreError } from "../../errors.ts";
+import type { Entry, Json, LogRecord, Page, Store } from "../../ports/store.ts";
+import type { Answer, Reply } from "./connection.ts";
+import { parseEntry, partsOfRecord, type RecordReply, tenantBase } from "./layout.ts";
+import type { RedisLink } from "./link.ts";
+import type { RedisScript } from "./script.ts";
+import { listedTenants } from "./tenants.ts";
+import type { RedisWrites } from "./writes.ts";
 
 const KEYS_AT_ONCE = 1_000;
 const TRIMMED_AT_ONCE = 256;
 const QUIET_MAX = 64;
-/** Sorts behind all that begins with the same text. */
-const LAST = "\u{10FFFF}";
 
 export interface RedisStoreOptions {
   link: RedisLink;
@@ -248,11 +249,10 @@ class RedisStore implements Store, ListedTenants {
   }
 }
 
-type RecordReply = readonly [place: string, fields: readonly string[]];
-
-function recordOf(tenant: string, [place, [, id = "", , ms, , rest = ""]]: RecordReply): LogRecord {
+function recordOf(tenant: string, reply: RecordReply): LogRecord {
+  const { rest, ...placed } = partsOfRecord(reply);
   const record = JSON.parse(rest) as Omit<LogRecord, "seq" | "id" | "tenant" | "timeMs">;
-  return { seq: Number.parseInt(place, 10), id, tenant, timeMs: Number(ms), ...record };
+  return { ...placed, tenant, ...record };
 }
 
 function entryOf(key: string, text: string): Entry {

@@ -1,10 +1,8 @@
 // The rows of a store in an open SQLite database, by prepared statements on its one connection. Tenants and executions are numbers
 // there, so that what is written together lies together and a batch touches few pages. It opens, locks and migrates nothing.
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { keyOf, partsOf } from "../core/key.ts";
-import { INSERT_LOG, logParameters, SEQ_MAX, TENANTS_MAX } from "../core/sqlite-layout.ts";
-import { StoreError } from "../errors.ts";
-import type { WalType } from "../ports/store.ts";
+import { keyOf, LAST, partsOf } from "../../core/key.ts";
+import { StoreError } from "../../errors.ts";
 import type {
   EntryRow,
   LogQuery,
@@ -13,7 +11,9 @@ import type {
   NewLogRow,
   ScanQuery,
   StoreEngine,
-} from "../ports/store-engine.ts";
+} from "../../ports/store-engine.ts";
+import type { WalType } from "../../ports/store.ts";
+import { INSERT_LOG, logParameters, SEQ_MAX, TENANTS_MAX } from "./layout.ts";
 
 /** Beyond it the oldest are forgotten, and their tenants' new keys begin above them. */
 const REMOVED_MAX = 65_536;
@@ -64,9 +64,6 @@ interface EntryColumns {
   value: string;
   expires_ms: number | null;
 }
-
-/** Sorts behind all that begins with the same text. */
-const LAST = "\u{10FFFF}";
 
 const LOG_COLUMNS =
   "log.id, time_ms, type, event, session, execution.name AS execution, saga, step, payload FROM log LEFT JOIN execution ON execution.id = log.execution";

@@ -4,18 +4,38 @@
 //
 //   connecting ──▶ up ──lost──▶ down ──▶ connecting …            close: closed
 //       └─ refused, before it has ever been up: lost for good
-import { messageOf, StoreError } from "../errors.ts";
-import type { Clock } from "../ports/clock.ts";
+import { messageOf, StoreError } from "../../errors.ts";
+import type { Clock } from "../../ports/clock.ts";
 import {
   type Answer,
   type Dial,
   type RedisConnection,
-  type RedisLink,
   RedisRefusal,
-  type RedisScript,
   type Reply,
   type SendOptions,
-} from "../ports/redis.ts";
+} from "./connection.ts";
+import type { RedisScript } from "./script.ts";
+
+/** Redis, as long as this process lives. */
+export interface RedisLink {
+  /** For messages, without passwords: `redis://127.0.0.1:6379/0`. */
+  readonly name: string;
+  /** Keys may lie on several servers. */
+  readonly isSharded: boolean;
+  /** Counts connections: whatever was sent under a lower number was sent before. */
+  readonly generation: number;
+  /** Why it cannot be reached just now, or at all. */
+  readonly problem: StoreError | undefined;
+  /** Runs a script on the keys that begin with those of `key`. */
+  run(script: RedisScript, key: string, args: readonly string[]): Promise<Answer>;
+  send(words: readonly string[], options?: SendOptions): Promise<Answer>;
+  /** Told each time it comes (`undefined`) and goes. */
+  onChange(listener: (problem: StoreError | undefined) => void): void;
+  /** The listener is called with each message, and with nothing whenever it may have missed some. Returns a function that ends it. */
+  listen(channel: string, listener: (message: string | undefined) => void): () => void;
+  /** Everything that follows is unsent. */
+  close(): void;
+}
 
 const BACKOFF_MIN_MS = 50;
 const BACKOFF_MAX_MS = 2_000;

@@ -1,7 +1,7 @@
 // Of which form the store in Redis is. It is written with the first connection that may make one, and looked at with every other, so
 // that nobody writes where a newer version has changed what things mean. There is one form so far; it changes nothing.
-import { LAYOUT, layoutKey } from "../core/redis-layout.ts";
-import { type RedisConnection, RedisRefusal } from "../ports/redis.ts";
+import { type RedisConnection, RedisRefusal } from "./connection.ts";
+import { LAYOUT, layoutKey } from "./layout.ts";
 
 export interface RedisVersionOptions {
   namespace: string;

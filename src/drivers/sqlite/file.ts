@@ -16,10 +16,10 @@ import {
 } from "node:fs";
 import process from "node:process";
 import type { DatabaseSync } from "node:sqlite";
-import { COPY_MARK, IS_COPY } from "../core/sqlite-layout.ts";
-import { mayNotWrite, messageOf, StoreError } from "../errors.ts";
-import type { Failpoint } from "../ports/failpoint.ts";
-import { type CopyMark, unfinishedText } from "../ports/store-copy.ts";
+import { mayNotWrite, messageOf, StoreError } from "../../errors.ts";
+import type { Failpoint } from "../../ports/failpoint.ts";
+import { type CopyMark, unfinishedText } from "../../ports/store-copy.ts";
+import { COPY_MARK, IS_COPY } from "./layout.ts";
 
 /** Older ones can corrupt a WAL. */
 const SQLITE_OLDEST = [3, 51, 3] as const;

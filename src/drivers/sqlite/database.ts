@@ -1,10 +1,10 @@
 // A SQLite file with its lock and the engine on it. The lock is taken before the file is looked at, and let go of after it is closed.
 import type { DatabaseSync } from "node:sqlite";
-import { lockStore } from "../drivers/store-lock.ts";
-import { sqliteEngine } from "../drivers/store-sqlite.ts";
-import { openSqliteFile, placeOf, type SqliteFileOptions } from "../drivers/store-sqlite-file.ts";
-import { messageOf, StoreError } from "../errors.ts";
-import type { StoreEngine } from "../ports/store-engine.ts";
+import { messageOf, StoreError } from "../../errors.ts";
+import type { StoreEngine } from "../../ports/store-engine.ts";
+import { sqliteEngine } from "./engine.ts";
+import { openSqliteFile, placeOf, type SqliteFileOptions } from "./file.ts";
+import { lockStore } from "./lock.ts";
 
 export interface OpenDatabase {
   /** Where it really is. */

@@ -5,15 +5,17 @@
 //   commit ─▶ (tenant listed) ─▶ script ─▶ ok ─▶ (replicas have it) ─▶ acknowledged
 //                          ▲        │ refused, unsent ─────────────▶ rejected
 //                          └────────┴ unknown: until Redis is back, or for some seconds at most
-import { recordText, tenantBase, tenantMember, tenantsKey } from "../core/redis-layout.ts";
-import { executionOf, OPEN, openExecution } from "../core/claims.ts";
-import { keyOf } from "../core/key.ts";
-import { refuseIllFormed, storedText } from "../core/stored-text.ts";
-import { messageOf, StoreError } from "../errors.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Answer, RedisLink, RedisScript, Reply } from "../ports/redis.ts";
-import type { RedisWrites } from "../ports/redis-writes.ts";
-import type { Commit, CommitResult, Ownership } from "../ports/store.ts";
+import { executionOf, OPEN, openExecution } from "../../core/claims.ts";
+import { keyOf } from "../../core/key.ts";
+import { refuseIllFormed, storedText } from "../../core/stored-text.ts";
+import { messageOf, StoreError } from "../../errors.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Commit, CommitResult, Ownership } from "../../ports/store.ts";
+import type { Answer, Reply } from "./connection.ts";
+import { recordText, tenantBase, tenantMember, tenantsKey } from "./layout.ts";
+import type { RedisLink } from "./link.ts";
+import type { RedisScript } from "./script.ts";
+import { newToken } from "./token.ts";
 
 /** What one script may do: Redis does nothing else meanwhile. */
 const BATCH_RECORDS_MAX = 256;
@@ -39,10 +41,6 @@ export interface RedisWritesOptions {
   unknownMs: number;
   /** A log is not what it was: said once for a tenant. */
   onDiverged: (tenant: string, error: StoreError) => void;
-}
-
-export function redisWrites(options: RedisWritesOptions): RedisWrites {
-  return new Writes(options);
 }
 
 interface Tenant {
@@ -85,8 +83,10 @@ interface Write {
   reject(error: Error): void;
 }
 
-class Writes implements RedisWrites {
-  readonly replica = randomHex();
+/** The write side of a store in Redis. */
+export class RedisWrites {
+  /** Names this replica in what it writes and tells. */
+  readonly replica = newToken();
   readonly #options: RedisWritesOptions;
   readonly #link: RedisLink;
   readonly #tenants = new Map<string, Tenant>();
@@ -109,10 +109,12 @@ class Writes implements RedisWrites {
     });
   }
 
+  /** False once the log of that tenant is not what was acknowledged here: nothing of it is written until a restart. */
   isWritable(tenant: string): boolean {
     return !this.#tenants.get(tenant)?.diverged;
   }
 
+  /** Called when a commit has written something of that tenant; `opens`: an execution is open after it, and nobody's. */
   onWritten(listener: (tenant: string, opens: boolean) => void): void {
     this.#listeners.push(listener);
   }
@@ -135,6 +137,7 @@ class Writes implements RedisWrites {
     return promise;
   }
 
+  /** Resolves when nothing is under way. What waits for Redis to come back is turned away. */
   close(): Promise<void> {
     this.#isClosed = true;
     const { problem } = this.#link;
@@ -337,7 +340,7 @@ class Writes implements RedisWrites {
 function writeOf(tenant: Tenant, commit: Commit, answer: Pick<Write, "resolve" | "reject">): Write {
   const { expect = [], append = [], put = [], remove = [], owner, own } = commit;
   const who = `${ownerText(owner)} ${ownerText(own)}`;
-  const attempt = append.length > 0 ? "" : randomHex();
+  const attempt = append.length > 0 ? "" : newToken();
   const args = [`${who} ${attempt} ${expect.length} ${append.length} ${put.length} ${remove.length}`];
   for (const { key, version, last, expired } of expect)
     args.push(key, String(version), last === undefined ? "" : String(last), expired ? "1" : "0");
@@ -389,8 +392,3 @@ function conflictOf({ expects }: Write, [, index, version, last]: readonly Reply
 /** After timers and sockets where the platform can say that, otherwise soon. */
 const laterTurn: (run: () => void) => void =
   typeof setImmediate === "function" ? (run) => void setImmediate(run) : (run) => void setTimeout(run, 0);
-
-function randomHex(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
