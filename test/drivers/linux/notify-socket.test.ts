@@ -8,19 +8,19 @@ import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { after, test } from "node:test";
-import { openSocketCalls } from "../../src/compose/socket-calls.ts";
+import { openSocketCalls } from "../../../src/compose/socket-calls.ts";
 import {
   notifyManager,
   notifySockets,
   type NotifySocket,
   type Speaker,
   withoutNotify,
-} from "../../src/drivers/notify-socket.ts";
-import type { Notice } from "../../src/ports/probe.ts";
+} from "../../../src/drivers/linux/notify-socket.ts";
+import type { Notice } from "../../../src/ports/probe.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "haraka-test-"));
 after(() => rmSync(folder, { recursive: true }));
-const client = join(import.meta.dirname, "../fixtures/notify-client.ts");
+const client = join(import.meta.dirname, "../../fixtures/notify-client.ts");
 const onUnable = (reason: string): never => assert.fail(reason);
 const sockets = notifySockets({ openCalls: openSocketCalls, onUnable });
 
@@ -175,6 +175,21 @@ test("another user is heard only when it descends from the service", async () =>
     child.stdin?.end();
     await once(child, "exit");
   }
+});
+
+test("a stranger who is gone before it is read is not taken for a service that is not there yet", async () => {
+  using it = listen();
+  const who = isRoot ? ["--uid", "12345"] : [];
+  const env = { PATH: process.env["PATH"], NOTIFY_SOCKET: it.socket.address ?? "" };
+  // Holds up the loop until the stranger is gone.
+  const { status } = spawnSync(process.execPath, [client, "send", ...who, JSON.stringify("STOPPING=1")], {
+    env,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  assert.equal(status, 0);
+  await send(it.socket, "WATCHDOG=1");
+  await it.heard({ type: "alive" });
+  assert.deepEqual(it.notices, isRoot ? [{ type: "alive" }] : [{ type: "stopping" }, { type: "alive" }]);
 });
 
 test("sockets that have closed are gone", () => {

@@ -1,11 +1,11 @@
 // systemd's notification protocol, both ways: sockets on which services say that they are ready, and the datagram with which this
 // runtime says it to whoever started it. Idle it costs nothing: the kernel announces a datagram by SIGIO. Linux only, and only
 // where there is FFI; it never interprets a notice.
-import { readFileSync } from "node:fs";
 import process from "node:process";
-import { messageOf } from "../errors.ts";
-import type { Notice } from "../ports/probe.ts";
-import type { SocketCalls } from "../ports/socket-calls.ts";
+import { messageOf } from "../../errors.ts";
+import type { Notice } from "../../ports/probe.ts";
+import type { SocketCalls } from "../../ports/socket-calls.ts";
+import { statOf } from "./stat.ts";
 
 // Linux on 64 bits, x86 and ARM alike: socket(2), unix(7), fcntl(2), recv(2).
 const AF_UNIX = 1;
@@ -202,22 +202,12 @@ function maySpeak({ pid, uid }: Message, speaker: Speaker): boolean {
 function descends(pid: number, from: number | undefined): boolean {
   for (let each = pid; each > 1;) {
     if (each === from) return true;
-    const { parent, session } = relationsOf(each);
-    if (session === from) return true;
-    each = parent;
+    const stat = statOf(each);
+    if (stat === undefined) return false;
+    if (stat.session === from) return true;
+    each = stat.parent;
   }
   return false;
-}
-
-/** proc_pid_stat(5): the name, in brackets, may hold anything; the fields after it are numbers. */
-function relationsOf(pid: number): { parent: number; session: number } {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    const [, parent, , session] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return { parent: Number(parent), session: Number(session) };
-  } catch {
-    return { parent: 0, session: 0 };
-  }
 }
 
 /** sd_notify(3): assignments, one a line. What is not known here is for others. */

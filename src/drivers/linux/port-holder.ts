@@ -1,6 +1,6 @@
 // Who listens on a TCP port, for the message that says it is taken. Reads /proc, so it knows on Linux only, and only about
 // processes this user may look into; it never guesses.
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { linkOf, namesIn, textOf } from "./proc.ts";
 
 export interface PortHolder {
   pid: number;
@@ -14,11 +14,9 @@ export function findPortHolder(port: number): PortHolder | undefined {
     ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((file) => listeningSockets(file, port)),
   );
   if (sockets.size === 0) return undefined;
-  const pid = orEmpty(() => readdirSync("/proc")).find(
-    (entry) => /^\d+$/.test(entry) && holdsOne(entry, sockets),
-  );
+  const pid = namesIn("/proc").find((entry) => /^\d+$/.test(entry) && holdsOne(entry, sockets));
   if (pid === undefined) return undefined;
-  const [words = ""] = orEmpty(() => [readFileSync(`/proc/${pid}/cmdline`, "utf8")]);
+  const words = textOf(`/proc/${pid}/cmdline`, "utf8") ?? "";
   return { pid: Number(pid), command: words.replaceAll("\0", " ").trim() };
 }
 
@@ -27,7 +25,8 @@ const LISTEN = "0A";
 /** The links by which a process's descriptors show the sockets that listen on `port`. Columns: proc_net_tcp(5). */
 function listeningSockets(file: string, port: number): string[] {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  return orEmpty(() => readFileSync(file, "utf8").split("\n"))
+  return (textOf(file) ?? "")
+    .split("\n")
     .map((line) => line.trim().split(/\s+/))
     .filter(([, local, , state]) => local?.endsWith(suffix) && state === LISTEN)
     .map((columns) => `socket:[${columns[9]}]`);
@@ -35,16 +34,5 @@ function listeningSockets(file: string, port: number): string[] {
 
 function holdsOne(pid: string, sockets: ReadonlySet<string>): boolean {
   const folder = `/proc/${pid}/fd`;
-  return orEmpty(() => readdirSync(folder)).some((fd) =>
-    orEmpty(() => [readlinkSync(`${folder}/${fd}`)]).some((target) => sockets.has(target)),
-  );
-}
-
-/** Processes come and go while they are looked at, and others may not be looked at. */
-function orEmpty<T>(read: () => T[]): T[] {
-  try {
-    return read();
-  } catch {
-    return [];
-  }
+  return namesIn(folder).some((fd) => sockets.has(linkOf(`${folder}/${fd}`) ?? ""));
 }

@@ -5,8 +5,9 @@
 // Whose a process is, stands in its environment: HARAKA_INCARNATION holds RUN/SERVICE/N, one word for each runtime it comes from,
 // the outermost first. One that has wiped its environment, or that runs as another user while we may not look into it (root
 // without CAP_SYS_PTRACE), is found only if it hung below its service when that was told to end.
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import process from "node:process";
+import { allPids, childrenNow, ownChildren, textOf } from "./proc.ts";
+import { statOf } from "./stat.ts";
 
 const VARIABLE = "HARAKA_INCARNATION";
 
@@ -168,8 +169,7 @@ function merge(before: readonly Living[], now: readonly Living[]): Living[] {
 
 /** Everybody alive below `pid`, however deep, whatever their session or group. A broken chain hides what hung on it. */
 export function descendantsOf(pid: number): Living[] {
-  if (!isOwnProc()) return [];
-  const childrenOf = hasChildrenFiles() ? childrenByFile : childrenByParent();
+  const childrenOf = childrenNow();
   const found: Living[] = [];
   // Not recursive: a chain may be long.
   for (const queue = [...childrenOf(pid)]; queue.length > 0;) {
@@ -209,76 +209,15 @@ function bearer(pid: number, mark: string): Living | undefined {
   return words !== undefined && ` ${words} `.includes(` ${mark}`) ? living(pid) : undefined;
 }
 
-/** By proc_pid_stat(5); `undefined` when there is none, or it is dead and only not yet waited for. */
+/** `undefined` when it is dead, too, and only not yet waited for. */
 function living(pid: number): Living | undefined {
-  const fields = statOf(pid);
-  const [state, , group] = fields;
-  if (state === undefined || state === "Z" || state === "X") return undefined;
-  return { pid, startTime: fields[19] ?? "", group: Number(group) };
+  const stat = statOf(pid);
+  if (stat === undefined || stat.state === "Z" || stat.state === "X") return undefined;
+  return { pid, startTime: stat.startTime, group: stat.group };
 }
 
-/** In an exec, where the address of the environment is set late. A thread of the kernel never has one. */
+/** In an exec. */
 function isBetweenPrograms(pid: number): boolean {
-  const fields = statOf(pid);
-  return fields[48] === "0" && (Number(fields[6]) & PF_KTHREAD) === 0;
-}
-
-/** State, parent, group, … as numbered there, less 3. The name before them may hold anything, brackets and spaces too. */
-function statOf(pid: number): string[] {
-  const text = textOf(`/proc/${pid}/stat`) ?? "";
-  return text === "" ? [] : text.slice(text.lastIndexOf(")") + 2).split(" ");
-}
-
-/** Orphans are given to the first thread. `undefined` where the kernel is built without such files. */
-function ownChildren(): number[] | undefined {
-  if (!isOwnProc() || !hasChildrenFiles()) return undefined;
-  return pidsIn(textOf(`/proc/self/task/${process.pid}/children`));
-}
-
-function childrenByFile(pid: number): number[] {
-  // Each thread has its own.
-  return namesIn(`/proc/${pid}/task`).flatMap((thread) =>
-    pidsIn(textOf(`/proc/${pid}/task/${thread}/children`)),
-  );
-}
-
-function childrenByParent(): (pid: number) => readonly number[] {
-  const children = Map.groupBy(allPids(), (pid) => Number(statOf(pid)[1]));
-  return (pid) => children.get(pid) ?? [];
-}
-
-const allPids = (): number[] => (isOwnProc() ? namesIn("/proc").map(Number).filter(Number.isInteger) : []);
-const pidsIn = (text = ""): number[] => text.split(" ").filter(Boolean).map(Number);
-
-/** Asked often, answered once: neither changes while a process lives. */
-const hasChildrenFiles = once(() => existsSync(`/proc/self/task/${process.pid}/children`));
-
-/** Whether the numbers in /proc are those that we can signal, not those of another namespace. */
-const isOwnProc = once(() => {
-  try {
-    return readlinkSync("/proc/self") === String(process.pid);
-  } catch {
-    return false;
-  }
-});
-
-function once(ask: () => boolean): () => boolean {
-  let answer: boolean | undefined;
-  return () => (answer ??= ask());
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}
-
-function textOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, "latin1");
-  } catch {
-    return undefined;
-  }
+  const stat = statOf(pid);
+  return stat?.environmentEnd === "0" && (stat.flags & PF_KTHREAD) === 0;
 }

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import process from "node:process";
 import { test } from "node:test";
-import { findPortHolder } from "../../src/drivers/port-holder.ts";
+import { findPortHolder } from "../../../src/drivers/linux/port-holder.ts";
 
 for (const host of ["127.0.0.1", "::1"]) {
   test(`findPortHolder names the process that listens on ${host}`, async () => {

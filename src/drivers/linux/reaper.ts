@@ -1,10 +1,10 @@
 // Waits for the dead that nobody else will: orphans that became our children because we are PID 1 or asked for them. Bun's and
 // Deno's own children, and those of modules, are never touched: their exit status belongs to whoever started them. Between
 // deaths it has no timer.
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import process from "node:process";
-import type { Clock } from "../ports/clock.ts";
-import type { Libc } from "../ports/libc.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Libc } from "../../ports/libc.ts";
+import { allPids, linkOf, namesIn, ownChildren, textOf } from "./proc.ts";
 
 /** From <sys/prctl.h> and <sys/wait.h>; the same on every architecture. */
 const PR_SET_CHILD_SUBREAPER = 36;
@@ -87,45 +87,21 @@ function deadChildren(libc: Libc): number[] {
   // One question when nobody is dead; when somebody is, the answer is always the same one, so that each has to be asked about.
   const first = ask(P_ALL, 0);
   if (first === 0) return [];
-  return (childrenMaybe() ?? [first]).filter((pid) => ask(P_PID, pid) === pid);
+  // Perhaps more than our children.
+  const children = ownChildren() ?? allPids();
+  return (children.length > 0 ? children : [first]).filter((pid) => ask(P_PID, pid) === pid);
 }
 
-/** Our children, or more than those; `undefined` where that cannot be found out. */
-function childrenMaybe(): number[] | undefined {
-  try {
-    // The numbers there are of use only if they are those of our own namespace.
-    if (readlinkSync("/proc/self") !== String(process.pid)) return undefined;
-    return childrenOfMainThread() ?? readdirSync("/proc").map(Number).filter(Number.isInteger);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Orphans are always given to the first thread. `undefined` where the kernel is built without that file. */
-function childrenOfMainThread(): number[] | undefined {
-  try {
-    return readFileSync(`/proc/self/task/${process.pid}/children`, "latin1").split(" ").map(Number);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Whom this process, whichever its thread, holds a pidfd of: Bun and Deno wait for their children by it. */
+/**
+ * Whom this process, whichever its thread, holds a pidfd of: Bun and Deno wait for their children by it. Nobody where there is no
+ * /proc: the second that has passed must do.
+ */
 function expectedPids(): ReadonlySet<number> {
-  try {
-    return new Set(readdirSync("/proc/self/fd").map(pidBehind));
-  } catch {
-    // No /proc: the second that has passed must do.
-    return new Set();
-  }
+  return new Set(namesIn("/proc/self/fd").map(pidBehind));
 }
 
 /** The process that a descriptor of ours stands for; 0 when it stands for something else. */
 function pidBehind(fd: string): number {
-  try {
-    if (!readlinkSync(`/proc/self/fd/${fd}`).includes("[pidfd]")) return 0;
-    return Number(/^Pid:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "latin1"))?.[1] ?? 0);
-  } catch {
-    return 0;
-  }
+  if (!linkOf(`/proc/self/fd/${fd}`)?.includes("[pidfd]")) return 0;
+  return Number(/^Pid:\s*(\d+)$/m.exec(textOf(`/proc/self/fdinfo/${fd}`) ?? "")?.[1] ?? 0);
 }

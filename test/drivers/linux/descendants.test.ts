@@ -5,11 +5,11 @@ import { execFileSync, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { after, test } from "node:test";
-import { descendantsOf, killIfSame, trackDescendants } from "../../src/drivers/descendants.ts";
-import { spawn as spawnByNode } from "../../src/drivers/spawn-node.ts";
-import { processLauncher } from "../../src/drivers/process-launcher.ts";
-import { record, type Recorded } from "../contracts/outcomes.ts";
-import { isRunning } from "../e2e/support/runtime.ts";
+import { descendantsOf, killIfSame, trackDescendants } from "../../../src/drivers/linux/descendants.ts";
+import { spawn as spawnByNode } from "../../../src/drivers/spawn-node.ts";
+import { processLauncher } from "../../../src/drivers/process-launcher.ts";
+import { record, type Recorded } from "../../contracts/outcomes.ts";
+import { isRunning } from "../../e2e/support/runtime.ts";
 
 const linuxOnly = { skip: process.platform === "linux" ? false : "looks into /proc", timeout: 20_000 };
 const track = () => trackDescendants({ adopts: () => false, environment: {} });
