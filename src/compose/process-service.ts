@@ -14,11 +14,12 @@ import {
   type Speaker,
   withoutNotify,
 } from "../drivers/linux/notify-socket.ts";
-import { launchProblem, processLauncher } from "../drivers/process-launcher.ts";
+import { launchProblem } from "../drivers/process/launch-problem.ts";
+import { processLauncher } from "../drivers/process/launcher.ts";
 import { spawnWith } from "../drivers/spawn-bun.ts";
 import { spawn as spawnByNode } from "../drivers/spawn-node.ts";
 import { tcpProbe } from "../drivers/tcp-probe.ts";
-import { lookUpIds } from "../drivers/users.ts";
+import { lookUpIds } from "../drivers/process/users.ts";
 import type { Launcher, LaunchOutcome, Running } from "../ports/launcher.ts";
 import type { Log, Outlet } from "../ports/log.ts";
 import type { Notice, Probe } from "../ports/probe.ts";

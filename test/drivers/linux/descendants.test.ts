@@ -7,7 +7,7 @@ import process from "node:process";
 import { after, test } from "node:test";
 import { descendantsOf, killIfSame, trackDescendants } from "../../../src/drivers/linux/descendants.ts";
 import { spawn as spawnByNode } from "../../../src/drivers/spawn-node.ts";
-import { processLauncher } from "../../../src/drivers/process-launcher.ts";
+import { processLauncher } from "../../../src/drivers/process/launcher.ts";
 import { record, type Recorded } from "../../contracts/outcomes.ts";
 import { isRunning } from "../../e2e/support/runtime.ts";
 

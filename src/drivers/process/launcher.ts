@@ -1,12 +1,11 @@
 // Services that are processes: argv without a shell, in a group of their own. It reports what happens and sends what it is told
-// to, and can tell beforehand what would keep one from starting; it never restarts, never waits for readiness and never signals a
-// process that is gone.
-import { accessSync, constants, statSync } from "node:fs";
+// to; it never restarts, never waits for readiness and never signals a process that is gone.
 import process from "node:process";
-import type { ProcessConfig } from "../config/config.ts";
-import { messageOf } from "../errors.ts";
-import type { Launcher, LaunchOutcome, Running } from "../ports/launcher.ts";
-import type { ByteSink, NotificationSink, Spawn, Spawned } from "../ports/spawn.ts";
+import type { ProcessConfig } from "../../config/config.ts";
+import type { Launcher, LaunchOutcome, Running } from "../../ports/launcher.ts";
+import type { ByteSink, NotificationSink, Spawn, Spawned } from "../../ports/spawn.ts";
+import { failureReason } from "./launch-problem.ts";
+import type { Ids } from "./users.ts";
 
 /**
  * How long after its exit a process's pipes may stay open before `exited` is reported all the same: something it started may
@@ -43,11 +42,6 @@ interface Family {
   kill(): void;
   leave(): Promise<void> | undefined | void;
   end(): Promise<void> | undefined;
-}
-
-interface Ids {
-  uid?: number;
-  gid?: number;
 }
 
 const NOTHING_RUNS: Running = { stop() {}, kill() {} };
@@ -176,109 +170,6 @@ function ending({ report, left }: Exit): {
       if (open === 0) exited();
     },
   };
-}
-
-/** Why it would not start, as far as can be told without trying, in the words of a launch that fails; absent: nothing is known. */
-export function launchProblem({
-  process: service,
-  environment,
-  lookUpIds,
-}: Pick<ProcessLauncherOptions, "process" | "environment" | "lookUpIds">): string | undefined {
-  try {
-    lookUpIds(service);
-  } catch (error) {
-    return messageOf(error);
-  }
-  const path = { ...environment, ...service.environment }.PATH;
-  const isAnywhere = !path && !service.argv[0]?.includes("/");
-  return folderProblem(service.cwd) ?? (isAnywhere ? undefined : lookUp(service, path).problem);
-}
-
-interface Attempt {
-  process: ProcessConfig;
-  /** The PATH the command was looked up in. */
-  path: string | undefined;
-  ids: Ids;
-}
-
-/** Why a spawn failed, in words. One errno has several causes, so the file system is asked which it was. */
-function failureReason(error: unknown, attempt: Attempt): string {
-  const { argv, cwd } = attempt.process;
-  const name = JSON.stringify(argv[0]);
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  switch (code) {
-    case "ENOENT":
-    case "ENOTDIR":
-    case "EACCES":
-    case "EPERM": {
-      const { file, problem } = lookUp(attempt.process, attempt.path);
-      const known = folderProblem(cwd) ?? problem;
-      if (known !== undefined) return known;
-      if (code === "ENOENT")
-        return `command ${name} (${file}) needs an interpreter or loader that does not exist`;
-      return notPermitted(attempt);
-    }
-    case "ENOEXEC":
-      return `command ${name} is neither a program for this machine nor a script with a #! line`;
-    case "E2BIG":
-      return `arguments and environment of ${name} are larger than the system takes`;
-    case "EMFILE":
-    case "ENFILE":
-      return "no file descriptors left; raise the limit (ulimit -n)";
-    case "EAGAIN":
-      return "no processes left; raise the limit (ulimit -u, or pids of the container)";
-    default:
-      return messageOf(error);
-  }
-}
-
-function notPermitted({ process: { argv, cwd }, ids }: Attempt): string {
-  const who = `uid ${ids.uid ?? process.getuid?.()}, gid ${ids.gid ?? process.getgid?.()}`;
-  return `not permitted to run ${JSON.stringify(argv[0])} in "${cwd}" with ${who} (the runtime has uid ${process.getuid?.()})`;
-}
-
-function folderProblem(cwd: string): string | undefined {
-  const kind = kindOf(cwd);
-  if (kind === "none") return `working directory "${cwd}" does not exist`;
-  return kind === "file" ? `working directory "${cwd}" is not a directory` : undefined;
-}
-
-/** The program that a command stands for, or what is wrong with the nearest to one. */
-function lookUp(
-  { argv, cwd }: ProcessConfig,
-  path: string | undefined,
-): { file: string; problem?: undefined } | { file?: undefined; problem: string } {
-  const command = argv[0] ?? "";
-  const name = JSON.stringify(command);
-  const folders = command.includes("/") ? [""] : (path ?? "").split(":");
-  const { resolve } = process.getBuiltinModule("node:path");
-  const files = folders.map((folder) => resolve(cwd, folder, command));
-  const program = files.find((file) => kindOf(file) === "file" && isExecutable(file));
-  if (program !== undefined) return { file: program };
-  const nearest = files.find((file) => kindOf(file) !== "none");
-  if (nearest === undefined) {
-    const where = command.includes("/") ? `at ${files[0]}` : `in PATH (${path ?? "not set"})`;
-    return { problem: `command ${name} not found ${where}` };
-  }
-  if (kindOf(nearest) === "directory") return { problem: `command ${name} is a directory (${nearest})` };
-  return { problem: `command ${name} is not executable; chmod +x ${nearest}` };
-}
-
-function kindOf(path: string): "none" | "file" | "directory" {
-  try {
-    return statSync(path).isDirectory() ? "directory" : "file";
-  } catch {
-    return "none";
-  }
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function nextTurn(): Promise<void> {

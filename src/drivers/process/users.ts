@@ -1,7 +1,7 @@
 // User and group names to numbers, from the two files every Unix has. A number needs no file, so an image without
 // /etc/passwd can still name its user; network directories (LDAP, NIS) are never asked.
 import { readFileSync } from "node:fs";
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../../errors.ts";
 
 export interface Ids {
   uid?: number;

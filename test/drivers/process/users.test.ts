@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { lookUpIds } from "../../src/drivers/users.ts";
+import { lookUpIds } from "../../../src/drivers/process/users.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "haraka-test-"));
 after(() => rmSync(folder, { recursive: true }));

@@ -14,21 +14,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, describe, test } from "node:test";
-import type { ProcessConfig } from "../../src/config/config.ts";
-import {
-  launchProblem,
-  processLauncher,
-  type ProcessLauncherOptions,
-} from "../../src/drivers/process-launcher.ts";
-import { spawnWith } from "../../src/drivers/spawn-bun.ts";
-import { spawn as spawnByNode } from "../../src/drivers/spawn-node.ts";
-import type { Spawn } from "../../src/ports/spawn.ts";
-import { spawnByBun } from "../contracts/commands.ts";
-import { record, type Recorded } from "../contracts/outcomes.ts";
+import type { ProcessConfig } from "../../../src/config/config.ts";
+import { launchProblem } from "../../../src/drivers/process/launch-problem.ts";
+import { processLauncher, type ProcessLauncherOptions } from "../../../src/drivers/process/launcher.ts";
+import { spawnWith } from "../../../src/drivers/spawn-bun.ts";
+import { spawn as spawnByNode } from "../../../src/drivers/spawn-node.ts";
+import type { Spawn } from "../../../src/ports/spawn.ts";
+import { spawnByBun } from "../../contracts/commands.ts";
+import { record, type Recorded } from "../../contracts/outcomes.ts";
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), "haraka-test-")));
 after(() => rmSync(folder, { recursive: true }));
-const fixture = (name: string): string => join(import.meta.dirname, "../fixtures", name);
+const fixture = (name: string): string => join(import.meta.dirname, "../../fixtures", name);
 
 type Written = Record<"stdout" | "stderr", string>;
 interface Started extends Recorded {
