@@ -43,9 +43,6 @@ export const tenantMember = (tenant: string): string => keyOf(tenant);
 
 export const tenantOf = (member: string): string => partsOf(member)[0] ?? "";
 
-/** Whether its keys would keep their tags. */
-export const isNamespace = (text: string): boolean => text !== "" && !/[{}\0]/.test(text);
-
 export interface EntryText {
   version: number;
   json: string;

@@ -18,7 +18,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { describe, test } from "node:test";
-import { openStore } from "../../../src/compose/open-store.ts";
+import { openStoreAt } from "../../../src/compose/store-at.ts";
 import { testClock } from "../../../src/compose/testing.ts";
 import { MIGRATIONS } from "../../../src/drivers/sqlite/file.ts";
 import { done, record } from "../../contracts/store-tools.ts";
@@ -199,7 +199,9 @@ describe("refused with its bytes as they were:", () => {
     writeFileSync(join(folder.path, "x"), "");
     await refused(open(folder, { name: "x/haraka.db" }), /cannot open the database .*haraka.db: /);
     for (const url of ["haraka.db", "sqlite:", "memory:x", "postgres://x", ""])
-      await assert.rejects(openStore(url, { clock: testClock(), cwd: folder.path }), { name: "UsageError" });
+      await assert.rejects(openStoreAt(url, { clock: testClock(), cwd: folder.path }), {
+        name: "UsageError",
+      });
   });
 
   test("a file and a folder that may not be written", async () => {
