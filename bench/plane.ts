@@ -1,8 +1,7 @@
 // An engine over a store as the runtime has one, for the rows that measure it. Who a session belongs to is not measured: there
 // is one, and it is taken for there.
 import { createHash } from "node:crypto";
-import type { RedisStoreConfig } from "../src/config/config.ts";
-import { openStore } from "../src/compose/open-store.ts";
+import { openStoreAt } from "../src/compose/store-at.ts";
 import { systemClock } from "../src/drivers/clock.ts";
 import { Engine } from "../src/plane/engine.ts";
 import { TenantExecutions } from "../src/plane/executions.ts";
@@ -24,9 +23,9 @@ export interface BenchPlane {
 }
 
 /** Nothing is claimed, and nothing moves yet. */
-export async function openPlane(place: string | RedisStoreConfig): Promise<BenchPlane> {
+export async function openPlane(url: string): Promise<BenchPlane> {
   const clock = systemClock();
-  const store = await openStore(place, { clock, cwd: "/" });
+  const store = await openStoreAt(url, { clock, cwd: "/" });
   const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
   const intents = new IntentRegistry({ sha256, fetch, bodyBytesMax: 1 << 20 });
   const onError = (message: string): never => {

@@ -3,7 +3,6 @@
 // the same package, pipelined. A script a step that looks who owns it and appends the two is measured, too.
 import { join } from "node:path";
 import { createClient, type RedisClientType } from "redis";
-import { redisConfigOf } from "../src/compose/open-redis.ts";
 import { RedisServer } from "../test/redis/server.ts";
 import { durablePeersBeside } from "./durable-peers.ts";
 import { alternate } from "./measure.ts";
@@ -19,7 +18,7 @@ return 1
 
 async function ours(path: string): Promise<Runner> {
   const server = await serverIn(path);
-  const { run, close } = await sagasOver(redisConfigOf(server.url));
+  const { run, close } = await sagasOver(server.url);
   return {
     run,
     async close() {

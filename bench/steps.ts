@@ -1,7 +1,6 @@
 // durable-steps@N: steps of sagas a second, N clients that each submit a saga of ten steps and wait for its end before the next. Every
 // step's start is durable before its function is called, its end before the next begins. The floor is a bare group-commit loop, N
 // writers, two records a step; `@1` is the time that one step takes a client who has the store to itself.
-import type { RedisStoreConfig } from "../src/config/config.ts";
 import { saga } from "../src/plane/saga-builder.ts";
 import { durablePeersBeside } from "./durable-peers.ts";
 import { alternate, median } from "./measure.ts";
@@ -126,8 +125,8 @@ function overSqlite(path: string): Promise<Runner> {
 }
 
 /** Sagas over the store at that place. */
-export async function sagasOver(place: string | RedisStoreConfig): Promise<Runner> {
-  const plane = await openPlane(place);
+export async function sagasOver(url: string): Promise<Runner> {
+  const plane = await openPlane(url);
   register(plane);
   plane.engine.run();
   const { executions, close } = plane;

@@ -3,7 +3,7 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { openStore } from "../src/compose/open-store.ts";
+import { openStoreAt } from "../src/compose/store-at.ts";
 import { systemClock } from "../src/drivers/clock.ts";
 import type { NewRecord } from "../src/ports/store.ts";
 import { alternate, median } from "./measure.ts";
@@ -70,7 +70,7 @@ export async function within<T, C extends { close(): Promise<void> } = Contender
 }
 
 async function ours(path: string): Promise<Contender> {
-  const store = await openStore(`sqlite:${path}`, { clock: systemClock(), cwd: "/" });
+  const store = await openStoreAt(`sqlite:${path}`, { clock: systemClock(), cwd: "/" });
   return {
     append: (record) => store.commit("default", { append: [record] }),
     close: () => store.close(),

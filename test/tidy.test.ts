@@ -51,7 +51,7 @@ function importsOf(text: string): Import[] {
   const statements = text.matchAll(
     /^(?:import|export)\b(\s+type\b)?(?:[^;"'`()]*?\bfrom\b)?\s*["']([^"']+)["']/gm,
   );
-  const calls = text.matchAll(/\b(?:import|require|getBuiltinModule)\(\s*["']([^"']+)["']\s*[,)]/g);
+  const calls = text.matchAll(/\b(?:import|require|getBuiltinModule)(?:\?\.)?\(\s*["']([^"']+)["']\s*[,)]/g);
   return [
     ...[...statements].map(([, type, specifier = ""]) => {
       return { specifier, typeOnly: type !== undefined, isLater: false };
@@ -63,6 +63,11 @@ function importsOf(text: string): Import[] {
 /** `src/core/plan.ts` → `core`, `src/errors.ts` → `errors`. */
 function layerOf(file: string): string {
   return file.split("/")[1]?.replace(/\.ts$/, "") ?? "";
+}
+
+/** A folder is one driver: `src/drivers/redis/link.ts` → `redis`, `src/drivers/clock.ts` → `clock.ts`. */
+function driverOf(file: string): string {
+  return file.split("/")[2] ?? "";
 }
 
 function importBreaches(file: string, { specifier, typeOnly }: Import): string[] {
@@ -77,8 +82,9 @@ function importBreaches(file: string, { specifier, typeOnly }: Import): string[]
   const target = posix.join(posix.dirname(file), specifier);
   const targetLayer = layerOf(target);
   if (!target.startsWith("src/")) return breach("it lies outside src");
-  if (targetLayer === layer)
-    return layer === "drivers" ? breach("sibling drivers never import each other") : [];
+  if (layer === "drivers" && targetLayer === layer)
+    return driverOf(file) === driverOf(target) ? [] : breach("drivers never import each other");
+  if (targetLayer === layer) return [];
   if (!law[layer]?.includes(targetLayer))
     return breach(`${layer} may import ${law[layer]?.join(", ") || "nothing"}`);
   if (layer === "core" && targetLayer === "config" && !typeOnly)
@@ -195,7 +201,12 @@ const seeded: [file: string, text: string, expected: RegExp][] = [
   ["src/http/app.ts", 'const a = await import("../drivers/a.ts");', /http may import/],
   ["src/http/app.ts", 'const a = require("../drivers/a.ts");', /http may import/],
   ["src/http/app.ts", 'const os = process.getBuiltinModule("node:os");', /built-ins belong in drivers/],
-  ["src/drivers/a.ts", 'import { b } from "./b.ts";', /sibling drivers never import each other/],
+  ["src/plane/a.ts", 'const os = process.getBuiltinModule?.("node:os");', /built-ins belong in drivers/],
+  ["src/drivers/a.ts", 'import { b } from "./b.ts";', /drivers never import each other/],
+  ["src/drivers/a.ts", 'import { c } from "./b/c.ts";', /drivers never import each other/],
+  ["src/drivers/a/c.ts", 'import { b } from "../b.ts";', /drivers never import each other/],
+  ["src/drivers/a/c.ts", 'import { d } from "../b/d.ts";', /drivers never import each other/],
+  ["src/drivers/a/c.ts", 'import type { D } from "../../plane/d.ts";', /drivers may import/],
   ["src/compose/a.ts", 'import { run } from "../cli/run.ts";', /compose may import/],
   ["src/cli/a.ts", 'import { Service } from "../mod.ts";', /cli may import/],
   ["src/cli/a.ts", 'import manifest from "../../package.json" with { type: "json" };', /it lies outside src/],
@@ -253,6 +264,8 @@ test("tidy allows what the law allows", () => {
       '// Fine.\nimport { a } from "../http/server-node.ts";\nimport { b } from "../runtime/b.ts";\n',
     "src/http/server-node.ts": '// Fine.\nimport "node:http";\nimport { app } from "./app.ts";\n',
     "src/http/app.ts": '// Fine.\nimport { Hono } from "hono";\n',
+    "src/drivers/a/b.ts": '// Fine.\nimport { c } from "./c.ts";\n',
+    "src/drivers/a/c.ts": "// Fine.\n",
     "src/runtime/b.ts": '// Fine.\nimport { c } from "../core/c.ts";\n',
     "src/core/c.ts":
       '// Fine.\nimport type { Config } from "../config/config.ts";\nimport { d } from "./d.ts";\n',
@@ -271,6 +284,8 @@ test("oxlint underlines breaches of the import law and floating promises", () =>
     "src/http/app.ts": 'export { version } from "node:process";\n',
     "src/drivers/a.ts": 'export { b } from "./b.ts";\n',
     "src/drivers/b.ts": "export async function b(): Promise<void> {}\nb();\n",
+    "src/drivers/c/d.ts": 'export { e } from "./e.ts";\n',
+    "src/drivers/c/e.ts": 'export { b as e } from "../b.ts";\n',
   });
   for (const name of [".oxlintrc.json", "tsconfig.json"])
     cpSync(join(root, name), join(seededTree.path, name));
@@ -284,6 +299,7 @@ test("oxlint underlines breaches of the import law and floating promises", () =>
     "src/core/a.ts no-restricted-imports",
     "src/drivers/a.ts no-restricted-imports",
     "src/drivers/b.ts no-floating-promises",
+    "src/drivers/c/e.ts no-restricted-imports",
     "src/http/app.ts no-restricted-imports",
   ]);
 });

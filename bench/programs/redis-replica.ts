@@ -2,11 +2,10 @@
 // carry out `SAGAS` sagas, says `done`, and goes on with what the others have submitted until its input ends.
 import { once } from "node:events";
 import process from "node:process";
-import { redisConfigOf } from "../../src/compose/open-redis.ts";
 import { sagasOver } from "../steps.ts";
 
 const { STORE = "", WAITERS, SAGAS } = process.env;
-const { run, close } = await sagasOver(redisConfigOf(STORE));
+const { run, close } = await sagasOver(STORE);
 /** Before that, a process is slow by itself. */
 const WARM_UP = 200;
 

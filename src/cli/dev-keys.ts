@@ -1,8 +1,8 @@
 // The keyboard of `haraka dev`: single keys on a terminal, whole lines from anything else. The terminal is given back however the
 // process ends; a terminal that has gone ends the run.
-import { readFileSync } from "node:fs";
 import process from "node:process";
 import type { Desk } from "../compose/dev.ts";
+import { statOf } from "../drivers/linux/stat.ts";
 
 const HELP = "keys: r restart one, R all, s status, q quit";
 
@@ -128,13 +128,8 @@ class Keyboard {
   }
 }
 
-/** Of the terminal's process groups ours is not the one in front. Columns: proc_pid_stat(5); elsewhere it is not known. */
+/** Of the terminal's process groups ours is not the one in front; outside Linux it is not known. */
 function isInBackground(): boolean {
-  try {
-    const stat = readFileSync("/proc/self/stat", "utf8");
-    const [, , group, , , front] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return group !== front;
-  } catch {
-    return false;
-  }
+  const stat = statOf("self");
+  return stat !== undefined && stat.group !== stat.front;
 }

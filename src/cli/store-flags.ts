@@ -10,10 +10,10 @@ export async function withStore<T>(
   { env, cwd }: Pick<Io, "env" | "cwd">,
   use: (store: Store) => Promise<T>,
 ): Promise<T> {
-  const { openStore } = await import("../compose/open-store.ts");
+  const { openStoreAt } = await import("../compose/store-at.ts");
   const { systemClock } = await import("../drivers/clock.ts");
   const named = url ?? `sqlite:${stateFolderOf(env, { cwd })}/haraka.db`;
-  const store = await openStore(named, { clock: systemClock(), cwd, create: false, thorough: true });
+  const store = await openStoreAt(named, { clock: systemClock(), cwd, create: false, thorough: true });
   try {
     return await use(store);
   } finally {

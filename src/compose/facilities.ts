@@ -1,6 +1,5 @@
 // What a run has beside its services: a plane, a registry, both or neither. Joined here, so that the rest asks one thing whatever
 // there is. What a config does not ask for is never loaded.
-import process from "node:process";
 import type { Config } from "../config/config.ts";
 import { UsageError } from "../errors.ts";
 import type { App } from "../http/app.ts";
@@ -111,7 +110,6 @@ async function planeOf(
     intents,
     services: services.map(({ name }) => name),
     startupTimeoutMs,
-    cwd: process.cwd(),
   });
 }
 

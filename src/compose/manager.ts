@@ -1,7 +1,7 @@
 // Tells whoever started this runtime how it is, where that one gave it a NOTIFY_SOCKET (systemd's sd_notify protocol): ready,
 // reloading, stopping, and a sign of life as often as it wants one.
 import process from "node:process";
-import { notifyManager } from "../drivers/notify-socket.ts";
+import { notifyManager } from "../drivers/linux/notify-socket.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { RuntimeEvent } from "../ports/runtime-event.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";

@@ -8,6 +8,7 @@
 import type { Json } from "../core/json.ts";
 import process from "node:process";
 import { isDeepStrictEqual } from "node:util";
+import { withoutPassword } from "../config/store-url.ts";
 import { systemClock } from "../drivers/clock.ts";
 import { failpointOf } from "../drivers/failpoint.ts";
 import { StoreError, UsageError } from "../errors.ts";
@@ -22,7 +23,8 @@ import {
   type TenantHead,
   unfinishedText,
 } from "../ports/store-copy.ts";
-import { openCopy, type OpenCopyOptions, placeOf } from "./open-copy.ts";
+import { type LastingStore, openCopy, type OpenCopyOptions } from "./open-copy.ts";
+import { storeAt } from "./store-at.ts";
 import { stateHash } from "./store-report.ts";
 
 const ROWS_MAX = 1_000;
@@ -58,8 +60,7 @@ export async function migrateBetween(
   urls: { from: string; to: string },
   options: { cwd: string } & Pick<OpenCopyOptions, "onWarning"> & Pick<MigrateOptions, "onProgress">,
 ): Promise<Migration> {
-  const places = await Promise.all([placeOf(urls.from, options), placeOf(urls.to, options)]);
-  const [source, target] = places;
+  const [source, target] = [lastingStore(urls.from, options), lastingStore(urls.to, options)];
   if (isDeepStrictEqual(source, target))
     throw new UsageError("cannot migrate a store to itself: name another one with --to");
   const failpoint = failpointOf(process.env["HARAKA_FAILPOINT"]);
@@ -76,6 +77,14 @@ export async function migrateBetween(
   } finally {
     await from.close();
   }
+}
+
+function lastingStore(url: string, { cwd }: { cwd: string }): LastingStore {
+  const store = storeAt(url, { cwd });
+  if (store && store.driver !== "memory") return store;
+  throw new UsageError(
+    `cannot migrate '${withoutPassword(url)}': it is sqlite:PATH or redis://HOST:PORT/DATABASE?namespace=NAME`,
+  );
 }
 
 /** Rejects with `StoreError` when one of the two is used by somebody, or cannot be had any more. */

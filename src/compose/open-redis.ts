@@ -1,20 +1,19 @@
 // From where Redis is to the store in it. Its parts do not know each other: they meet here. Loaded only when a store in Redis is asked for.
 import type { RedisStoreConfig } from "../config/config.ts";
-import { partsOfRedisUrl } from "../config/redis-store.ts";
-import { isNamespace } from "../core/redis-layout.ts";
-import { openRedisLink } from "../drivers/store-redis-link.ts";
-import { redisCopy } from "../drivers/store-redis-copy.ts";
-import { respectingMark } from "../drivers/store-redis-mark.ts";
-import { redisOwnerships } from "../drivers/store-redis-owners.ts";
-import { lookAtVersion } from "../drivers/store-redis-version.ts";
-import { type RedisScripts, redisScripts } from "../drivers/store-redis-scripts.ts";
-import { redisWrites } from "../drivers/store-redis-writes.ts";
-import { redisStore } from "../drivers/store-redis.ts";
-import { type StoreError, UsageError } from "../errors.ts";
+import { withoutPassword } from "../config/store-url.ts";
+import { redisCopy } from "../drivers/redis/copy.ts";
+import { openRedisLink } from "../drivers/redis/link.ts";
+import { respectingMark } from "../drivers/redis/mark.ts";
+import { redisOwnerships } from "../drivers/redis/owners.ts";
+import { type RedisScripts, redisScripts } from "../drivers/redis/scripts.ts";
+import { redisStore } from "../drivers/redis/store.ts";
+import { lookAtVersion } from "../drivers/redis/version.ts";
+import { RedisWrites } from "../drivers/redis/writes.ts";
+import type { StoreError } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { StoreTarget } from "../ports/store-copy.ts";
 import type { Ownerships, Store } from "../ports/store.ts";
-import { dialOf, nameOfPlace, withoutPassword } from "./redis-place.ts";
+import { dialOf, nameOfPlace } from "./redis-place.ts";
 
 /** How long a write waits to be told what became of it when its connection was lost. */
 const UNKNOWN_MS = 5_000;
@@ -33,7 +32,7 @@ export interface OpenRedisOptions {
   scripts?: RedisScripts;
 }
 
-/** Throws `UsageError` for what is no address, and `StoreError` for a Redis that cannot be had. */
+/** Throws `StoreError` for a Redis that cannot be had. */
 export async function openRedis(
   config: RedisStoreConfig,
   {
@@ -60,7 +59,7 @@ export async function openRedis(
     link.onChange(onTrouble);
     if (link.problem) onTrouble(link.problem);
   }
-  const writes = redisWrites({
+  const writes = new RedisWrites({
     link,
     script: scripts.commit,
     namespace,
@@ -94,16 +93,3 @@ export async function openRedisCopy(
   const url = `${withoutPassword(place.url)}?namespace=${encodeURIComponent(namespace)}`;
   return redisCopy({ link, namespace, url });
 }
-
-/** `redis[s]://[USER:PASSWORD@]HOST[:PORT][/DATABASE][?namespace=NAME]`, as the command line takes it. */
-export function redisConfigOf(text: string): RedisStoreConfig & { place: { url: string } } {
-  const parts = partsOfRedisUrl(text);
-  const { url, namespace = DEFAULTS.namespace } = parts ?? {};
-  if (url === undefined || !isNamespace(namespace))
-    throw new UsageError(
-      `cannot open the store '${withoutPassword(text)}': it is redis://HOST:PORT/DATABASE?namespace=NAME`,
-    );
-  return { driver: "redis", place: { url }, ...DEFAULTS, namespace };
-}
-
-const DEFAULTS = { namespace: "haraka", leaseMs: 5_000, checks: "warn", replicas: 0 } as const;

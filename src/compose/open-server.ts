@@ -1,7 +1,6 @@
 // Opens the runtime's port with the server of whatever it runs on. A port that cannot be had is said with who has it and how to
 // take another.
 import type { HttpConfig } from "../config/config.ts";
-import { findPortHolder } from "../drivers/port-holder.ts";
 import { messageOf, StartupError } from "../errors.ts";
 import { listen as listenOnBun } from "../http/server-bun.ts";
 import type { Fetch, Listen, Server } from "../http/server.ts";
@@ -23,7 +22,7 @@ export async function openServer(
     } catch (error) {
       const code = await codeOf(error, host);
       if (code === "EADDRINUSE" && each < last) continue;
-      const reason = reasonOf(error, { code, port: each });
+      const reason = await reasonOf(error, { code, port: each });
       throw new StartupError(`cannot open port ${each} on ${host}: ${reason}`, { cause: error });
     }
   }
@@ -35,10 +34,11 @@ async function serverOfThisRuntime(): Promise<Listen> {
   return (await import("../http/server-node.ts")).listen;
 }
 
-function reasonOf(error: unknown, { code, port }: { code: unknown; port: number }): string {
+async function reasonOf(error: unknown, { code, port }: { code: unknown; port: number }): Promise<string> {
   if (code === "EACCES")
     return "not permitted; ports below 1024 need privileges, set http.port (or PORT) to a higher one";
   if (code !== "EADDRINUSE") return `${hostProblem(code, error)}; ${HOST_ADVICE}`;
+  const { findPortHolder } = await import("../drivers/linux/port-holder.ts");
   const holder = findPortHolder(port);
   const who = holder ? ` by pid ${holder.pid} (${holder.command})` : "";
   return `it is in use${who}; end that, or set http.port (or PORT) to another`;

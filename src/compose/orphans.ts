@@ -1,7 +1,7 @@
 // What this process owes to those it did not start itself: orphans that become its children are waited for, and what services
 // leave behind is found and killed. Where the runtime has no way to do the first, it says so once and goes on.
 import process from "node:process";
-import type { Descendants } from "../drivers/descendants.ts";
+import type { Descendants } from "../drivers/linux/descendants.ts";
 import { messageOf } from "../errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Libc } from "../ports/libc.ts";
@@ -34,14 +34,14 @@ export function adoption(options: OrphansOptions): Orphans {
 }
 
 async function open({ clock, log, env }: OrphansOptions) {
-  const { trackDescendants } = await import("../drivers/descendants.ts");
+  const { trackDescendants } = await import("../drivers/linux/descendants.ts");
   const isLinux = process.platform === "linux";
   let adopts = isLinux && process.pid === 1;
   let stopReaping = (): void => {};
   const descendants = trackDescendants({ adopts: () => adopts, environment: env });
   try {
     if (isLinux) {
-      const { startReaper } = await import("../drivers/reaper.ts");
+      const { startReaper } = await import("../drivers/linux/reaper.ts");
       stopReaping = startReaper({ libc: await libcOfThisRuntime(), clock });
       adopts = true;
     }

@@ -1,5 +1,5 @@
 // The plane of a process: over a file, this process's memory or Redis, with the failpoint of its environment. Loaded only where there is one.
-import type { PlaneConfig, RedisStoreConfig, StoreConfig } from "../config/config.ts";
+import type { PlaneConfig } from "../config/config.ts";
 import { failpointOf } from "../drivers/failpoint.ts";
 import { openStore, type OpenStoreOptions } from "./open-store.ts";
 import { openPlane, type PlaneParts, type RunningPlane } from "./plane.ts";
@@ -9,23 +9,16 @@ export interface ProcessPlaneParts
     Pick<PlaneParts, "intents" | "services" | "startupTimeoutMs" | "clock" | "log" | "fetch">,
     Pick<OpenStoreOptions, "nextTurn"> {
   config: PlaneConfig;
-  cwd: string;
   env: Readonly<Record<string, string | undefined>>;
 }
 
 /** Throws what `openPlane` throws. */
 export async function openProcessPlane(parts: ProcessPlaneParts): Promise<RunningPlane> {
-  const { config, clock, cwd, env, nextTurn } = parts;
+  const { config, clock, env, nextTurn } = parts;
   const failpoint = failpointOf(env["HARAKA_FAILPOINT"]);
-  const options = { clock, cwd, failpoint, nextTurn };
   return openPlane({
     ...parts,
     failpoint,
-    openStore: (hooks) => openStore(placeOf(config.store), { ...options, ...hooks }),
+    openStore: (hooks) => openStore(config.store, { clock, failpoint, nextTurn, ...hooks }),
   });
-}
-
-function placeOf(store: StoreConfig): string | RedisStoreConfig {
-  if (store.driver === "redis") return store;
-  return store.driver === "memory" ? "memory:" : `sqlite:${store.path}`;
 }

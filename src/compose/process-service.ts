@@ -2,18 +2,24 @@
 // that hear what it says of itself included.
 import type { ProbeConfig, ProcessConfig, ServiceConfig } from "../config/config.ts";
 import type { ServiceSpec } from "../core/spec.ts";
-import type { Descendants, Family } from "../drivers/descendants.ts";
+import type { Descendants, Family } from "../drivers/linux/descendants.ts";
 import { execProbe } from "../drivers/exec-probe.ts";
 import { httpProbe } from "../drivers/http-probe.ts";
 import { pipes } from "../drivers/libc-bun.ts";
 import { logProbe } from "../drivers/log-probe.ts";
 import { newlineSink, notifyProbe, watchdogProbe } from "../drivers/notify-probe.ts";
-import { notifySockets, type NotifySockets, type Speaker, withoutNotify } from "../drivers/notify-socket.ts";
-import { launchProblem, processLauncher } from "../drivers/process-launcher.ts";
+import {
+  notifySockets,
+  type NotifySockets,
+  type Speaker,
+  withoutNotify,
+} from "../drivers/linux/notify-socket.ts";
+import { launchProblem } from "../drivers/process/launch-problem.ts";
+import { processLauncher } from "../drivers/process/launcher.ts";
 import { spawnWith } from "../drivers/spawn-bun.ts";
 import { spawn as spawnByNode } from "../drivers/spawn-node.ts";
 import { tcpProbe } from "../drivers/tcp-probe.ts";
-import { lookUpIds } from "../drivers/users.ts";
+import { lookUpIds } from "../drivers/process/users.ts";
 import type { Launcher, LaunchOutcome, Running } from "../ports/launcher.ts";
 import type { Log, Outlet } from "../ports/log.ts";
 import type { Notice, Probe } from "../ports/probe.ts";

@@ -1,7 +1,8 @@
 // Where a Redis is, as it is connected to and as messages call it. The store and what publishes routes meet it here, and nowhere else.
 import type { RedisStoreConfig } from "../config/config.ts";
-import { dialCluster, dialSentinel, dialServer } from "../drivers/store-redis-dial.ts";
-import type { Dial } from "../ports/redis.ts";
+import { withoutPassword } from "../config/store-url.ts";
+import { dialCluster, dialSentinel, dialServer } from "../drivers/redis/dial.ts";
+import type { Dial } from "../drivers/redis/connection.ts";
 
 export type RedisPlace = RedisStoreConfig["place"];
 
@@ -17,5 +18,3 @@ export function nameOfPlace(place: RedisPlace): string {
   const what = "cluster" in place ? "the Redis cluster" : `the Redis master '${place.sentinel.master}'`;
   return `${what} at ${nodes.map(withoutPassword).join(", ")}`;
 }
-
-export const withoutPassword = (url: string): string => url.replace(/\/\/[^@/]*@/, "//");

@@ -101,7 +101,7 @@ async function openPublisher(
   const { traefik, registry } = config.discovery ?? {};
   if (!traefik?.redis || !registry) throw new Error("internal: routes are not published to Redis");
   const { RoutePublisher } = await import("../discovery/route-publisher.ts");
-  const { traefikRedis } = await import("../drivers/traefik-redis.ts");
+  const { traefikRedis } = await import("../drivers/redis/route-keys.ts");
   const { dialOf, nameOfPlace } = await import("./redis-place.ts");
   const { rootKey, place } = traefik.redis;
   const redis = { dial: dialOf(place), name: nameOfPlace(place), rootKey };

@@ -5,7 +5,7 @@ import { didYouMean } from "../config/did-you-mean.ts";
 import { timesOf } from "../config/schedule.ts";
 import { select } from "../core/graph.ts";
 import type { ServiceSpec } from "../core/spec.ts";
-import type { Descendants } from "../drivers/descendants.ts";
+import type { Descendants } from "../drivers/linux/descendants.ts";
 import { loadEntrypoint } from "../drivers/entrypoint.ts";
 import { UsageError } from "../errors.ts";
 import type { ServiceLike } from "../ports/service.ts";

@@ -1,8 +1,7 @@
 // The store as code asks for it: as under `store` in a config, or as a URL. It is checked where it is written, and what it means is
 // what it means in a config. Needs no `node:`, and opens nothing.
 import { acceptSpan } from "../config/accept.ts";
-import { resolvePath } from "../config/files.ts";
-import { partsOfRedisUrl } from "../config/redis-store.ts";
+import { readStoreUrl, withoutPassword } from "../config/store-url.ts";
 import { UsageError } from "../errors.ts";
 import { checkOptions, isObject, OBJECT, oneOf, type Rule, type Rules } from "./option-rules.ts";
 
@@ -54,13 +53,10 @@ export function storeIn(store: StoreOption | undefined, { cannot, cwd }: Scope):
 }
 
 function storeAt(url: string, { cannot, cwd }: Scope): object {
-  if (/^memory:?$/.test(url)) return { driver: "memory" };
-  const path = /^sqlite:(.+)$/s.exec(url)?.[1];
-  if (path !== undefined) return { driver: "sqlite", path: resolvePath(cwd, path) };
-  const redis = partsOfRedisUrl(url);
-  if (redis) return { driver: "redis", ...redis };
+  const named = readStoreUrl(url, { cwd });
+  if (named) return named;
   const expected = `expected "sqlite:PATH", as "sqlite:data/app.db", "redis://HOST:PORT/0?namespace=NAME", or "memory"`;
-  throw new UsageError(`${cannot}: store is "${url.replace(/\/\/[^@/]*@/, "//")}"; ${expected}`);
+  throw new UsageError(`${cannot}: store is "${withoutPassword(url)}"; ${expected}`);
 }
 
 const FILLED: Rule = {

@@ -1,7 +1,10 @@
-// Where Redis is and how it is used, from the keys of `store` or from a URL, and the rules between them. It reaches nobody.
+// Where Redis is and how it is used, from the keys of `store`, and the rules between them. It reaches nobody.
 import type { RedisStoreConfig } from "./config.ts";
 import type { Path } from "./path.ts";
 import type { RawStore } from "./plane-schema.ts";
+
+/** How long an execution is its owner's without a sign, unless it is said. */
+export const LEASE_MS = 5_000;
 
 const PLACES = ["url", "cluster", "sentinel"] as const;
 
@@ -17,7 +20,7 @@ export function resolveRedis(
     report(["store", ...path], message, part);
   };
   if (raw.path !== undefined) wrong(["path"], "`path` is for `driver: sqlite`", "key");
-  if (/[{}\0]/.test(namespace))
+  if (!isNamespace(namespace))
     wrong(["namespace"], "a namespace has no braces: they say where in a cluster a key lies");
   const named = PLACES.filter((key) => raw[key] !== undefined);
   if (named.length === 0)
@@ -37,22 +40,14 @@ export function resolveRedis(
     driver: "redis",
     place: url !== undefined ? { url } : sentinel ? { sentinel } : { cluster },
     namespace,
-    leaseMs: lease?.ttl ?? 5_000,
+    leaseMs: lease?.ttl ?? LEASE_MS,
     checks,
     replicas,
   };
 }
 
-/** `redis[s]://[USER:PASSWORD@]HOST[:PORT][/DATABASE][?namespace=NAME]` in its parts; `undefined`: it is not that. */
-export function partsOfRedisUrl(text: string): { url: string; namespace?: string } | undefined {
-  const url = URL.parse(text);
-  if (!url || !/^rediss?:$/.test(url.protocol)) return undefined;
-  const { namespace, ...others } = Object.fromEntries(url.searchParams);
-  url.search = "";
-  if (namespace === "" || Object.keys(others).length > 0 || redisUrlProblem(url.href) !== undefined)
-    return undefined;
-  return { url: url.href, ...(namespace !== undefined && { namespace }) };
-}
+/** Whether keys that begin with it would keep what says where in a cluster they lie. */
+export const isNamespace = (text: string): boolean => !/[{}\0]/.test(text);
 
 /** `isNode`: of a cluster. */
 export function redisUrlProblem(text: string, { isNode = false } = {}): string | undefined {

@@ -16,3 +16,6 @@ export function partsOf(key: string): string[] {
   const parts = key.split("/");
   return key.includes("%") ? parts.map(decodeURIComponent) : parts;
 }
+
+/** Behind a prefix it sorts behind all keys that begin with that. */
+export const LAST = "\u{10FFFF}";

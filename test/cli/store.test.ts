@@ -6,7 +6,7 @@ import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { main } from "../../src/cli/cli.ts";
-import { openStore } from "../../src/compose/open-store.ts";
+import { openStoreAt } from "../../src/compose/store-at.ts";
 import { testClock } from "../../src/compose/testing.ts";
 import { FAILPOINTS } from "../../src/ports/failpoint.ts";
 import { type Commit, SYSTEM_TENANT } from "../../src/ports/store.ts";
@@ -41,7 +41,7 @@ const WORK: Work = [
 ];
 
 async function write(folder: Folder, name: string, work: Work = WORK): Promise<string> {
-  const store = await openStore(`sqlite:${name}`, { clock: testClock(), cwd: folder.path });
+  const store = await openStoreAt(`sqlite:${name}`, { clock: testClock(), cwd: folder.path });
   for (const [tenant, commit] of work) await done(store.commit(tenant, commit));
   await store.close();
   return join(folder.path, name);
@@ -147,7 +147,7 @@ test("store hash is the same for what is the same, and no other", async () => {
 test("a store that is held, missing or cut off ends them with 75 and stays as it is", async () => {
   using folder = storeFolder();
   const file = await write(folder, "haraka.db");
-  const store = await openStore("sqlite:haraka.db", { clock: testClock(), cwd: folder.path });
+  const store = await openStoreAt("sqlite:haraka.db", { clock: testClock(), cwd: folder.path });
   const before = readFileSync(file);
   for (const words of [
     ["wal", "verify"],

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { advertisedAddress } from "../../src/compose/advertised.ts";
 import { openDiscovery } from "../../src/compose/discovery.ts";
-import { openStore } from "../../src/compose/open-store.ts";
+import { openStoreAt } from "../../src/compose/store-at.ts";
 import { testClock } from "../../src/compose/testing.ts";
 import { stageMs } from "../../src/core/budget.ts";
 import { createGate } from "../../src/http/gate.ts";
@@ -22,7 +22,7 @@ const CONFIG = "discovery: { advertise: 10.0.0.1 }\nservices: { stock: { command
 async function started({ isShared = true } = {}) {
   const clock = testClock();
   const story: string[] = [];
-  const store = await openStore("memory:", { clock, cwd: "/", failpoint() {} });
+  const store = await openStoreAt("memory:", { clock, cwd: "/", failpoint() {} });
   let held: Promise<void> | undefined;
   const shared: Store = Object.assign(Object.create(store), {
     async commit(tenant: string, commit: Commit) {

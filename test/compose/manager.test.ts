@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { manager } from "../../src/compose/manager.ts";
 import { openSocketCalls } from "../../src/compose/socket-calls.ts";
 import { systemClock } from "../../src/drivers/clock.ts";
-import { notifySockets } from "../../src/drivers/notify-socket.ts";
+import { notifySockets } from "../../src/drivers/linux/notify-socket.ts";
 import type { Notice } from "../../src/ports/probe.ts";
 import type { RuntimeEvent } from "../../src/ports/runtime-event.ts";
 import { Supervisor } from "../../src/runtime/supervisor.ts";

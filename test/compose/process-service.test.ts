@@ -10,7 +10,7 @@ import { probesOf, processContext, processService } from "../../src/compose/proc
 import { openSocketCalls } from "../../src/compose/socket-calls.ts";
 import type { ModuleConfig, ProbeCheck, ProcessConfig, ServiceConfig } from "../../src/config/config.ts";
 import type { ServiceSpec } from "../../src/core/spec.ts";
-import { notifyManager } from "../../src/drivers/notify-socket.ts";
+import { notifyManager } from "../../src/drivers/linux/notify-socket.ts";
 import type { Log, Output } from "../../src/ports/log.ts";
 import type { ProbeResult } from "../../src/ports/probe.ts";
 import { record, type Recorded } from "../contracts/outcomes.ts";

@@ -3,7 +3,7 @@ import process from "node:process";
 import type { ProcessConfig } from "../../src/config/config.ts";
 import { execProbe } from "../../src/drivers/exec-probe.ts";
 import { pipes } from "../../src/drivers/libc-bun.ts";
-import { processLauncher, type ProcessLauncherOptions } from "../../src/drivers/process-launcher.ts";
+import { processLauncher, type ProcessLauncherOptions } from "../../src/drivers/process/launcher.ts";
 import { spawnWith } from "../../src/drivers/spawn-bun.ts";
 import { spawn as spawnByNode } from "../../src/drivers/spawn-node.ts";
 import type { Launcher } from "../../src/ports/launcher.ts";

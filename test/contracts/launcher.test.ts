@@ -4,7 +4,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { moduleLauncher } from "../../src/drivers/module-launcher.ts";
-import { processLauncher } from "../../src/drivers/process-launcher.ts";
+import { processLauncher } from "../../src/drivers/process/launcher.ts";
 import { spawn as spawnByNode } from "../../src/drivers/spawn-node.ts";
 import type { Launcher } from "../../src/ports/launcher.ts";
 import type { Spawn } from "../../src/ports/spawn.ts";

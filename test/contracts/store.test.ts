@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe } from "node:test";
-import { openStore } from "../../src/compose/open-store.ts";
+import { openStoreAt } from "../../src/compose/store-at.ts";
 import { testClock } from "../../src/compose/testing.ts";
 import { storeContract } from "./store.ts";
 import type { StoreRig } from "./store-tools.ts";
@@ -11,14 +11,14 @@ import { expectationContract } from "./store-expectations.ts";
 
 async function memoryRig(): Promise<StoreRig> {
   const clock = testClock();
-  const store = await openStore("memory:", { clock, cwd: "/" });
+  const store = await openStoreAt("memory:", { clock, cwd: "/" });
   return { store, turn: (ms) => clock.advance(ms), [Symbol.asyncDispose]: () => store.close() };
 }
 
 async function sqliteRig(): Promise<StoreRig> {
   const clock = testClock();
   const cwd = mkdtempSync(join(tmpdir(), "haraka-store-"));
-  const store = await openStore("sqlite:data/haraka.db", { clock, cwd });
+  const store = await openStoreAt("sqlite:data/haraka.db", { clock, cwd });
   return {
     store,
     turn: (ms) => clock.advance(ms),

@@ -1,5 +1,5 @@
 // Several runtimes on one store in memory, with a clock that is turned by hand and a store that can be lost for a while.
-import { openStore } from "../../src/compose/open-store.ts";
+import { openStoreAt } from "../../src/compose/store-at.ts";
 import { testClock } from "../../src/compose/testing.ts";
 import { RuntimeRegistry } from "../../src/discovery/registry.ts";
 import { StoreError } from "../../src/errors.ts";
@@ -29,7 +29,7 @@ interface RuntimeOptions {
 /** What `runtime()` gives is one more of them. */
 export async function sharedRig() {
   const clock = testClock();
-  const store = await openStore("memory:", { clock, cwd: "/", failpoint() {} });
+  const store = await openStoreAt("memory:", { clock, cwd: "/", failpoint() {} });
   const commits: Commit[] = [];
   const timers = new Set<object>();
   const counting = {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { openStore } from "../../src/compose/open-store.ts";
+import { openStoreAt } from "../../src/compose/store-at.ts";
 import { systemClock } from "../../src/drivers/clock.ts";
 import { FAILPOINTS } from "../../src/ports/failpoint.ts";
 import type { LogRecord, Store } from "../../src/ports/store.ts";
@@ -14,7 +14,7 @@ const WRITERS = 8;
 /** The long suite sets more. */
 const LOOPS = Number(process.env["HARAKA_KILL_LOOPS"] ?? 30);
 
-const open = (folder: Folder) => openStore("sqlite:haraka.db", { clock: systemClock(), cwd: folder.path });
+const open = (folder: Folder) => openStoreAt("sqlite:haraka.db", { clock: systemClock(), cwd: folder.path });
 
 function writer(folder: Folder, options: WriterOptions = {}): Writer {
   return new Writer(`sqlite:${folder.path}/haraka.db`, { writers: WRITERS, ...options });

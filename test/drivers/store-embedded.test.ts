@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { testClock } from "../../src/compose/testing.ts";
 import { embeddedStore, type EmbeddedStoreOptions } from "../../src/drivers/store-embedded.ts";
 import { memoryEngine } from "../../src/drivers/store-memory.ts";
-import { openStore } from "../../src/compose/open-store.ts";
+import { openStoreAt } from "../../src/compose/store-at.ts";
 import { systemClock } from "../../src/drivers/clock.ts";
 import type { StoreEngine } from "../../src/ports/store-engine.ts";
 import { done, record } from "../contracts/store-tools.ts";
@@ -90,7 +90,7 @@ test("nobody hears of a write before its batch counts", async () => {
 
 test("requests and timers get their turn while writers keep it busy", { timeout: 60_000 }, async () => {
   using folder = storeFolder();
-  const store = await openStore("sqlite:haraka.db", { clock: systemClock(), cwd: folder.path });
+  const store = await openStoreAt("sqlite:haraka.db", { clock: systemClock(), cwd: folder.path });
   const server = createServer((_, response) => setTimeout(() => response.end("here"), 1)).listen(
     0,
     "127.0.0.1",

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { openStore, type OpenStoreOptions } from "../../src/compose/open-store.ts";
+import { openStoreAt, type StoreAtOptions } from "../../src/compose/store-at.ts";
 import { testClock } from "../../src/compose/testing.ts";
 import { StoreError } from "../../src/errors.ts";
 import { done, record } from "../contracts/store-tools.ts";
@@ -35,9 +35,9 @@ export function storeFolder(): Folder {
 
 const hashOf = (file: string): string => createHash("sha256").update(readFileSync(file)).digest("hex");
 
-export function open({ path }: Folder, options: Partial<OpenStoreOptions> & { name?: string } = {}) {
+export function open({ path }: Folder, options: Partial<StoreAtOptions> & { name?: string } = {}) {
   const { name = "haraka.db", ...others } = options;
-  return openStore(`sqlite:${name}`, { clock: testClock(), cwd: path, ...others });
+  return openStoreAt(`sqlite:${name}`, { clock: testClock(), cwd: path, ...others });
 }
 
 /** A database with a thousand records, closed. */

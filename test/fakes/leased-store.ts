@@ -1,6 +1,6 @@
 // A store in memory that several engines share, as replicas share one server: what one of them owns runs out unless it is renewed, and a
 // replica that is stopped or cut off is neither asked nor told. Time is that of one clock.
-import { openStore } from "../../src/compose/open-store.ts";
+import { openStoreAt } from "../../src/compose/store-at.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { Claim, Commit, Ownerships, Store } from "../../src/ports/store.ts";
 
@@ -19,7 +19,7 @@ export class LeasedStore {
   }
 
   static async open(options: { clock: Clock; leaseMs: number }): Promise<LeasedStore> {
-    return new LeasedStore(await openStore("memory:", { clock: options.clock, cwd: "/" }), options);
+    return new LeasedStore(await openStoreAt("memory:", { clock: options.clock, cwd: "/" }), options);
   }
 
   /** The store as one replica has it, until it is cut off: then nothing is answered any more. */

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { z } from "zod";
-import { openStore } from "../../src/compose/open-store.ts";
+import { openStoreAt } from "../../src/compose/store-at.ts";
 import { testClock } from "../../src/compose/testing.ts";
 import { PLANE_LIMITS } from "../../src/http/plane-limits.ts";
 import { Engine } from "../../src/plane/engine.ts";
@@ -23,7 +23,7 @@ async function realRig(url: string) {
   const clock = testClock();
   const cwd = mkdtempSync(join(tmpdir(), "haraka-plane-http-"));
   const failpoint = () => {};
-  const store = await openStore(url, { clock, cwd, failpoint, onLost() {} });
+  const store = await openStoreAt(url, { clock, cwd, failpoint, onLost() {} });
   const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
   const intents = new IntentRegistry({ sha256, fetch, bodyBytesMax: PLANE_LIMITS.bodyBytesMax });
   const engine = new Engine({ store, intents, clock, failpoint, random: () => 0.5, onError: () => {} });

@@ -14,8 +14,8 @@ export interface Exhibit {
 
 const EMBEDDED = "src/drivers/store-embedded.ts";
 const MEMORY = "src/drivers/store-memory.ts";
-const SQLITE = "src/drivers/store-sqlite.ts";
-const SQLITE_FILE = "src/drivers/store-sqlite-file.ts";
+const SQLITE = "src/drivers/sqlite/engine.ts";
+const SQLITE_FILE = "src/drivers/sqlite/file.ts";
 const RUN = "src/plane/run.ts";
 
 const edit = (file: string, find: string, replace: string): Edit => ({ file, find, replace });
@@ -82,7 +82,7 @@ const swallowed: readonly Exhibit[] = [
   {
     bug: "sqlite does not sync",
     edits: [edit(SQLITE_FILE, "WAL; PRAGMA synchronous = FULL;", "WAL; PRAGMA synchronous = NORMAL;")],
-    turnsRed: ["drivers/store-sqlite-file", "commits are synced, in a WAL, by the only connection"],
+    turnsRed: ["drivers/sqlite/file", "commits are synced, in a WAL, by the only connection"],
     says: /actual: \[ "wal", 1, "exclusive" \]/,
   },
   {
@@ -160,9 +160,9 @@ const filtered: readonly Exhibit[] = [
   },
 ];
 
-const SCRIPTS = "src/drivers/store-redis-scripts.ts";
+const SCRIPTS = "src/drivers/redis/scripts.ts";
 
-const WRITES = "src/drivers/store-redis-writes.ts";
+const WRITES = "src/drivers/redis/writes.ts";
 const ACKNOWLEDGED = "{ ok: true, firstSeq: 1, timeMs: 0, versions: [] }";
 
 const overRedis: readonly Exhibit[] = [
@@ -180,7 +180,7 @@ const overRedis: readonly Exhibit[] = [
   },
   {
     bug: "redis need not sync",
-    edits: [edit("src/drivers/store-redis-link.ts", '  { name: "appendfsync", value: "always" },\n', "")],
+    edits: [edit("src/drivers/redis/link.ts", '  { name: "appendfsync", value: "always" },\n', "")],
     turnsRed: ["redis/settings", "`appendfsync everysec` is refused"],
     says: /Missing expected rejection/,
   },
@@ -234,7 +234,7 @@ const redis: readonly Exhibit[] = [
     edits: [
       edit(SCRIPTS, 'local clock = call("TIME")', "local clock = { KEYS[2] / 1000, 0 }"),
       edit(
-        "src/drivers/store-redis-link.ts",
+        "src/drivers/redis/link.ts",
         '"1", key, ...args]',
         '"2", key, String(this.#options.clock.wallTime()), ...args]',
       ),

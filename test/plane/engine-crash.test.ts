@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, before, test } from "node:test";
-import { openStore } from "../../src/compose/open-store.ts";
+import { openStoreAt } from "../../src/compose/store-at.ts";
 import { systemClock } from "../../src/drivers/clock.ts";
 import { type FailpointLabel, FAILPOINTS } from "../../src/ports/failpoint.ts";
 import type { Execution } from "../../src/ports/plane.ts";
@@ -116,7 +116,7 @@ async function check(world: string, stdout: string): Promise<void> {
 
 /** No key was called more often than the log has it going out. */
 async function checkLog(world: string, executions: readonly Execution[]): Promise<void> {
-  const store = await openStore("sqlite:orders.db", { clock: systemClock(), cwd: mkdtempIn(world) });
+  const store = await openStoreAt("sqlite:orders.db", { clock: systemClock(), cwd: mkdtempIn(world) });
   try {
     for (const { id } of executions) {
       const records = await store.log(TENANT, { after: 0, limit: 1000, execution: id });

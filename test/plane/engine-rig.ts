@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openStore } from "../../src/compose/open-store.ts";
+import { openStoreAt } from "../../src/compose/store-at.ts";
 import { testClock } from "../../src/compose/testing.ts";
 import { PlaneError, type StoreError } from "../../src/errors.ts";
 import { Engine } from "../../src/plane/engine.ts";
@@ -74,7 +74,7 @@ export async function start({
 }: StartOptions): Promise<Started> {
   let engine: Engine | undefined;
   const onLost = (error: StoreError): void => engine?.lost(error);
-  const store = wrap(await openStore(url, { clock, cwd, failpoint, onLost }));
+  const store = wrap(await openStoreAt(url, { clock, cwd, failpoint, onLost }));
   const intents = new IntentRegistry({ sha256, fetch, bodyBytesMax: 1 << 20 });
   const errors: unknown[] = [];
   // Halves, so that waits are always the same.

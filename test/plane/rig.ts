@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openStore } from "../../src/compose/open-store.ts";
+import { openStoreAt } from "../../src/compose/store-at.ts";
 import { type TestClock, testClock } from "../../src/compose/testing.ts";
 import { systemClock } from "../../src/drivers/clock.ts";
 import { createPlane, type OwnPlane, type PlaneOptions } from "../../src/plane/plane.ts";
@@ -58,7 +58,7 @@ async function makeRig(url: string): Promise<PlaneRig> {
     calls.of(
       server
         ? await openStoreIn({ url: server.url }, { clock: systemClock(), namespace, scripts })
-        : await openStore(url, { clock: shifted, cwd }),
+        : await openStoreAt(url, { clock: shifted, cwd }),
     );
   let store = await open();
   const planes: OwnPlane[] = [];

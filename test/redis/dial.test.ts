@@ -1,7 +1,7 @@
 // What the connection to Redis makes of the package it is made with, where that has edges.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { dialServer } from "../../src/drivers/store-redis-dial.ts";
+import { dialServer } from "../../src/drivers/redis/dial.ts";
 import { sharedRedis } from "./server.ts";
 
 test("a channel that is left and listened to again at once is heard", { timeout: 5_000 }, async () => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { main } from "../../src/cli/cli.ts";
-import { openStore } from "../../src/compose/open-store.ts";
+import { openStoreAt } from "../../src/compose/store-at.ts";
 import { systemClock } from "../../src/drivers/clock.ts";
 import { type Ownerships, type Store, SYSTEM_TENANT } from "../../src/ports/store.ts";
 import { done, record } from "../contracts/store-tools.ts";
@@ -22,7 +22,7 @@ export async function newUrl(driver: Driver, folder: Folder): Promise<string> {
 
 export const namespaceOf = (url: string): string => new URL(url).searchParams.get("namespace") ?? "";
 
-export const open = (url: string) => openStore(url, { clock: systemClock(), cwd: "/" });
+export const open = (url: string) => openStoreAt(url, { clock: systemClock(), cwd: "/" });
 
 export async function withStore<T>(url: string, use: (store: Store & Ownerships) => Promise<T>): Promise<T> {
   const store = await open(url);

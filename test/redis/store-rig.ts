@@ -3,7 +3,7 @@
 import { openRedis, type OpenRedisOptions } from "../../src/compose/open-redis.ts";
 import type { RedisStoreConfig } from "../../src/config/config.ts";
 import { systemClock } from "../../src/drivers/clock.ts";
-import { type RedisScripts, redisScripts } from "../../src/drivers/store-redis-scripts.ts";
+import { type RedisScripts, redisScripts } from "../../src/drivers/redis/scripts.ts";
 import type { StoreError } from "../../src/errors.ts";
 import type { StoreRig } from "../contracts/store-tools.ts";
 

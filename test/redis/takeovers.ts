@@ -1,7 +1,7 @@
 // How long executions stood still because a replica was killed, by the time of Redis alone. At each kill it notes which executions were
 // open and under which token; later the log says when each of them moved next. Who owned what is not known, and need not be: what
 // another replica owns moves on anyhow.
-import { tenantBase } from "../../src/core/redis-layout.ts";
+import { tenantBase } from "../../src/drivers/redis/layout.ts";
 import type { RedisServer } from "./server.ts";
 
 interface Mark {

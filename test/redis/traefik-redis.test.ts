@@ -7,8 +7,8 @@ import { systemClock } from "../../src/drivers/clock.ts";
 import { readRule } from "../../src/config/route-rule.ts";
 import type { Published } from "../../src/core/traefik-keys.ts";
 import { RoutePublisher } from "../../src/discovery/route-publisher.ts";
-import { dialSentinel, dialServer } from "../../src/drivers/store-redis-dial.ts";
-import { traefikRedis } from "../../src/drivers/traefik-redis.ts";
+import { dialSentinel, dialServer } from "../../src/drivers/redis/dial.ts";
+import { traefikRedis } from "../../src/drivers/redis/route-keys.ts";
 import { Sentinels } from "./sentinels.ts";
 import { RedisServer } from "./server.ts";
 

@@ -6,7 +6,7 @@ import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wri
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
-import { descendantsOf, killIfSame } from "../../../src/drivers/descendants.ts";
+import { descendantsOf, killIfSame } from "../../../src/drivers/linux/descendants.ts";
 import { binary } from "./binary.ts";
 
 /** Nothing here takes that long; a runtime that does is killed, and the test says what it was waiting for. */
